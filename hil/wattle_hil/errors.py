@@ -1,0 +1,21 @@
+"""Errors of the bench. Foreign exceptions (OSError, csv.Error, ...) never leave the package."""
+
+
+class HilError(Exception):
+    """Root of everything the bench raises about its input, its host or the parts it runs."""
+
+
+class ClockError(HilError):
+    """A bench clock file is missing, malformed, or its numbers make no clock."""
+
+
+class CurveError(HilError):
+    """A load curve cannot be read; the message names file, line, column and what was expected."""
+
+
+class DeviceError(HilError):
+    """An emulated metering device was described in a way no real one could be."""
+
+
+class LineError(HilError):
+    """A serial line could not be set up, or its thread died."""
