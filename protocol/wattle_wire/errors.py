@@ -19,3 +19,15 @@ class PointError(WireError):
 
 class MacError(WireError):
     """A message authentication code that does not match."""
+
+
+class MalformedError(WireError):
+    """Bytes that break a format, or a value that the format cannot carry."""
+
+
+class TruncatedError(MalformedError):
+    """Bytes that end inside an item: more of them might make it whole."""
+
+
+class LimitError(MalformedError):
+    """Bytes or a value beyond a stated limit."""

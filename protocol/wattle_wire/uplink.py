@@ -1,0 +1,145 @@
+"""What a meter says besides its samples: state, birth, enrolment proof (SPEC section 7)."""
+
+from wattle_wire import cbor, quantity, sample, structure, topics
+from wattle_wire.errors import LimitError, MalformedError
+
+CONNECTION_BYTES = 8
+NONCE_BYTES = 16
+BIRTH_BYTES_MAX = 16384
+PUBLIC_KEY_BYTES = 65
+NAME_CHARS_MAX = 64
+KEY_PROTECTIONS = ("file", "sealed", "element")
+_UINT32_MAX = (1 << 32) - 1
+
+_BIRTH_KEYS = (
+    "boot",
+    "clk",
+    "devices",
+    "eui64",
+    "fw",
+    "interval_ms",
+    "platform",
+    "protect",
+    "seq",
+    "site",
+    "time_ms",
+)
+_DEVICE_KEYS = ("ct", "d", "digest", "orient", "profile", "q", "unit", "vt")
+
+
+def encode_state(connection: bytes, online: bool, nonce: bytes | None = None) -> bytes:
+    """The bytes of `state`: the last will (`online` False) or the live hint.
+
+    `connection` 8 random bytes of this connection, `nonce` 16 bytes to ask for the time.
+    """
+    if online:
+        return cbor.encode([1, connection, nonce])
+    return cbor.encode([0, connection])
+
+
+def decode_state(data: bytes) -> tuple[bool, bytes, bytes | None]:
+    """(online, connection, nonce or None); MalformedError if it is no state."""
+    row = structure.items(cbor.decode(data), 3, "state")
+    online = bool(row) and structure.uint(row[0], "state", 1) == 1
+    structure.array(row, 3 if online else 2, "state")
+    connection = structure.octets(row[1], CONNECTION_BYTES, "connection")
+    nonce = None
+    if online and row[2] is not None:
+        nonce = structure.octets(row[2], NONCE_BYTES, "nonce")
+    return online, connection, nonce
+
+
+def encode_birth(birth: dict[str, object]) -> bytes:
+    """The payload of a birth; takes and checks the keys of SPEC section 7."""
+    check_birth(birth)
+    return cbor.encode(birth)
+
+
+def decode_birth(payload: bytes) -> dict[str, object]:
+    """The birth in a payload; MalformedError (or its kinds) if it is not one (SPEC section 7)."""
+    if len(payload) > BIRTH_BYTES_MAX:
+        raise LimitError("birth of %d bytes, expected at most %d" % (len(payload), BIRTH_BYTES_MAX))
+    return check_birth(cbor.decode(payload))
+
+
+def check_birth(birth: object) -> dict[str, object]:
+    """`birth` if it is one, else MalformedError."""
+    row = _keys(birth, _BIRTH_KEYS, "birth")
+    structure.uint(row["boot"], "boot", sample.BOOT_MAX)
+    if row["clk"] not in sample.CLOCK_STATES:
+        raise MalformedError("clk is %r, expected one of %r" % (row["clk"], sample.CLOCK_STATES))
+    structure.octets(row["eui64"], 8, "eui64")
+    structure.text(row["fw"], NAME_CHARS_MAX, "fw")
+    structure.text(row["platform"], NAME_CHARS_MAX, "platform")
+    structure.uint(row["interval_ms"], "interval_ms", _UINT32_MAX)
+    _protection(row["protect"])
+    structure.uint(row["seq"], "seq", sample.SEQ_MAX)
+    topics.check_site(row["site"])
+    structure.uint(row["time_ms"], "time_ms", sample.TIME_MS_MAX)
+    for device in structure.items(row["devices"], sample.DEVICE_MAX, "devices"):
+        _check_device(device)
+    return row
+
+
+def _check_device(device: object) -> None:
+    row = _keys(device, _DEVICE_KEYS, "device")
+    for ratio in (row["ct"], row["vt"]):
+        for part in structure.array(ratio, 2, "transformer ratio"):
+            if structure.uint(part, "transformer ratio", _UINT32_MAX) == 0:
+                raise MalformedError("transformer ratio with a zero")
+    number = structure.uint(row["d"], "d", sample.DEVICE_MAX)
+    if number == 0:
+        raise MalformedError("d is 0, expected 1 to %d" % sample.DEVICE_MAX)
+    structure.octets(row["digest"], 32, "profile digest")
+    if row["orient"] not in (1, -1) or row["orient"] is True:
+        raise MalformedError("orient is %r, expected 1 or -1" % (row["orient"],))
+    structure.text(row["profile"], NAME_CHARS_MAX, "profile")
+    for name in structure.items(row["q"], len(quantity.names()), "q"):
+        quantity.form(structure.text(name, 4, "quantity"))
+    structure.uint(row["unit"], "unit", 247)
+
+
+def encode_proof(
+    eui64: bytes,
+    signing_public: bytes,
+    link_public: bytes,
+    tls_public: bytes,
+    first_seq: int,
+    protection: str,
+) -> bytes:
+    """The payload of an enrolment proof, to be signed as kind `enrol` by the signing key."""
+    return cbor.encode([eui64, signing_public, link_public, tls_public, first_seq, protection])
+
+
+def decode_proof(payload: bytes) -> tuple[bytes, bytes, bytes, bytes, int, str]:
+    """(eui64, signing key, link key, tls key, first_seq, protection); MalformedError if none.
+
+    That the keys are points of the curve is checked by who uses them.
+    """
+    row = structure.array(cbor.decode(payload), 6, "enrolment proof")
+    first_seq = structure.uint(row[4], "first_seq", sample.SEQ_MAX)
+    if first_seq == 0:
+        raise MalformedError("first_seq is 0, expected at least 1")
+    return (
+        structure.octets(row[0], 8, "eui64"),
+        structure.octets(row[1], PUBLIC_KEY_BYTES, "signing key"),
+        structure.octets(row[2], PUBLIC_KEY_BYTES, "link key"),
+        structure.octets(row[3], PUBLIC_KEY_BYTES, "tls key"),
+        first_seq,
+        _protection(row[5]),
+    )
+
+
+def _protection(value: object) -> str:
+    if not isinstance(value, str) or value not in KEY_PROTECTIONS:
+        raise MalformedError("key protection %r, expected one of %r" % (value, KEY_PROTECTIONS))
+    return value
+
+
+def _keys(value: object, expected: tuple[str, ...], what: str) -> dict[str, object]:
+    if not isinstance(value, dict) or len(value) != len(expected):
+        raise MalformedError("%s is not a map with the keys %s" % (what, ", ".join(expected)))
+    for key in expected:
+        if key not in value:
+            raise MalformedError("%s has no key %s" % (what, key))
+    return value
