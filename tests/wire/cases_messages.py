@@ -1,0 +1,225 @@
+"""Acks, commands, states, births, proofs and topics: read back what was written, refuse the rest."""
+
+from wattle_wire import cbor, downlink, topics, uplink
+from wattle_wire.errors import MalformedError
+
+DIGEST = b"\x44" * 32
+NONCE = b"\x55" * 16
+KEY = b"\x04" + b"\x66" * 64
+
+BIRTH = {
+    "boot": 1,
+    "clk": "U",
+    "devices": [
+        {
+            "ct": [1, 1],
+            "d": 1,
+            "digest": DIGEST,
+            "orient": 1,
+            "profile": "sdm120",
+            "q": ["ei", "p"],
+            "unit": 1,
+            "vt": [1, 1],
+        }
+    ],
+    "eui64": b"\x02\x11\x22\xff\xfe\x33\x44\x55",
+    "fw": "0.1.0",
+    "interval_ms": 1000,
+    "platform": "linux",
+    "protect": "file",
+    "seq": 1,
+    "site": "demo",
+    "time_ms": 946684800000,
+}
+
+
+def _refused(action, *arguments) -> None:  # type: ignore[no-untyped-def]
+    try:
+        action(*arguments)
+    except MalformedError:
+        return
+    raise AssertionError("was not refused: %r" % (arguments,))
+
+
+def _refused_at_every_length(decode, data: bytes) -> None:  # type: ignore[no-untyped-def]
+    for length in range(len(data)):
+        _refused(decode, data[:length])
+    _refused(decode, data + b"\x00")
+
+
+def test_ack_reads_back() -> None:
+    data = downlink.encode_ack(downlink.Ack(10, 12, [[13, 14], [16, 16]], [[15, 2]], 5, DIGEST))
+    ack = downlink.decode_ack(data)
+    assert (ack.final, ack.durable, ack.commit_index, ack.commit_digest) == (10, 12, 5, DIGEST)
+    assert ack.missing == [[13, 14], [16, 16]]
+    assert ack.refused == [[15, 2]]
+    _refused_at_every_length(downlink.decode_ack, data)
+
+
+def test_acks_in_another_form_are_refused() -> None:
+    good: list[object] = [10, 12, [[13, 14]], [[15, 2]], 5, DIGEST]
+    for position, value in (
+        (0, -1),
+        (0, "10"),
+        (0, True),
+        (1, 9),
+        (2, [[14, 13]]),
+        (2, [[13, 14], [14, 15]]),
+        (2, [[n, n] for n in range(9)]),
+        (2, [[13]]),
+        (2, None),
+        (3, [[2, 1], [2, 1]]),
+        (3, [[n, 1] for n in range(9)]),
+        (3, [5]),
+        (4, None),
+        (5, DIGEST[:31]),
+    ):
+        changed = list(good)
+        changed[position] = value
+        _refused(downlink.decode_ack, cbor.encode(changed))
+    _refused(downlink.decode_ack, cbor.encode(good[:5]))
+    _refused(downlink.decode_ack, cbor.encode({}))
+
+
+def test_commands_read_back() -> None:
+    for kind, body in (
+        (downlink.TIME, [NONCE, 1700000000000]),
+        (downlink.RESEND, [3, 9]),
+        (downlink.SETPOINT, [DIGEST, 1, -2000, 1700000000000]),
+        (downlink.RELEASE, [DIGEST, 1]),
+    ):
+        data = downlink.encode_command(7, kind, body)
+        assert downlink.decode_command(data) == (7, kind, body)
+        _refused_at_every_length(downlink.decode_command, data)
+
+
+def test_commands_in_another_form_are_refused() -> None:
+    for command in (
+        [7, 9, []],
+        [7, 0, []],
+        [7, downlink.CONFIG, []],
+        [-1, downlink.RESEND, [3, 9]],
+        [7, downlink.RESEND, [9, 3]],
+        [7, downlink.RESEND, [3]],
+        [7, downlink.TIME, [NONCE[:15], 1]],
+        [7, downlink.TIME, [NONCE, -1]],
+        [7, downlink.SETPOINT, [DIGEST, 33, 5, 5]],
+        [7, downlink.SETPOINT, [DIGEST, 1, None, 5]],
+        [7, downlink.RELEASE, [NONCE, 1]],
+        [7, downlink.RELEASE, DIGEST],
+        [7, downlink.RELEASE],
+        {},
+    ):
+        _refused(downlink.decode_command, cbor.encode(command))
+
+
+def test_state_reads_back() -> None:
+    connection = b"\x77" * 8
+    for online, nonce in ((True, NONCE), (True, None), (False, None)):
+        data = uplink.encode_state(connection, online, nonce)
+        assert uplink.decode_state(data) == (online, connection, nonce)
+        _refused_at_every_length(uplink.decode_state, data)
+    for state in ([], [2, connection], [True, connection, None], [1, connection], [0, NONCE]):
+        _refused(uplink.decode_state, cbor.encode(state))
+
+
+def test_birth_reads_back() -> None:
+    data = uplink.encode_birth(BIRTH)
+    assert uplink.decode_birth(data) == BIRTH
+    _refused_at_every_length(uplink.decode_birth, data)
+
+
+def test_births_in_another_form_are_refused() -> None:
+    for key, value in (
+        ("boot", -1),
+        ("clk", "X"),
+        ("clk", None),
+        ("devices", {}),
+        ("eui64", b"\x00" * 7),
+        ("fw", ""),
+        ("fw", "x" * 65),
+        ("interval_ms", 1 << 32),
+        ("platform", 5),
+        ("protect", "none"),
+        ("protect", []),
+        ("seq", "1"),
+        ("site", "Demo"),
+        ("site", ""),
+        ("site", "x" * 33),
+        ("time_ms", -5),
+    ):
+        changed = dict(BIRTH)
+        changed[key] = value
+        _refused(uplink.decode_birth, cbor.encode(changed))
+    more = dict(BIRTH)
+    more["zzz"] = 1
+    _refused(uplink.decode_birth, cbor.encode(more))
+    other = dict(BIRTH)
+    del other["boot"]
+    other["Boot"] = 1
+    _refused(uplink.decode_birth, cbor.encode(other))
+    _refused(uplink.decode_birth, cbor.encode({1: 2, "a": 3}))
+    _refused(uplink.decode_birth, b"\x00" * (uplink.BIRTH_BYTES_MAX + 1))
+
+
+def test_devices_of_a_birth_are_checked() -> None:
+    devices = BIRTH["devices"]
+    assert isinstance(devices, list)
+    for key, value in (
+        ("ct", [1]),
+        ("ct", [0, 1]),
+        ("vt", [1, -1]),
+        ("d", 0),
+        ("d", 33),
+        ("digest", NONCE),
+        ("orient", 0),
+        ("orient", True),
+        ("profile", None),
+        ("q", ["x"]),
+        ("q", "ei"),
+        ("unit", 248),
+    ):
+        device = dict(devices[0])
+        device[key] = value
+        changed = dict(BIRTH)
+        changed["devices"] = [device]
+        _refused(uplink.decode_birth, cbor.encode(changed))
+
+
+def test_proof_reads_back() -> None:
+    data = uplink.encode_proof(b"\x01" * 8, KEY, KEY, KEY, 5, "file")
+    assert uplink.decode_proof(data) == (b"\x01" * 8, KEY, KEY, KEY, 5, "file")
+    _refused_at_every_length(uplink.decode_proof, data)
+    for proof in (
+        [b"\x01" * 8, KEY, KEY, KEY, 0, "file"],
+        [b"\x01" * 8, KEY, KEY, KEY[:64], 1, "file"],
+        [b"\x01" * 8, KEY, KEY, KEY, 1, "none"],
+        [b"\x01" * 7, KEY, KEY, KEY, 1, "file"],
+    ):
+        _refused(uplink.decode_proof, cbor.encode(proof))
+
+
+def test_topics_read_back() -> None:
+    meter = topics.meter_id(b"\x00\x01\x02\x03\xfc\xfd\xfe\xff")
+    assert meter == "00010203fcfdfeff"
+    name = topics.topic("substation-7", meter, topics.SAMPLE)
+    assert name == "wattle/1/substation-7/00010203fcfdfeff/sample"
+    assert topics.parse(name) == ("substation-7", meter, "sample")
+    assert topics.kid_of_meter(meter) == b"\x00\x01\x02\x03\xfc\xfd\xfe\xff"
+
+
+def test_other_topics_are_refused() -> None:
+    for name in (
+        "",
+        "wattle/1/site/00010203fcfdfeff",
+        "wattle/2/site/00010203fcfdfeff/sample",
+        "wattle/1/site/00010203fcfdfeff/other",
+        "wattle/1/Site/00010203fcfdfeff/sample",
+        "wattle/1//00010203fcfdfeff/sample",
+        "wattle/1/site/00010203FCFDFEFF/sample",
+        "wattle/1/site/00010203fcfdfef/sample",
+        "wattle/1/site/00010203fcfdfeff/sample/more",
+        "/wattle/1/site/00010203fcfdfeff/sample",
+        "wattle/1/" + "x" * 33 + "/00010203fcfdfeff/sample",
+    ):
+        _refused(topics.parse, name)
