@@ -1,0 +1,226 @@
+"""The genesis of a ledger: who its members are and which constants its rules read (SPEC 9).
+
+Whatever validity, order or execution reads stands here and nowhere in a configuration file:
+two gateways with the same genesis come to the same ledger.
+"""
+
+import re
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from hashlib import sha256
+
+from wattle_gateway.ledger import crypto
+from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
+from wattle_wire import cbor, cose, structure
+
+RULES = 1
+NAME_PATTERN = re.compile(r"[a-z0-9.-]{1,64}")
+MEMBER_NAME_CHARS_MAX = 64
+CHECKPOINT_KEY_BYTES = 32
+# Fits any site authority certificate; with MEMBERS_MAX the genesis stays below the CBOR limit.
+CERTIFICATE_BYTES_MAX = 1536
+# Author sets are int bitmasks and every block may name every author; alliances are 1 to 20.
+MEMBERS_MAX = 32
+LEDGER_ID_BYTES = 16
+
+GRID_COMPANY = 1
+RETAILER = 2
+AGGREGATOR = 3
+ENERGY_SERVICE_COMPANY = 4
+LARGE_USER = 5
+HOSTED_USER = 6
+OBSERVER = 7
+ROLE_NAMES = {
+    GRID_COMPANY: "grid company",
+    RETAILER: "retailer",
+    AGGREGATOR: "aggregator",
+    ENERGY_SERVICE_COMPANY: "integrated energy service company",
+    LARGE_USER: "large user",
+    HOSTED_USER: "hosted user",
+    OBSERVER: "observer",
+}
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The constants of SPEC section 9, at their values for a new ledger."""
+
+    block_entries_max: int = 1000
+    block_payload_bytes_max: int = 262144
+    entry_bytes_max: int = 60000
+    future_ms: int = 120000
+    gap_open_ms: int = 86400000
+    gc_depth: int = 60
+    late_ms: int = 900000
+    rating_margin_permille: int = 1200
+    runs_max: int = 64
+    state_root_every: int = 1024
+
+
+# (lowest, highest) that the formats and rules can bear.
+_BOUNDS = {
+    "block_entries_max": (1, 4096),  # one CBOR array holds 4,096 items
+    "block_payload_bytes_max": (60000, 1 << 24),  # room for one entry; what a peer may send
+    "entry_bytes_max": (20000, 60000),  # above a sample's 16 KiB; a leaf stays below 64 KiB
+    "future_ms": (0, 1 << 53),
+    "gap_open_ms": (0, 1 << 53),
+    "gc_depth": (4, 4096),  # above the wave of three rounds
+    "late_ms": (0, 1 << 53),
+    "rating_margin_permille": (1000, 1000000),
+    "runs_max": (2, 512),  # the chain of a meter is one state value
+    "state_root_every": (1, 1 << 32),
+}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of the alliance; its place in `Genesis.members` is its author index.
+
+    `block_key`, `link_key` P-256 points (65 bytes); `checkpoint_key` Ed25519 (32 bytes);
+    `site_authority` the DER certificate under which its site's TLS certificates stand.
+    """
+
+    name: str
+    role: int
+    block_key: bytes
+    link_key: bytes
+    checkpoint_key: bytes
+    site_authority: bytes
+
+    @cached_property
+    def kid(self) -> bytes:
+        """kid (8 bytes) of the block key: the member's name in transactions and the registry."""
+        return cose.kid_of(self.block_key)
+
+    @cached_property
+    def link_kid(self) -> bytes:
+        """kid (8 bytes) of the link key: named in every ack and command."""
+        return cose.kid_of(self.link_key)
+
+
+@dataclass(frozen=True)
+class Genesis:
+    """A checked genesis. Make one with `create` or `decode`; both refuse what SPEC refuses."""
+
+    name: str
+    created_ms: int
+    rules: int
+    constants: Constants
+    members: tuple[Member, ...]
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The genesis bytes, whose hash names the ledger."""
+        return cbor.encode(
+            [
+                "wattle/1/genesis",
+                self.name,
+                self.created_ms,
+                self.rules,
+                asdict(self.constants),
+                _member_rows(self.members),
+            ]
+        )
+
+    @cached_property
+    def ledger_id(self) -> bytes:
+        """First 16 bytes of SHA-256(genesis bytes)."""
+        return sha256(self.raw).digest()[:LEDGER_ID_BYTES]
+
+
+def create(
+    name: str,
+    created_ms: int,
+    members: tuple[Member, ...],
+    constants: Constants | None = None,
+) -> Genesis:
+    """A new genesis; members are put in the order of their kids. FormatError if not allowed."""
+    ordered = tuple(sorted(members, key=lambda member: member.kid))
+    return decode(Genesis(name, created_ms, RULES, constants or Constants(), ordered).raw)
+
+
+def decode(raw: bytes) -> Genesis:
+    """The genesis in `raw`; FormatError unless it is exactly as SPEC section 9 has it."""
+    with wire_errors_named("genesis"):
+        row = structure.array(cbor.decode(raw), 6, "genesis")
+        if row[0] != "wattle/1/genesis":
+            raise FormatError(f"genesis begins with {row[0]!r}, expected 'wattle/1/genesis'")
+        name = structure.text(row[1], 64, "name")
+        created_ms = structure.uint(row[2], "created_ms", (1 << 53) - 1)
+        rules = structure.uint(row[3], "rules")
+        rows = structure.items(row[5], MEMBERS_MAX, "members")
+        members = tuple(_member(item) for item in rows)
+    if not NAME_PATTERN.fullmatch(name):
+        raise FormatError(f"ledger name {name!r}, expected [a-z0-9.-]{{1,64}}")
+    if rules != RULES:
+        raise FormatError(f"genesis has rules {rules}, this gateway knows rules {RULES}")
+    _check_members(members)
+    return Genesis(name, created_ms, rules, _constants(row[4]), members)
+
+
+def _member_rows(members: tuple[Member, ...]) -> list[list[object]]:
+    return [
+        [m.name, m.role, m.block_key, m.link_key, m.checkpoint_key, m.site_authority]
+        for m in members
+    ]
+
+
+def epoch_digest(genesis: Genesis, epoch: int, last_commit_digest: bytes) -> bytes:
+    """SHA-256 of encoded `["wattle/1/epoch", ledger id, epoch, last commit digest, members,
+    rules, constants]`; epoch 0 takes 32 zero bytes as last commit digest (SPEC section 9)."""
+    return sha256(
+        cbor.encode(
+            [
+                "wattle/1/epoch",
+                genesis.ledger_id,
+                epoch,
+                last_commit_digest,
+                _member_rows(genesis.members),
+                genesis.rules,
+                asdict(genesis.constants),
+            ]
+        )
+    ).digest()
+
+
+def _constants(value: object) -> Constants:
+    names = [field.name for field in fields(Constants)]
+    if not isinstance(value, dict) or sorted(map(str, value)) != names:
+        raise FormatError(f"constants are not a map with the keys {', '.join(names)}")
+    numbers: dict[str, int] = {}
+    for name in names:
+        number = value.get(name)
+        low, high = _BOUNDS[name]
+        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+            raise LimitError(f"constant {name} is {number!r}, expected {low} to {high}")
+        numbers[name] = number
+    return Constants(**numbers)
+
+
+def _member(value: object) -> Member:
+    row = structure.array(value, 6, "member")
+    certificate = row[5]
+    if not isinstance(certificate, bytes) or not 1 <= len(certificate) <= CERTIFICATE_BYTES_MAX:
+        raise LimitError(f"site authority is not 1 to {CERTIFICATE_BYTES_MAX} bytes")
+    role = structure.uint(row[1], "role")
+    if role not in ROLE_NAMES:
+        raise FormatError(f"role {role}, expected one of {sorted(ROLE_NAMES)}")
+    return Member(
+        structure.text(row[0], MEMBER_NAME_CHARS_MAX, "member name"),
+        role,
+        structure.octets(row[2], crypto.PUBLIC_KEY_BYTES, "block key"),
+        structure.octets(row[3], crypto.PUBLIC_KEY_BYTES, "link key"),
+        structure.octets(row[4], CHECKPOINT_KEY_BYTES, "checkpoint key"),
+        certificate,
+    )
+
+
+def _check_members(members: tuple[Member, ...]) -> None:
+    if not members:
+        raise FormatError("genesis has no member, expected at least 1")
+    kids = [member.kid for member in members]
+    if any(low >= high for low, high in zip(kids, kids[1:], strict=False)):
+        raise FormatError("members are not sorted by the kid of their block key, each once")
+    for member in members:
+        crypto.load_public(member.block_key)
+        crypto.load_public(member.link_key)

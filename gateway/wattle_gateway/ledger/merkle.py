@@ -1,0 +1,223 @@
+"""The Merkle tree of RFC 6962 section 2.1 (RFC 9162 section 2.1), proofs, and its right edge.
+
+Functions take leaf *hashes*, so that a caller may hash once and keep 32 bytes a leaf.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from wattle_gateway.ledger.errors import FormatError, ProofError, wire_errors_named
+from wattle_wire import cbor, structure
+
+HASH_BYTES = 32
+EMPTY_ROOT = sha256().digest()
+# A tree of 2^63 leaves: one more hash in a proof or at the right edge cannot be honest.
+PROOF_HASHES_MAX = 64
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """SHA-256(00 || data): the hash of one leaf (32 bytes)."""
+    return sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """SHA-256(01 || left || right): the hash of an inner node (32 bytes)."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def root(leaf_hashes: Sequence[bytes]) -> bytes:
+    """MTH: the root (32 bytes) over leaf hashes; SHA-256 of nothing for an empty tree."""
+    edge = RightEdge()
+    for value in leaf_hashes:
+        edge = edge.append(value)
+    return edge.root()
+
+
+def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
+    """PATH(index, tree): the audit path, leaf side first (RFC 6962 section 2.1.1).
+
+    Raises ProofError if there is no such leaf.
+    """
+    size = len(leaf_hashes)
+    if not 0 <= index < size:
+        raise ProofError(f"leaf {index} of a tree of {size}, expected 0 to {size - 1}")
+    path: list[bytes] = []
+    first, end = 0, size
+    while end - first > 1:
+        middle = first + _split(end - first)
+        if index < middle:
+            path.append(root(leaf_hashes[middle:end]))
+            end = middle
+        else:
+            path.append(root(leaf_hashes[first:middle]))
+            first = middle
+    path.reverse()
+    return path
+
+
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes
+) -> None:
+    """Check that `leaf` (a leaf hash) stands at `index` of a tree of `size` with `expected_root`.
+
+    The algorithm of RFC 9162 section 2.1.3.2. Raises ProofError if it is not proved.
+    """
+    if not 0 <= index < size:
+        raise ProofError(f"leaf {index} of a tree of {size}, expected an index below the size")
+    _check_proof(proof)
+    position, last, value = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            raise ProofError(f"inclusion proof of {len(proof)} hashes is too long for {size}")
+        if position & 1 or position == last:
+            value = node_hash(sibling, value)
+            while not position & 1 and position:
+                position >>= 1
+                last >>= 1
+        else:
+            value = node_hash(value, sibling)
+        position >>= 1
+        last >>= 1
+    if last != 0:
+        raise ProofError(f"inclusion proof of {len(proof)} hashes is too short for {size}")
+    if value != expected_root:
+        raise ProofError("inclusion proof leads to another root")
+
+
+def consistency_proof(leaf_hashes: Sequence[bytes], old: int, new: int) -> list[bytes]:
+    """PROOF(old, first `new` leaves) of RFC 6962 section 2.1.2.
+
+    Empty for old = 0 and old = new. Raises ProofError unless 0 <= old <= new <= leaves.
+    """
+    if not 0 <= old <= new <= len(leaf_hashes):
+        raise ProofError(f"sizes {old} and {new} of a tree of {len(leaf_hashes)}")
+    path: list[bytes] = []
+    if old in (0, new):
+        return path
+    first, end, size, whole = 0, new, old, True
+    while size != end - first:
+        middle = _split(end - first)
+        if size <= middle:
+            path.append(root(leaf_hashes[first + middle : end]))
+            end = first + middle
+        else:
+            path.append(root(leaf_hashes[first : first + middle]))
+            first += middle
+            size -= middle
+            whole = False
+    if not whole:
+        path.append(root(leaf_hashes[first:end]))
+    path.reverse()
+    return path
+
+
+def verify_consistency(
+    old: int, new: int, proof: Sequence[bytes], old_root: bytes, new_root: bytes
+) -> None:
+    """Check that the tree of `old` leaves is a beginning of the tree of `new` leaves.
+
+    The algorithm of RFC 9162 section 2.1.4.2. Raises ProofError if it is not proved.
+    """
+    if not 0 <= old <= new:
+        raise ProofError(f"sizes {old} and {new}, expected the old one not above the new")
+    _check_proof(proof)
+    if old in (0, new):
+        if proof:
+            raise ProofError(f"consistency proof of {len(proof)} hashes, expected none")
+        if old_root != (EMPTY_ROOT if old == 0 else new_root):
+            raise ProofError("the old root does not belong to its size")
+        return
+    path = list(proof)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    if not path:
+        raise ProofError("consistency proof is empty")
+    _walk_consistency(old, new, path, old_root, new_root)
+
+
+def _walk_consistency(
+    old: int, new: int, path: list[bytes], old_root: bytes, new_root: bytes
+) -> None:
+    position, last = old - 1, new - 1
+    while position & 1:
+        position >>= 1
+        last >>= 1
+    old_value = new_value = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            raise ProofError("consistency proof is too long")
+        if position & 1 or position == last:
+            old_value = node_hash(sibling, old_value)
+            new_value = node_hash(sibling, new_value)
+            while not position & 1 and position:
+                position >>= 1
+                last >>= 1
+        else:
+            new_value = node_hash(new_value, sibling)
+        position >>= 1
+        last >>= 1
+    if last != 0:
+        raise ProofError("consistency proof is too short")
+    if old_value != old_root:
+        raise ProofError("consistency proof leads to another old root")
+    if new_value != new_root:
+        raise ProofError("consistency proof leads to another new root")
+
+
+@dataclass(frozen=True)
+class RightEdge:
+    """What is needed to append to a tree and to know its root: the roots of its full subtrees.
+
+    `peaks` largest subtree first, one for each set bit of `size`.
+    """
+
+    size: int = 0
+    peaks: tuple[bytes, ...] = ()
+
+    def append(self, leaf: bytes) -> "RightEdge":
+        """The edge after one more leaf hash."""
+        peaks, value, size = list(self.peaks), leaf, self.size
+        while size & 1:
+            value = node_hash(peaks.pop(), value)
+            size >>= 1
+        peaks.append(value)
+        return RightEdge(self.size + 1, tuple(peaks))
+
+    def root(self) -> bytes:
+        """The root of the tree (32 bytes)."""
+        if not self.peaks:
+            return EMPTY_ROOT
+        value = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            value = node_hash(peak, value)
+        return value
+
+    def encode(self) -> bytes:
+        """The edge as bytes for a store: CBOR `[size, [peak, ..]]`."""
+        return cbor.encode([self.size, list(self.peaks)])
+
+
+def decode_right_edge(raw: bytes) -> RightEdge:
+    """The edge that `RightEdge.encode` wrote; FormatError if the bytes are none."""
+    with wire_errors_named("right edge"):
+        row = structure.array(cbor.decode(raw), 2, "right edge")
+        size = structure.uint(row[0], "size")
+        peaks = structure.items(row[1], PROOF_HASHES_MAX, "peaks")
+        hashes = tuple(structure.octets(peak, HASH_BYTES, "peak") for peak in peaks)
+    if len(hashes) != size.bit_count():
+        raise FormatError(f"right edge of {len(hashes)} peaks for {size} leaves")
+    return RightEdge(size, hashes)
+
+
+def _split(size: int) -> int:
+    """The largest power of two below `size` (RFC 6962 section 2.1)."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _check_proof(proof: Sequence[bytes]) -> None:
+    if len(proof) > PROOF_HASHES_MAX:
+        raise ProofError(f"proof of {len(proof)} hashes, expected at most {PROOF_HASHES_MAX}")
+    for value in proof:
+        if len(value) != HASH_BYTES:
+            raise ProofError(f"proof with a hash of {len(value)} bytes, expected {HASH_BYTES}")
