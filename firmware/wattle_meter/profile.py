@@ -123,7 +123,7 @@ class _Reader:
             raise self._error("registers", registers, "at least one")
         return result
 
-    def _line(self, table: dict) -> Line:
+    def _line(self, table: dict[str, object]) -> Line:
         return Line(
             self._integer(table, "line.", "baud", 300, 1000000),
             self._choice(table, "line.", "parity", tuple(PARITIES)),

@@ -1,0 +1,72 @@
+"""What a board provides to the firmware, as base classes that boards and fakes derive from.
+
+The firmware itself imports no machine, network, tls or termios: everything it touches of the
+world around it comes through these.
+"""
+
+
+class Clock:
+    """Time and waiting."""
+
+    def ticks_ms(self) -> int:
+        """Milliseconds since some start; monotonic, never wraps, unaffected by the wall clock."""
+        raise NotImplementedError
+
+    async def sleep_ms(self, ms: int) -> None:
+        """Lets other tasks run for at least `ms` (0: once) milliseconds of ticks_ms."""
+        raise NotImplementedError
+
+
+class SerialPort:
+    """A serial line, opened on first use.
+
+    Every method raises OSError when the line is gone; the next write tries to open it again.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Hands all of `data` (at most one Modbus frame, 256 bytes) to the driver at once."""
+        raise NotImplementedError
+
+    def read_available(self) -> bytes:
+        """Takes what has arrived since the last call; b"" if nothing has; never waits."""
+        raise NotImplementedError
+
+    async def wait_readable(self, timeout_ms: int) -> bool:
+        """Waits until something has arrived (True) or `timeout_ms` have passed (False)."""
+        raise NotImplementedError
+
+
+class Store:
+    """A small key-value store that survives power cuts (ESP32: NVS).
+
+    Keys are ASCII of at most 15 characters, values at most 512 bytes. What was set counts only
+    after commit(); a cut leaves each key either as it was or as it was set.
+    """
+
+    def get(self, key: str) -> bytes | None:
+        """The value of `key`, or None."""
+        raise NotImplementedError
+
+    def set(self, key: str, value: bytes) -> None:
+        """Sets `key`. Raises OSError."""
+        raise NotImplementedError
+
+    def commit(self) -> None:
+        """Returns when everything set before is safe. Raises OSError."""
+        raise NotImplementedError
+
+
+class Stream:
+    """A connection to a broker, read and written by one task each."""
+
+    async def read(self, limit: int) -> bytes:
+        """At least one and at most `limit` bytes; b"" when the peer has closed. Raises OSError."""
+        raise NotImplementedError
+
+    async def write(self, data: bytes) -> None:
+        """Hands `data` over in one piece and waits until the socket took it. Raises OSError."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Closes; may be called twice; raises nothing."""
+        raise NotImplementedError
