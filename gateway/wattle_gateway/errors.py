@@ -1,9 +1,47 @@
-"""The root of every error the gateway raises.
+"""Every error of the gateway package, under one root.
 
-Each package adds its own root below this one, so that a caller can catch as widely or as
-narrowly as it needs; foreign exceptions never cross a package's boundary.
+The classes here say who can mend it: the operator (arguments, configuration, folder), the host
+(broker, disk, port), or the ledger, which refused; `wattle_gateway.cli` maps each to one exit
+code. Pure packages add their own roots below GatewayError, so that a caller can catch as widely
+or as narrowly as it needs; foreign exceptions never cross a package's boundary.
 """
 
 
 class GatewayError(Exception):
-    """Anything that goes wrong in the gateway and is not a bug of ours."""
+    """Root of everything the gateway raises; the message is one line and says what to do."""
+
+
+class UsageError(GatewayError):
+    """An argument that cannot be used: a file, an id or a date of the wrong form."""
+
+
+class ConfigError(GatewayError):
+    """The configuration file is missing, unreadable or holds a value that is not allowed."""
+
+
+class HomeError(GatewayError):
+    """The gateway's folder is missing, incomplete, damaged, or in the way of `init`."""
+
+
+class NotRunningError(GatewayError):
+    """A command that only a running gateway can carry out found none."""
+
+
+class AlreadyRunningError(GatewayError):
+    """A second gateway was started on a folder that one holds."""
+
+
+class RefusedError(GatewayError):
+    """The ledger committed the transaction and refused it; the message names the verdict."""
+
+
+class BrokerError(GatewayError):
+    """The MQTT broker is missing, too old, cannot start or cannot be reached."""
+
+
+class StoreError(GatewayError):
+    """The ledger's database cannot be opened, read or written."""
+
+
+class DeadlineError(GatewayError):
+    """Something that should have happened did not within the time it was given."""
