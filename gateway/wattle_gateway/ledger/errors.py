@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from wattle_gateway.errors import GatewayError
 from wattle_wire.errors import WireError
+
+from wattle_gateway.errors import GatewayError
 
 
 class LedgerError(GatewayError):

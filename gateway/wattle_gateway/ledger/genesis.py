@@ -4,14 +4,16 @@ Whatever validity, order or execution reads stands here and nowhere in a configu
 two gateways with the same genesis come to the same ledger.
 """
 
+import itertools
 import re
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from hashlib import sha256
 
+from wattle_wire import cbor, cose, structure
+
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
-from wattle_wire import cbor, cose, structure
 
 RULES = 1
 NAME_PATTERN = re.compile(r"[a-z0-9.-]{1,64}")
@@ -134,13 +136,16 @@ def create(
     members: tuple[Member, ...],
     constants: Constants | None = None,
 ) -> Genesis:
-    """A new genesis; members are put in the order of their kids. FormatError if not allowed."""
+    """A new genesis; members are put in the order of their kids. LedgerError if not allowed."""
     ordered = tuple(sorted(members, key=lambda member: member.kid))
     return decode(Genesis(name, created_ms, RULES, constants or Constants(), ordered).raw)
 
 
 def decode(raw: bytes) -> Genesis:
-    """The genesis in `raw`; FormatError unless it is exactly as SPEC section 9 has it."""
+    """The genesis in `raw`, exactly as SPEC section 9 has it.
+
+    Raises FormatError for anything else, SignatureError for a key that is no point of P-256.
+    """
     with wire_errors_named("genesis"):
         row = structure.array(cbor.decode(raw), 6, "genesis")
         if row[0] != "wattle/1/genesis":
@@ -219,7 +224,7 @@ def _check_members(members: tuple[Member, ...]) -> None:
     if not members:
         raise FormatError("genesis has no member, expected at least 1")
     kids = [member.kid for member in members]
-    if any(low >= high for low, high in zip(kids, kids[1:], strict=False)):
+    if any(low >= high for low, high in itertools.pairwise(kids)):
         raise FormatError("members are not sorted by the kid of their block key, each once")
     for member in members:
         crypto.load_public(member.block_key)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from wattle_gateway.ledger.errors import FormatError, ProofError, wire_errors_named
 from wattle_wire import cbor, structure
+
+from wattle_gateway.ledger.errors import FormatError, ProofError, wire_errors_named
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256().digest()
@@ -28,10 +29,17 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def root(leaf_hashes: Sequence[bytes]) -> bytes:
     """MTH: the root (32 bytes) over leaf hashes; SHA-256 of nothing for an empty tree."""
-    edge = RightEdge()
-    for value in leaf_hashes:
-        edge = edge.append(value)
-    return edge.root()
+    # Level by level: a node without a right sibling moves up as it is, which is the same tree
+    # as splitting at the largest power of two.
+    level = list(leaf_hashes)
+    if not level:
+        return EMPTY_ROOT
+    while len(level) > 1:
+        above = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        if len(level) & 1:
+            above.append(level[-1])
+        level = above
+    return level[0]
 
 
 def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:

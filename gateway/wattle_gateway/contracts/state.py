@@ -1,0 +1,76 @@
+"""The state of the ledger: byte keys to byte values, changed only by executing commits (SPEC 11).
+
+A `State` is one commit's view: it reads from any mapping (a dict, a store) and keeps the changes
+aside. Whoever owns the mapping applies them together with the commit's leaves.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+from wattle_gateway.ledger import merkle
+from wattle_wire import cbor
+
+Change = tuple[bytes, bytes | None]
+"""(key, new value or None for a key that is gone)."""
+
+
+def key(table: str, *ids: bytes | int) -> bytes:
+    """The key of a row: encoded `[table, id, ..]`."""
+    return cbor.encode([table, *ids])
+
+
+def prefix(table: str, ids: int) -> bytes:
+    """What every key of a table with this many ids begins with, for scans."""
+    return bytes([0x80 | 1 + ids]) + cbor.encode(table)
+
+
+class State:
+    """One commit's view of the state, with its changes on top of `base`."""
+
+    def __init__(self, base: Mapping[bytes, bytes]) -> None:
+        self._base = base
+        self._changed: dict[bytes, bytes | None] = {}
+
+    def get(self, row: bytes) -> bytes | None:
+        """The value of a key, None if there is none."""
+        if row in self._changed:
+            return self._changed[row]
+        return self._base.get(row)
+
+    def put(self, row: bytes, value: bytes) -> None:
+        """Set a key."""
+        self._changed[row] = value
+
+    def delete(self, row: bytes) -> None:
+        """Remove a key."""
+        self._changed[row] = None
+
+    def changes(self) -> tuple[Change, ...]:
+        """The keys whose value differs from the base, sorted, each with its new value."""
+        return tuple(
+            (row, self._changed[row])
+            for row in sorted(self._changed)
+            if self._changed[row] != self._base.get(row)
+        )
+
+    def root(self) -> bytes:
+        """RFC 6962 root over encoded `[key, value]` of the whole state sorted by key."""
+        whole: dict[bytes, bytes | None] = dict(self._base.items())
+        whole.update(self._changed)
+        return _root((row, whole[row]) for row in sorted(whole) if whole[row] is not None)
+
+
+def digest(previous: bytes, changes: Iterable[Change], full_root: bytes | None) -> bytes:
+    """The state digest (32 bytes) of a commit from the one before.
+
+    `full_root` is given at each commit whose index is a multiple of `state_root_every`. Changes
+    enter by their RFC 6962 root, so that a commit of any size has a digest.
+    """
+    parts = [previous, _root(changes)]
+    if full_root is not None:
+        parts.append(full_root)
+    return sha256(cbor.encode(parts)).digest()
+
+
+def _root(rows: Iterable[Change]) -> bytes:
+    return merkle.root([merkle.leaf_hash(cbor.encode([row, value])) for row, value in rows])

@@ -1,0 +1,234 @@
+"""Transactions: what parties sign (SPEC section 10). Formats only; rules stand in `contracts`."""
+
+import itertools
+from dataclasses import dataclass
+
+from wattle_wire import cbor, cose, structure, topics
+from wattle_wire.sample import DEVICE_MAX, SEQ_MAX
+
+from wattle_gateway.ledger.crypto import Sign
+from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
+
+LANES = 16
+
+ENROL = 1
+REVOKE = 2
+KIND_NAMES = {ENROL: "enrol", REVOKE: "revoke"}
+
+ELECTRICITY = 1
+HEAT = 2
+GAS = 3
+COMMODITY_NAMES = {ELECTRICITY: "electricity", HEAT: "heat", GAS: "gas"}
+
+# A meter visits its gateways in turn; more would never be reached within its daily call.
+FURTHER_MAX = 8
+PROOF_BYTES_MAX = 1024  # an enrolment proof is some 350 bytes
+CARRY_SECONDS_MAX = 86400
+RATING_W_MAX = 10**12  # keeps every product of execution far inside int64
+_UINT32_MAX = (1 << 32) - 1
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A parsed transaction whose signature nobody has verified yet.
+
+    `kid` names the party; `body` is decoded CBOR of the kind's form, checked at execution:
+    a wrong body of an authentic transaction is a refusal that consumes its nonce.
+    """
+
+    raw: bytes
+    kid: bytes
+    digest: bytes
+    signature: bytes
+    lane: int
+    nonce: int
+    until_ms: int
+    kind: int
+    body: object
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metered point `<meter>/<device>`: rating and ownership.
+
+    `rating_w` largest power (W), `capacity_w` adjustable power (W), `ct` and `vt` transformer
+    ratios (primary, secondary), `orient` 1 or -1, `owner` kid of the owning party.
+    """
+
+    device: int
+    commodity: int
+    rating_w: int
+    capacity_w: int
+    ct: tuple[int, int]
+    vt: tuple[int, int]
+    orient: int
+    owner: bytes
+
+
+@dataclass(frozen=True)
+class Enrol:
+    """Body of kind 1. `proof` = COSE_Sign1 of kind `enrol` by the meter; `home` and `further` =
+    kids of members; `carry` 0 = all samples in bytes, else the grid in seconds."""
+
+    proof: bytes
+    site: str
+    home: bytes
+    further: tuple[bytes, ...]
+    carry: int
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Revoke:
+    """Body of kind 2: `last_seq` is the last sample of `meter` that counts."""
+
+    meter: bytes
+    last_seq: int
+
+
+def build(
+    ledger_id: bytes,
+    kid: bytes,
+    sign: Sign,
+    *,
+    lane: int,
+    nonce: int,
+    until_ms: int,
+    kind: int,
+    body: object,
+) -> bytes:
+    """A signed transaction (COSE_Sign1 bytes). `body` as `enrol_body` or `revoke_body` give it."""
+    assert 0 <= lane < LANES
+    payload = cbor.encode([lane, nonce, until_ms, kind, body])
+    return cose.sign1(kid, payload, sign(cose.digest("tx", ledger_id, kid, payload)))
+
+
+def parse(raw: bytes, ledger_id: bytes) -> Transaction:
+    """Take a transaction apart; FormatError if it is none. The signature is NOT verified."""
+    with wire_errors_named("transaction"):
+        signed = cose.parse_sign1("tx", ledger_id, raw)
+        row = structure.array(cbor.decode(signed.payload), 5, "transaction")
+        return Transaction(
+            raw,
+            signed.kid,
+            signed.digest,
+            signed.signature,
+            structure.uint(row[0], "lane", LANES - 1),
+            structure.uint(row[1], "nonce"),
+            structure.uint(row[2], "until_ms"),
+            structure.uint(row[3], "transaction kind"),
+            row[4],
+        )
+
+
+def enrol_body(enrol: Enrol) -> list[object]:
+    """The body of an enrol transaction; FormatError if `parse_enrol` would refuse it."""
+    body: list[object] = [
+        enrol.proof,
+        enrol.site,
+        enrol.home,
+        list(enrol.further),
+        enrol.carry,
+        [point_row(point) for point in enrol.points],
+    ]
+    parse_enrol(body)
+    return body
+
+
+def parse_enrol(body: object) -> Enrol:
+    """The enrol in a transaction's body; FormatError if it is malformed."""
+    with wire_errors_named("enrol"):
+        row = structure.array(body, 6, "enrol")
+        proof = row[0]
+        if not isinstance(proof, bytes) or len(proof) > PROOF_BYTES_MAX:
+            raise LimitError(f"proof is not a byte string of at most {PROOF_BYTES_MAX}")
+        home = structure.octets(row[2], cose.KID_BYTES, "home")
+        further = tuple(
+            structure.octets(kid, cose.KID_BYTES, "further gateway")
+            for kid in structure.items(row[3], FURTHER_MAX, "further gateways")
+        )
+        if len({home, *further}) != 1 + len(further):
+            raise FormatError("enrol: a gateway is named twice")
+        return Enrol(
+            proof,
+            topics.check_site(row[1]),
+            home,
+            further,
+            structure.uint(row[4], "carry", CARRY_SECONDS_MAX),
+            parse_points(row[5]),
+        )
+
+
+def point_row(point: Point) -> list[object]:
+    """A point as it stands in CBOR."""
+    return [
+        point.device,
+        point.commodity,
+        point.rating_w,
+        point.capacity_w,
+        list(point.ct),
+        list(point.vt),
+        point.orient,
+        point.owner,
+    ]
+
+
+def parse_points(value: object) -> tuple[Point, ...]:
+    """1 to 32 points by rising device number; raises WireError or FormatError if malformed."""
+    points = tuple(_point(item) for item in structure.items(value, DEVICE_MAX, "points"))
+    devices = [point.device for point in points]
+    if not devices or any(low >= high for low, high in itertools.pairwise(devices)):
+        raise FormatError(f"points {devices} are not at least one, rising")
+    return points
+
+
+def revoke_body(revoke: Revoke) -> list[object]:
+    """The body of a revoke transaction; FormatError if `parse_revoke` would refuse it."""
+    body: list[object] = [revoke.meter, revoke.last_seq]
+    parse_revoke(body)
+    return body
+
+
+def parse_revoke(body: object) -> Revoke:
+    """The revoke in a transaction's body; FormatError if it is malformed."""
+    with wire_errors_named("revoke"):
+        row = structure.array(body, 2, "revoke")
+        return Revoke(
+            structure.octets(row[0], cose.KID_BYTES, "meter"),
+            structure.uint(row[1], "last_seq", SEQ_MAX),
+        )
+
+
+def _point(value: object) -> Point:
+    row = structure.array(value, 8, "point")
+    device = structure.uint(row[0], "device", DEVICE_MAX)
+    commodity = structure.uint(row[1], "commodity")
+    orient = structure.integer(row[6], "orient")
+    if device == 0:
+        raise FormatError(f"point of device 0, expected 1 to {DEVICE_MAX}")
+    if commodity not in COMMODITY_NAMES:
+        raise FormatError(f"commodity {commodity}, expected one of {sorted(COMMODITY_NAMES)}")
+    if orient not in (1, -1):
+        raise FormatError(f"orient {orient}, expected 1 or -1")
+    rating_w = structure.uint(row[2], "rating_w", RATING_W_MAX)
+    if rating_w == 0:
+        raise FormatError("rating_w is 0, expected at least 1")
+    return Point(
+        device,
+        commodity,
+        rating_w,
+        structure.uint(row[3], "capacity_w", RATING_W_MAX),
+        _ratio(row[4], "ct"),
+        _ratio(row[5], "vt"),
+        orient,
+        structure.octets(row[7], cose.KID_BYTES, "owner"),
+    )
+
+
+def _ratio(value: object, what: str) -> tuple[int, int]:
+    row = structure.array(value, 2, what)
+    primary = structure.uint(row[0], what, _UINT32_MAX)
+    secondary = structure.uint(row[1], what, _UINT32_MAX)
+    if primary == 0 or secondary == 0:
+        raise FormatError(f"{what} ratio {primary}:{secondary} with a zero")
+    return primary, secondary
