@@ -44,7 +44,7 @@ demo: $(STAMP) micropython  ## gateway, four meters and replayed loads on this m
 
 .PHONY: test
 test: $(STAMP) micropython parts  ## all tests (ARGS="-k cbor" narrows them, WORKERS=n)
-	@$(PYTHON_VENV) -m pytest -n $(WORKERS) $(ARGS)
+	@$(PYTHON_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) micropython  ## cost of a signature on the device, samples a second at the gateway
