@@ -1,0 +1,248 @@
+"""The embedded broker: a nats-server that lives and dies with the gateway.
+
+What it stores is thrown away at every start: its acknowledgements prove nothing, meters keep
+what the gateway has not acknowledged and send it again, and the sessions of clients that a
+crash took away would otherwise collect messages until the store is full.
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from wattle_gateway.broker import guard
+from wattle_gateway.broker.permissions import MeterAccess
+from wattle_gateway.errors import BrokerError
+from wattle_gateway.runtime.logs import Log
+
+READY_DEADLINE_S = 10.0
+RELOAD_DEADLINE_S = 10.0
+STOP_DEADLINE_S = 3.0
+BACKOFF_FIRST_S = 0.2
+BACKOFF_MAX_S = 10.0
+# A broker that ran this long was sound: the next crash is a new story.
+BACKOFF_RESET_S = 60.0
+# Every stranger who knocks at the port makes the broker write a line.
+LINES_A_MINUTE_MAX = 60
+
+_READY = "Server is ready"
+_RELOADED = "Reloaded server configuration"
+_RELOAD_FAILED = "Failed to reload server configuration"
+_REFUSALS = ("TLS handshake error", "authentication error", "Authorization Violation")
+
+_log = Log("broker")
+
+
+class NatsBroker:
+    """One nats-server process. `render(meters)` gives its configuration for a set of meters."""
+
+    def __init__(
+        self,
+        program: Path,
+        folder: Path,
+        render: Callable[[frozenset[MeterAccess]], str],
+        meters: frozenset[MeterAccess],
+    ) -> None:
+        self._program = program
+        self._folder = folder
+        self._render = render
+        self._meters = meters
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+        self._reloaded: asyncio.Future[None] | None = None
+        self._updating = asyncio.Lock()
+        self._last_line = ""
+        self._lines_left = LINES_A_MINUTE_MAX
+        self._lines_minute = -1
+        self.restarts = 0
+        self.refused_connections = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether the broker is up and accepts connections."""
+        return self._ready.is_set()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while there is no process."""
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start the broker and wait until it accepts connections; BrokerError if it does not."""
+        await self._end_stale()
+        await self._launch()
+
+    async def supervise(self) -> None:
+        """Keep the broker alive until cancelled: restart it, with growing pauses, when it ends."""
+        loop = asyncio.get_running_loop()
+        pause_s = BACKOFF_FIRST_S
+        while True:
+            began = loop.time()
+            if self._process is not None:
+                code = await self._process.wait()
+                _log.error("broker ended, starting it again", code=code, said=self._last_line)
+                self.restarts += 1
+            if loop.time() - began > BACKOFF_RESET_S:
+                pause_s = BACKOFF_FIRST_S
+            self._ready.clear()
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, BACKOFF_MAX_S)
+            try:
+                await self._launch()
+            except BrokerError as error:
+                _log.error("broker does not start", error=error)
+
+    async def update(self, meters: frozenset[MeterAccess]) -> None:
+        """Let exactly these meters in; the others that are connected stay connected.
+
+        Returns when the broker works by it. Raises BrokerError if it does not take it.
+        """
+        async with self._updating:
+            self._meters = meters
+            self._write_config()
+            if not self.running or self._process is None:
+                return  # the next start reads the file
+            self._reloaded = asyncio.get_running_loop().create_future()
+            self._process.send_signal(signal.SIGHUP)
+            try:
+                await asyncio.wait_for(self._reloaded, RELOAD_DEADLINE_S)
+            except TimeoutError as error:
+                raise BrokerError(
+                    f"the broker did not reload within {RELOAD_DEADLINE_S:.0f} s"
+                ) from error
+            finally:
+                self._reloaded = None
+
+    async def stop(self) -> None:
+        """End the broker and wait until it is gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._ready.clear()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_DEADLINE_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if self._reader is not None:
+            await self._reader
+        self._pid_file.unlink(missing_ok=True)
+
+    @property
+    def _config_file(self) -> Path:
+        return self._folder / "nats.conf"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._folder / "nats.pid"
+
+    async def _launch(self) -> None:
+        shutil.rmtree(self._folder / "store", ignore_errors=True)
+        self._write_config()
+        self._ready.clear()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", guard.__file__, str(os.getpid())),
+            *(str(self._program), "--config", str(self._config_file)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        self._process = process
+        self._pid_file.write_text(f"{process.pid}\n")
+        self._reader = asyncio.create_task(self._read(process))
+        ready = asyncio.create_task(self._ready.wait())
+        try:
+            await asyncio.wait(
+                {ready, self._reader},
+                timeout=READY_DEADLINE_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            ready.cancel()
+        if not self.running:
+            await self.stop()
+            raise BrokerError(f"nats-server does not start: {self._last_line or 'it said nothing'}")
+        _log.info("broker ready", pid=process.pid)
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        """Follow what the broker says: readiness and reloads are told nowhere else."""
+        assert process.stderr is not None
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # longer than the stream's limit; the rest follows as a line
+                continue
+            if not line:
+                return
+            self._take_line(line.decode(errors="replace").rstrip())
+
+    def _take_line(self, line: str) -> None:
+        # "[pid] date time [INF] text"
+        level, _, text = line.partition("[")[2].partition("[")[2].partition("] ")
+        text = text or line
+        if _READY in text:
+            self._ready.set()
+        elif _RELOADED in text:
+            self._settle_reload(None)
+        elif _RELOAD_FAILED in text:
+            self._settle_reload(text)
+        if any(word in text for word in _REFUSALS):
+            self.refused_connections += 1
+        if level in ("ERR", "FTL") or not level:
+            self._last_line = text
+        if level in ("WRN", "ERR", "FTL") and self._may_log():
+            _log.warning("broker says", level=level, text=text)
+
+    def _settle_reload(self, failure: str | None) -> None:
+        if self._reloaded is None or self._reloaded.done():
+            return
+        if failure is None:
+            self._reloaded.set_result(None)
+        else:
+            self._reloaded.set_exception(BrokerError(f"the broker refused its file: {failure}"))
+
+    def _may_log(self) -> bool:
+        minute = int(asyncio.get_running_loop().time() // 60)
+        if minute != self._lines_minute:
+            self._lines_minute, self._lines_left = minute, LINES_A_MINUTE_MAX
+        self._lines_left -= 1
+        return self._lines_left >= 0
+
+    def _write_config(self) -> None:
+        """Whole or not at all: the broker may start or reload at any moment."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        draft = self._folder / "nats.conf.new"
+        draft.write_text(self._render(self._meters))
+        draft.replace(self._config_file)
+
+    async def _end_stale(self) -> None:
+        """End a broker of an earlier life that the kernel did not take along."""
+        try:
+            pid = int(self._pid_file.read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if os.fsencode(self._config_file) not in command.split(b"\0"):
+                return  # the number belongs to some other program by now
+            descriptor = os.pidfd_open(pid)
+        except (OSError, ValueError):
+            return
+        try:
+            _log.warning("ending a broker of an earlier life", pid=pid)
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            await asyncio.to_thread(_wait_gone, descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _wait_gone(descriptor: int) -> None:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    if not poller.poll(STOP_DEADLINE_S * 1000):
+        raise BrokerError("a broker of an earlier life cannot be ended")

@@ -1,0 +1,84 @@
+"""The configuration of the embedded nats-server, as text.
+
+Options: https://docs.nats.io/running-a-nats-service/configuration (version 2.15).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wattle_gateway.broker.permissions import MeterAccess, gateway_publishes, gateway_subscribes
+
+# A sample is at most 16,384 bytes; up to here one that is too large still reaches the gateway,
+# which refuses it with a reason; above, the broker closes the connection.
+PAYLOAD_BYTES_MAX = 65_536
+# QoS 1 messages on their way to the gateway; when full, publishers are not acknowledged.
+STORE_BYTES_MAX = 256 << 20
+MEMORY_BYTES_MAX = 32 << 20
+# Messages the gateway has in hand: back-pressure reaches the broker's disk, not our memory.
+UNACKNOWLEDGED_MAX = 1_000
+
+
+@dataclass(frozen=True)
+class NatsFiles:
+    """The files nats-server reads (PEM) and the folder it writes."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+    store: Path
+
+
+def render(
+    listen: str, port: int, files: NatsFiles, gateway_name: str, meters: Iterable[MeterAccess]
+) -> str:
+    """The text of nats.conf for MQTT on `listen`:`port`.
+
+    The NATS protocol itself cannot be switched off: its listener is put on a random port of
+    127.0.0.1, wants TLS before the first byte, and no user may log in there.
+    """
+    tls = (
+        f"cert_file: {_quote(files.certificate)}, key_file: {_quote(files.key)}, "
+        f"ca_file: {_quote(files.authority)}, verify_and_map: true"
+    )
+    users = [_user(gateway_name, gateway_publishes(), gateway_subscribes())]
+    users += [_user(meter.meter, meter.publishes(), meter.subscribes()) for meter in sorted(meters)]
+    return "\n".join(
+        [
+            "# Written by wattle-gateway on every start, enrolment and revocation.",
+            "server_name: wattle",
+            'host: "127.0.0.1"',
+            "port: -1",
+            f"max_payload: {PAYLOAD_BYTES_MAX}",
+            f"tls {{ {tls}, handshake_first: true }}",
+            f"jetstream {{ store_dir: {_quote(files.store)}, max_file_store: {STORE_BYTES_MAX}, "
+            f"max_memory_store: {MEMORY_BYTES_MAX} }}",
+            "accounts { METERS { jetstream: enabled, users: [",
+            *users,
+            "] } }",
+            f"mqtt {{ host: {_quote(listen)}, port: {port}, "
+            f"max_ack_pending: {UNACKNOWLEDGED_MAX}, tls {{ {tls} }} }}",
+            "",
+        ]
+    )
+
+
+def subject(topic_filter: str) -> str:
+    """The NATS subject of an MQTT topic or filter (no dots or blanks occur in ours)."""
+    return topic_filter.replace("/", ".").replace("+", "*")
+
+
+def _user(common_name: str, publishes: Sequence[str], subscribes: Sequence[str]) -> str:
+    return (
+        f'  {{ user: "CN={common_name}", allowed_connection_types: ["MQTT"], permissions: '
+        f"{{ publish: [{_subjects(publishes)}], subscribe: [{_subjects(subscribes)}] }} }}"
+    )
+
+
+def _subjects(filters: Sequence[str]) -> str:
+    return ", ".join(f'"{subject(topic_filter)}"' for topic_filter in filters)
+
+
+def _quote(value: Path | str) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -1,0 +1,39 @@
+"""Who may publish and subscribe to what, in MQTT terms: one rule book for every broker.
+
+Nobody gets anything on broker-internal topics. nats-server keeps MQTT sessions, retained and
+QoS 1 messages under `$MQTT.>`; a grant there (older guides ask for one) would let a meter read
+and inject others' messages, and nats-server >= 2.12.3 needs none.
+"""
+
+from dataclasses import dataclass
+
+from wattle_wire import topics
+
+UPLINK_LEAVES = (topics.SAMPLE, topics.BIRTH, topics.STATE)
+DOWNLINK_LEAVES = (topics.ACK, topics.CMD)
+
+
+@dataclass(frozen=True, order=True)
+class MeterAccess:
+    """A meter that may connect: its id is the common name of its certificate."""
+
+    meter: str
+    site: str
+
+    def publishes(self) -> list[str]:
+        """The topics it may publish."""
+        return [topics.topic(self.site, self.meter, leaf) for leaf in UPLINK_LEAVES]
+
+    def subscribes(self) -> list[str]:
+        """The topics it may subscribe to."""
+        return [topics.topic(self.site, self.meter, leaf) for leaf in DOWNLINK_LEAVES]
+
+
+def gateway_publishes() -> list[str]:
+    """The topic filters the gateway may publish to."""
+    return [f"wattle/1/+/+/{leaf}" for leaf in DOWNLINK_LEAVES]
+
+
+def gateway_subscribes() -> list[str]:
+    """The topic filters the gateway subscribes to."""
+    return [f"wattle/1/+/+/{leaf}" for leaf in UPLINK_LEAVES]

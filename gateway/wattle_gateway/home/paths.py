@@ -1,0 +1,40 @@
+"""What stands where in a gateway's folder."""
+
+from pathlib import Path
+
+from wattle_gateway.errors import HomeError
+
+FOLDER_MODE = 0o700
+
+
+class GatewayHome:
+    """The folder of one gateway; `wattle-gateway init` makes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.config = self.folder / "config.toml"
+        self.genesis = self.folder / "genesis.cbor"
+        self.bundle = self.folder / "site.json"
+        self.database = self.folder / "ledger.db"
+        self.keys = self.folder / "keys"
+        self.certificates = self.folder / "certificates"
+        self.meter_certificates = self.certificates / "meters"
+        self.broker = self.folder / "broker"
+        self.admin_socket = self.folder / "admin.sock"
+        self.lock = self.folder / "lock"
+
+    def key(self, name: str) -> Path:
+        """The file of a private key: block, link, checkpoint, authority, broker or gateway."""
+        return self.keys / f"{name}.pem"
+
+    def certificate(self, name: str) -> Path:
+        """The file of a certificate: authority, broker or gateway."""
+        return self.certificates / f"{name}.pem"
+
+    def check(self) -> None:
+        """Raise HomeError unless this is a folder that `init` made."""
+        if not self.genesis.is_file():
+            raise HomeError(
+                f"{self.folder} is not a gateway's folder (no {self.genesis.name}); "
+                "make one with `wattle-gateway init`"
+            )
