@@ -74,7 +74,7 @@ $(BUILD)/stubs/.stamp: firmware/stubs.lock $(STAMP)
 .PHONY: firmware-types
 firmware-types: $(BUILD)/stubs/.stamp
 	$(PYTHON_VENV) -m mypy --no-error-summary --config-file firmware/mypy.ini \
-		$(wildcard firmware/main.py firmware/boards/esp32) firmware/wattle_meter
+		$(wildcard firmware/main.py firmware/boards/esp32/*.py) firmware/wattle_meter
 
 .PHONY: firmware-code
 firmware-code: $(STAMP)
