@@ -56,6 +56,7 @@ check: lint types imports firmware-types firmware-code  ## everything that needs
 .PHONY: lint
 lint: $(STAMP)
 	$(PYTHON_VENV) -m ruff check --quiet .
+	$(PYTHON_VENV) -m ruff format --check --quiet .
 
 .PHONY: types
 types: $(STAMP)
