@@ -1,4 +1,4 @@
-"""Acks, commands, states, births, proofs and topics: read back what was written, refuse the rest."""
+"""Acks, commands, states, births, proofs, topics: read back what was written, refuse the rest."""
 
 from wattle_wire import cbor, downlink, topics, uplink
 from wattle_wire.errors import MalformedError
