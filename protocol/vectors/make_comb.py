@@ -77,7 +77,7 @@ def module() -> str:
     for start in range(0, len(data), BYTES_PER_LINE):
         escaped = "".join(f"\\x{byte:02x}" for byte in data[start : start + BYTES_PER_LINE])
         lines.append(f'    b"{escaped}"\n')
-    return f'''"""Multiples of the generator of P-256 for a signed comb; made by vectors/make_comb.py.
+    return f'''"""Multiples of the generator of P-256 for a signed comb, by vectors/make_comb.py.
 
 A scalar of TEETH * BLOCKS * SPAN bits, each worth +1 or -1, is cut into TEETH rows; bit
 `block * SPAN + column` of all rows together is one digit. TABLE holds, for each block (the

@@ -1,4 +1,4 @@
-"""Multiples of the generator of P-256 for a signed comb; made by vectors/make_comb.py.
+"""Multiples of the generator of P-256 for a signed comb, by vectors/make_comb.py.
 
 A scalar of TEETH * BLOCKS * SPAN bits, each worth +1 or -1, is cut into TEETH rows; bit
 `block * SPAN + column` of all rows together is one digit. TABLE holds, for each block (the
