@@ -17,6 +17,18 @@ class Clock:
         raise NotImplementedError
 
 
+class Random:
+    """A random source fit for keys."""
+
+    def bytes(self, count: int) -> bytes:
+        """`count` random bytes. Raises OSError when the source has none to give."""
+        raise NotImplementedError
+
+    def below(self, limit: int) -> int:
+        """A random integer in 0 .. limit - 1 (limit up to 2^31), even enough for waiting times."""
+        return int.from_bytes(self.bytes(4), "big") % limit
+
+
 class SerialPort:
     """A serial line, opened on first use.
 
@@ -53,6 +65,45 @@ class Store:
 
     def commit(self) -> None:
         """Returns when everything set before is safe. Raises OSError."""
+        raise NotImplementedError
+
+
+class BinaryReader:
+    """What open() gives for a binary file: the part of it that is used."""
+
+    def read(self, limit: int) -> bytes:
+        """At most `limit` bytes; b"" at the end. Raises OSError."""
+        raise NotImplementedError
+
+    def seek(self, offset: int) -> int:
+        """Moves to `offset` from the beginning. Raises OSError."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Closes."""
+        raise NotImplementedError
+
+
+class Files:
+    """A flat directory of files that grow only at their end."""
+
+    def names(self) -> list[str]:
+        """Names of all files there, in no order."""
+        raise NotImplementedError
+
+    def open(self, name: str) -> BinaryReader:
+        """`name` for reading from its beginning. Raises OSError."""
+        raise NotImplementedError
+
+    def append(self, name: str, pieces: list[bytes]) -> None:
+        """Adds `pieces` at the end of `name`, which is made if absent; returns when they are safe.
+
+        Raises OSError; then, as after a power cut, any number of their first bytes may be there.
+        """
+        raise NotImplementedError
+
+    def remove(self, name: str) -> None:
+        """Removes `name`. Raises OSError."""
         raise NotImplementedError
 
 

@@ -4,7 +4,9 @@ Written for CPython and MicroPython alike: the same cases run on both. Nothing h
 a sleep moves the fake clock, so a coroutine over fakes runs to its end in one step.
 """
 
-from wattle_meter.board import Clock, SerialPort, Store
+import io
+
+from wattle_meter.board import Clock, Files, Random, SerialPort, Store
 from wattle_meter.modbus import crc16
 
 
@@ -138,3 +140,59 @@ class FakeStore(Store):
     def cut(self):
         """The power fails: what was not committed is gone."""
         self._set = {}
+
+
+class PowerCut(Exception):  # noqa: N818 - an event, not an error of the code under test
+    """The power failed in the middle of a write."""
+
+
+class MemoryFiles(Files):
+    """Files in memory. `budget`: bytes that may still be written before the power fails (None:
+    for ever); the bytes of the append in which it fails are there up to that one.
+    `error`: errno that every further append raises after writing half of its bytes (None: none).
+    """
+
+    def __init__(self):
+        self.content = {}
+        self.budget = None
+        self.error = None
+        self.written = 0
+        self.appends = []
+
+    def names(self):
+        return list(self.content)
+
+    def open(self, name):
+        if name not in self.content:
+            raise OSError(2, name)
+        return io.BytesIO(bytes(self.content[name]))
+
+    def append(self, name, pieces):
+        data = b"".join(pieces)
+        if self.error is not None:
+            self.content[name] = self.content.get(name, b"") + data[: len(data) // 2]
+            raise OSError(self.error, name)
+        if self.budget is not None and self.budget < len(data):
+            self.content[name] = self.content.get(name, b"") + data[: self.budget]
+            raise PowerCut
+        if self.budget is not None:
+            self.budget -= len(data)
+        self.content[name] = self.content.get(name, b"") + data
+        self.appends.append(len(data))
+        self.written += len(data)
+
+    def remove(self, name):
+        if name not in self.content:
+            raise OSError(2, name)
+        del self.content[name]
+
+
+class CountingRandom(Random):
+    """Bytes that count up: different, and the same in every run."""
+
+    def __init__(self):
+        self._next = 0
+
+    def bytes(self, count):
+        self._next += 1
+        return self._next.to_bytes(count, "big")
