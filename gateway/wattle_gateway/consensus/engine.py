@@ -15,10 +15,22 @@ Duties 1 and 3 of a chain of Outputs may share one durable write as long as noth
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wattle_gateway.consensus import committer, linearizer
+from wattle_gateway.consensus.dag import Dag
+from wattle_gateway.consensus.errors import ConsensusError, UnsupportedCommitteeError
+from wattle_gateway.consensus.pool import Pool
+from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.crypto import Sign
 from wattle_gateway.ledger.epoch import Epoch
+
+# Rounds that carry transactions may follow each other this fast,
+URGENT_ROUND_MS = 150
+# rounds that carry only samples this fast: they are settled in minutes, not in milliseconds;
+SAMPLE_ROUND_MS = 2000
+# and with nothing to carry one round a minute shows that the gateway lives.
+IDLE_ROUND_MS = 60000
 
 
 @dataclass(frozen=True)
@@ -61,14 +73,36 @@ class Engine:
     def __init__(self, epoch: Epoch, author: int, sign: Sign, recovered: Recovered) -> None:
         """`author` index of this member, `sign` with its block key. Call `tick` to begin.
 
-        Raises UnsupportedCommitteeError for a committee of more than one.
+        Raises UnsupportedCommitteeError for a committee of more than one, ConsensusError for a
+        recovered state that cannot be one.
         """
-        raise NotImplementedError
+        if epoch.size > 1:
+            raise UnsupportedCommitteeError(
+                f"committee of {epoch.size}: committees of more than one are not supported yet"
+            )
+        self._epoch = epoch
+        self._author = author
+        self._sign = sign
+        self._head = recovered.head
+        self._decided_index = recovered.head.index
+        self._decided_time_ms = recovered.head.time_ms
+        self._leader = recovered.leader
+        self._committed = set(recovered.committed)
+        self._dag = _dag_of(recovered, epoch)
+        self._open_payloads = {
+            block.ref
+            for block in recovered.blocks
+            if block.payload.count and block.ref not in self._committed
+        }
+        self._own_last = _own_last(recovered, author)
+        self._pool = Pool(epoch.constants)
+        self._last_round_ms: int | None = None
+        self._last_payload_ms: int | None = None
 
     @property
     def room(self) -> tuple[int, int]:
         """(entries, bytes) that `propose` still takes."""
-        raise NotImplementedError
+        return self._pool.room
 
     def propose(self, entries: Sequence[bytes], now: Now, *, urgent: bool = False) -> Output:
         """Take entries to be put into blocks, in this order; `urgent` ones (transactions) go
@@ -77,12 +111,119 @@ class Engine:
         All or nothing: raises PoolFullError or EntryTooLargeError and then took none.
         The engine forgets them at a crash: propose again what has no outcome.
         """
-        raise NotImplementedError
+        self._pool.add(entries, urgent)
+        return self.tick(now)
 
     def tick(self, now: Now) -> Output:
-        """Time has passed: make the round that is due, if one is."""
-        raise NotImplementedError
+        """Time has passed: make the rounds that are due, up to the next commit."""
+        if self._last_round_ms is None:
+            self._last_round_ms = now.steady_ms
+        made: list[VerifiedBlock] = []
+        commits = self._decide()
+        while not commits and not self._executing and now.steady_ms >= self._due_ms():
+            made.append(self._make_block(now))
+            commits = self._decide()
+        due_ms = now.steady_ms + SAMPLE_ROUND_MS if self._executing else self._due_ms()
+        return Output(tuple(made), tuple(block.block for block in made), commits, due_ms)
 
     def executed(self, head: CommitHead, now: Now) -> Output:
         """A commit of an earlier Output was executed; `head` is what it left behind."""
-        raise NotImplementedError
+        assert head.index == self._head.index + 1
+        assert head.index <= self._decided_index
+        self._head = head
+        return self.tick(now)
+
+    @property
+    def _executing(self) -> bool:
+        """Commits are out for execution. Own blocks wait for it: a block votes for the newest
+        commit, and a gateway that cannot execute should not pile up blocks."""
+        return self._head.index < self._decided_index
+
+    def _due_ms(self) -> int:
+        """The steady time at which the next round is to be made."""
+        assert self._last_round_ms is not None
+        if self._open_payloads or self._pool.fills_a_block:
+            return self._last_round_ms
+        if len(self._pool):
+            return self._payload_due_ms()
+        return self._last_round_ms + IDLE_ROUND_MS
+
+    def _payload_due_ms(self) -> int:
+        """The steady time from which a round may carry what waits."""
+        if self._last_payload_ms is None or self._pool.fills_a_block:
+            return 0
+        pace_ms = URGENT_ROUND_MS if self._pool.has_urgent else SAMPLE_ROUND_MS
+        return self._last_payload_ms + pace_ms
+
+    def _make_block(self, now: Now) -> VerifiedBlock:
+        entries: tuple[bytes, ...] = ()
+        if len(self._pool) and now.steady_ms >= self._payload_due_ms():
+            entries = self._pool.take()
+            self._last_payload_ms = now.steady_ms
+        own = self._own_last
+        parent = block_format.round_zero(self._epoch, self._author) if own is None else own.ref
+        least_ms = self._epoch.created_ms if own is None else own.time_ms
+        made = block_format.build(
+            self._epoch,
+            self._author,
+            self._sign,
+            round_number=parent.round + 1,
+            time_ms=max(now.unix_ms, least_ms),
+            parents=(parent,),
+            commit_vote=self._head.vote,
+            entries=entries,
+        )
+        self._own_last = made.block
+        self._last_round_ms = now.steady_ms
+        self._dag.add(made.block)
+        if entries:
+            self._open_payloads.add(made.block.ref)
+        return made
+
+    def _decide(self) -> tuple[Commit, ...]:
+        """The commits that the graph allows by now, in order."""
+        commits: list[Commit] = []
+        while True:
+            slot = 1 if self._leader is None else self._leader.round + 1
+            leader = committer.decide_directly(self._dag, self._epoch, slot)
+            if leader is None:
+                return tuple(commits)
+            commits.append(self._commit(leader))
+
+    def _commit(self, leader: Block) -> Commit:
+        depth = self._epoch.constants.gc_depth
+        floor = linearizer.floor_after(self._leader, depth)
+        blocks = linearizer.order(self._dag, leader.ref, self._committed, floor)
+        self._decided_time_ms = linearizer.commit_time_ms(
+            self._dag, self._epoch, leader, self._decided_time_ms
+        )
+        self._decided_index += 1
+        self._leader = leader.ref
+        self._committed.update(block.ref for block in blocks)
+        self._open_payloads.difference_update(block.ref for block in blocks)
+        self._dag.raise_floor(linearizer.floor_after(leader.ref, depth))
+        self._committed = {ref for ref in self._committed if ref in self._dag}
+        return Commit(
+            self._epoch.number, self._decided_index, leader.ref, blocks, self._decided_time_ms
+        )
+
+
+def _dag_of(recovered: Recovered, epoch: Epoch) -> Dag:
+    dag = Dag(linearizer.floor_after(recovered.leader, epoch.constants.gc_depth))
+    for block in sorted(recovered.blocks, key=lambda block: block.ref):
+        if dag.missing(block):
+            raise ConsensusError(
+                f"recovered block of round {block.round}, author {block.author}: "
+                "a parent is not among the recovered blocks"
+            )
+        dag.add(block)
+    if recovered.leader is not None and recovered.leader not in dag:
+        raise ConsensusError(
+            f"the leader of commit {recovered.head.index} is not among the recovered blocks"
+        )
+    return dag
+
+
+def _own_last(recovered: Recovered, author: int) -> Block | None:
+    own = [block for block in recovered.blocks if block.author == author]
+    return max(own, key=lambda block: block.round, default=None)

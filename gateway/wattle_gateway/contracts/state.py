@@ -7,8 +7,9 @@ aside. Whoever owns the mapping applies them together with the commit's leaves.
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
-from wattle_gateway.ledger import merkle
 from wattle_wire import cbor
+
+from wattle_gateway.ledger import merkle
 
 Change = tuple[bytes, bytes | None]
 """(key, new value or None for a key that is gone)."""

@@ -1,0 +1,64 @@
+"""Verdicts: the classes of a sample and the refusals of a transaction (SPEC section 12)."""
+
+# Classes of a sample: a verdict is the sum of those that hold, 0 is valid.
+LATE = 1
+FORKED = 2
+DECREASING = 4
+ABOVE_RATING = 8
+CLOCK_UNSURE = 16
+FUTURE = 32
+FAILED = 64
+UNKNOWN_POINT = 128
+MISNAMED = 256
+GAP = 512
+
+CLASS_NAMES = {
+    LATE: "late",
+    FORKED: "forked",
+    DECREASING: "decreasing",
+    ABOVE_RATING: "above_rating",
+    CLOCK_UNSURE: "clock_unsure",
+    FUTURE: "future",
+    FAILED: "failed",
+    UNKNOWN_POINT: "unknown_point",
+    MISNAMED: "misnamed",
+    GAP: "gap",
+}
+
+# A sample with one of these does not move the energy registers.
+IMPLAUSIBLE = DECREASING | ABOVE_RATING | FUTURE | MISNAMED | FORKED
+
+# Refusals of a transaction, each with its own code; 0 is accepted.
+ACCEPTED = 0
+MALFORMED_BODY = 1
+EXPIRED = 2
+ROLE_NOT_ALLOWED = 3
+KIND_UNKNOWN = 4
+PROOF_FAILS = 5
+ALREADY_ENROLLED = 6
+EUI64_IN_USE = 7
+METER_UNKNOWN = 8
+ALREADY_REVOKED = 9
+LAST_SEQ_BELOW_FINAL = 10
+APPROVAL_MISSING = 11
+MEMBER_UNKNOWN = 12
+
+REFUSAL_NAMES = {
+    MALFORMED_BODY: "malformed_body",
+    EXPIRED: "expired",
+    ROLE_NOT_ALLOWED: "role_not_allowed",
+    KIND_UNKNOWN: "kind_unknown",
+    PROOF_FAILS: "proof_fails",
+    ALREADY_ENROLLED: "already_enrolled",
+    EUI64_IN_USE: "eui64_in_use",
+    METER_UNKNOWN: "meter_unknown",
+    ALREADY_REVOKED: "already_revoked",
+    LAST_SEQ_BELOW_FINAL: "last_seq_below_final",
+    APPROVAL_MISSING: "approval_missing",
+    MEMBER_UNKNOWN: "member_unknown",
+}
+
+
+def class_names(verdict: int) -> list[str]:
+    """The names of a sample verdict's classes, lowest bit first; empty for a valid sample."""
+    return [name for bit, name in CLASS_NAMES.items() if verdict & bit]
