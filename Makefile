@@ -66,7 +66,7 @@ types: $(STAMP)
 imports: $(STAMP)
 	PYTHONPATH=firmware .venv/bin/lint-imports --no-logo
 
-$(BUILD)/stubs/.stamp: firmware/stubs.lock $(STAMP)
+$(BUILD)/stubs/.stamp: firmware/stubs.lock | $(STAMP)
 	@rm -rf $(BUILD)/stubs
 	@$(PYTHON_VENV) -m pip install -q --disable-pip-version-check --require-hashes --no-deps \
 		--target $(BUILD)/stubs -r firmware/stubs.lock
@@ -95,7 +95,7 @@ lock: $(BUILD)/lock/bin/uv  ## renew requirements.lock and firmware/stubs.lock (
 	$(UV_COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --no-deps --group stubs -o firmware/stubs.lock
 
-$(BUILD)/lock/bin/uv: $(STAMP) Makefile
+$(BUILD)/lock/bin/uv: Makefile | $(STAMP)
 	@$(PYTHON_VENV) -m venv --clear $(BUILD)/lock
 	@$(BUILD)/lock/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
