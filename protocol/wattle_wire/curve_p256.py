@@ -4,8 +4,8 @@ A point is a tuple (X, Y, ZZ, ZZZ) with x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2 ("XYZZ
 Explicit-Formulas Database); infinity is any (t^2, t^3, 0, 0). On MicroPython a `%` costs 2.6
 times a `*`, so reductions decide: XYZZ adds an affine point with 9, Jacobian with 10.
 
-The multiplications are generators: they yield None between slices of at most five point
-operations, so that a device can serve its other tasks, and return the point.
+The multiplications are generators: they yield None between slices of at most seven point
+operations or one inversion, so that a device can serve its other tasks, and return the point.
 
 Side channels, honestly. Scalars are recoded into digits that are never zero: every scalar
 takes the same additions and doublings in the same order, no branch depends on it (but for
