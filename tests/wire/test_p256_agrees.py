@@ -140,3 +140,40 @@ def test_every_multiplication_has_the_same_operations(operations: list[str]) -> 
     assert len(set(of_generator.values())) == 1
     assert of_point.pop(N - 2).count("double") == of_point[1].count("double") + 1
     assert len(set(of_point.values())) == 1
+
+
+def test_blinding_changes_the_numbers_and_not_the_point() -> None:
+    points = []
+    for blind in (1, 2, 3 << 127):
+        steps = curve_p256.multiply_generator_steps(12345, blind)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as finished:
+                points.append(finished.value)
+                break
+    for coordinate in range(4):
+        assert len({point[coordinate] for point in points}) == 3
+    assert len(set(curve_p256.to_affine(points))) == 1
+
+
+def test_every_secret_computation_has_its_own_blinding(monkeypatch: pytest.MonkeyPatch) -> None:
+    blinds: list[int] = []
+    for name in ("multiply_generator_steps", "multiply_steps"):
+        original = getattr(curve_p256, name)
+
+        def noted(*arguments: int, original: object = original) -> object:
+            blinds.append(arguments[-1])
+            assert callable(original)
+            return original(*arguments)
+
+        monkeypatch.setattr(curve_p256, name, noted)
+    private = to_32(12345)
+    own = p256.public_from_private(private)
+    peer = their_public(ec.derive_private_key(54321, CURVE))
+    p256.ecdh(private, own)
+    p256.ecdh(private, peer)
+    p256.sign(private, bytes(32))
+    p256.sign(private, b"\x01" * 32)
+    assert len(set(blinds)) == 5
+    assert all(1 << 128 <= blind < 1 << 129 for blind in blinds)
