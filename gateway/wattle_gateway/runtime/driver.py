@@ -1,0 +1,238 @@
+"""The ledger's driver: does what consensus says, with one database, in one thread.
+
+Owns engine, state and database of a gateway. Every method is one step: whatever it made durable
+is durable when it returns, and what it gives back says what moved. It knows no network and no
+timers; `wattle_gateway.runtime.ledger_thread` runs it beside the event loop.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
+from wattle_gateway.contracts import execute as contracts
+from wattle_gateway.contracts import registry
+from wattle_gateway.contracts.chain import AckView, ack_view
+from wattle_gateway.contracts.execute import Executed, Outcome
+from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger import entry
+from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
+from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
+from wattle_gateway.ledger.crypto import Sign
+from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.runtime.checked import CheckedSignatures
+from wattle_gateway.runtime.queue import EntryQueue
+from wattle_gateway.store import connection as database
+from wattle_gateway.store import ledger_rows
+from wattle_gateway.store.connection import store_errors_named
+from wattle_gateway.store.pool_rows import PoolEntry
+
+
+@dataclass
+class Progress:
+    """What a step moved.
+
+    `acks` where each meter stands whose samples were stored or committed; `transactions` the
+    outcomes by transaction digest; `registry_changed`: a transaction was executed, meters may
+    have been enrolled or revoked; `next_tick_ms` of the steady clock.
+    """
+
+    head: CommitHead
+    next_tick_ms: int
+    acks: dict[bytes, AckView] = field(default_factory=dict)
+    transactions: dict[bytes, Outcome] = field(default_factory=dict)
+    registry_changed: bool = False
+
+
+class LedgerDriver:
+    """One gateway's ledger. Call `open` first, `close` last; use it from one thread only."""
+
+    def __init__(self, path: Path, epoch: Epoch, author: int, sign: Sign) -> None:
+        self._path = path
+        self._epoch = epoch
+        self._author = author
+        self._sign = sign
+        self._database: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Read the ledger and take up where it stands; also after an error (disk full ...)."""
+        self.close()
+        self._database = database.open_writer(self._path, self._epoch.ledger_id)
+        with store_errors_named(self._path):
+            stored = ledger_rows.load_head(self._database, first_head(self._epoch))
+            self.state = ledger_rows.load_state(self._database)
+            self.head = stored.commit
+            self._edge = stored.edge
+            self.checked = CheckedSignatures()
+            self.queue = EntryQueue(self._database, self._epoch)
+            self._uncommitted: dict[BlockRef, VerifiedBlock] = {}
+            self._engine = self._recover(stored.leader)
+        self._next_tick_ms = 0
+
+    def close(self) -> None:
+        """Close the database."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The writer's connection, for rows that are not the ledger's."""
+        assert self._database is not None
+        return self._database
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One durable write: on disk when the block is left, or none of it."""
+        with store_errors_named(self._path):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def add(
+        self,
+        entries: Sequence[PoolEntry],
+        now: Now,
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> Progress:
+        """Store entries durably (with rows that `also` writes), then let blocks carry them."""
+        with self.transaction() as connection:
+            for row in entries:
+                self.queue.insert(connection, row)
+            if also is not None:
+                also(connection)
+        progress = self._progress()
+        for row in entries:
+            if row.kind == entry.SAMPLE and row.meter is not None:
+                self._report(progress, row.meter)
+        return self._offer(now, progress)
+
+    def tick(self, now: Now) -> Progress:
+        """Time has passed."""
+        progress = self._progress()
+        self._carry_out(self._engine.tick(now), now, progress)
+        return self._offer(now, progress)
+
+    def stands(self, meter: bytes) -> AckView | None:
+        """Where a meter stands, None if it is not enrolled."""
+        found = registry.meter(self.state, meter)
+        if found is None:
+            return None
+        chain = registry.chain(self.state, meter, found.first_seq)
+        return ack_view(chain, self.queue.held(meter))
+
+    def meters(self) -> dict[bytes, Meter]:
+        """Every meter of the registry by kid."""
+        return {found.kid: found for found in registry.meters(self.state)}
+
+    def next_nonce(self, lane: int) -> int:
+        """The nonce of this member's next transaction in a lane."""
+        return registry.next_nonce(self.state, self._epoch.members[self._author].kid, lane)
+
+    def _progress(self) -> Progress:
+        return Progress(self.head, self._next_tick_ms)
+
+    def _report(self, progress: Progress, meter: bytes) -> None:
+        view = self.stands(meter)
+        if view is not None:
+            progress.acks[meter] = view
+
+    def _offer(self, now: Now, progress: Progress) -> Progress:
+        """Hand waiting entries to the engine while it has room."""
+        while True:
+            urgent, others = self.queue.next_for(*self._engine.room)
+            if urgent:
+                self._carry_out(self._engine.propose(urgent, now, urgent=True), now, progress)
+            if others:
+                self._carry_out(self._engine.propose(others, now), now, progress)
+            if not urgent and not others:
+                break
+        progress.head = self.head
+        progress.next_tick_ms = self._next_tick_ms
+        return progress
+
+    def _carry_out(self, output: Output, now: Now, progress: Progress) -> None:
+        """The engine's duties: blocks first, then commits, all in one durable write.
+
+        There is nobody to send to: a committee of one has no peers.
+        """
+        if not output.to_persist and not output.commits:
+            self._next_tick_ms = output.next_tick_ms
+            return
+        moved: set[bytes] = set()
+        with self.transaction() as connection:
+            waiting = [output]
+            while waiting:
+                output = waiting.pop()
+                for made in output.to_persist:
+                    self._persist(connection, made)
+                for commit in output.commits:
+                    executed = self._execute(connection, commit)
+                    self._note(executed, progress)
+                    moved.update(executed.meters)
+                    moved.update(found.meter for found in executed.outcomes if found.meter)
+                    waiting.append(self._engine.executed(executed.head, now))
+                self._next_tick_ms = output.next_tick_ms
+        for meter in sorted(moved):
+            self._report(progress, meter)
+
+    def _persist(self, connection: sqlite3.Connection, made: VerifiedBlock) -> None:
+        ledger_rows.insert_block(connection, made, self._author)
+        self.queue.took(connection, made.entries)
+        self._uncommitted[made.block.ref] = made
+
+    def _execute(self, connection: sqlite3.Connection, commit: Commit) -> Executed:
+        blocks = [self._uncommitted.pop(header.ref) for header in commit.blocks]
+        executed = contracts.execute(
+            self.state, self.head, commit, blocks, self._epoch, self.checked.verify
+        )
+        by_place = {(made.block.author, made.block.round): made for made in blocks}
+        times = {}
+        for outcome in executed.outcomes:
+            body = by_place[outcome.author, outcome.round].entries[outcome.position]
+            row = self.queue.settle(connection, body, outcome)
+            if outcome.leaf is not None and outcome.kind == entry.SAMPLE:
+                times[row.digest] = ledger_rows.SampleTimes(row.first_ms, row.last_ms)
+            self.checked.forget(row.digest)
+        self._edge = ledger_rows.insert_executed(connection, commit, executed, self._edge, times)
+        for key, value in executed.changes:
+            if value is None:
+                self.state.pop(key, None)
+            else:
+                self.state[key] = value
+        self.head = executed.head
+        return executed
+
+    @staticmethod
+    def _note(executed: Executed, progress: Progress) -> None:
+        for outcome in executed.outcomes:
+            if outcome.kind == entry.TRANSACTION and outcome.digest is not None:
+                progress.transactions[outcome.digest] = outcome
+                progress.registry_changed = True
+
+    def _recover(self, leader: BlockRef | None) -> Engine:
+        floor = 0 if leader is None else leader.round - self._epoch.constants.gc_depth
+        blocks, committed = ledger_rows.load_blocks(
+            self.connection, self._epoch.ledger_id, self._epoch.number, floor
+        )
+        by_ref = {header.ref: header for header in blocks}
+        for header in blocks:
+            if header.ref not in committed:
+                made = self._check_again(header, by_ref)
+                self._uncommitted[header.ref] = made
+                self.queue.carried(made.entries)
+        recovered = Recovered(self.head, leader, tuple(blocks), committed)
+        return Engine(self._epoch, self._author, self._sign, recovered)
+
+    def _check_again(self, header: Block, by_ref: dict[BlockRef, Block]) -> VerifiedBlock:
+        entries = ledger_rows.load_entries(self.connection, header.epoch, header.ref)
+        own_parent = by_ref.get(header.parents[0])
+        return block_format.check(header, entries, self._epoch, own_parent, self.checked.verify)

@@ -1,0 +1,106 @@
+"""The driver beside the event loop: one thread that owns it, and the task that keeps its time."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from wattle_gateway.consensus.engine import Now
+from wattle_gateway.errors import StoreError
+from wattle_gateway.runtime.clock import Clock, now
+from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.logs import Log
+
+# After a failed write (disk full, I/O error) the ledger is read anew; how often to try.
+REOPEN_PAUSE_S = 1.0
+
+_log = Log("ledger")
+_Result = TypeVar("_Result")
+
+
+class LedgerThread:
+    """Runs steps of the driver in their own thread, so that a slow disk never blocks the loop.
+
+    `on_progress` is called in the event loop after every step that may have moved something.
+    """
+
+    def __init__(
+        self, driver: LedgerDriver, clock: Clock, on_progress: Callable[[Progress], None]
+    ) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._on_progress = on_progress
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._wake = asyncio.Event()
+        self._next_tick_ms = 0
+        self._broken = False
+        self.failures = 0
+
+    async def open(self) -> None:
+        """Open the ledger; StoreError if it cannot be."""
+        await self._call(self._driver.open)
+
+    async def close(self) -> None:
+        """Close the database after the step under way."""
+        await self._call(self._driver.close)
+        self._executor.shutdown()
+
+    async def read(self, question: Callable[[LedgerDriver], _Result]) -> _Result:
+        """Ask the driver something."""
+        return await self._call(lambda: question(self._driver))
+
+    async def step(self, work: Callable[[LedgerDriver, Now], tuple[_Result, Progress]]) -> _Result:
+        """Do a step of the driver and pass on what it moved.
+
+        Raises StoreError when the database does not take it: nothing of the step happened then.
+        """
+        if self._broken:
+            raise StoreError("the ledger's database failed and is not open yet")
+        try:
+            result, progress = await self._call(lambda: work(self._driver, now(self._clock)))
+        except StoreError as error:
+            self._broken = True
+            self.failures += 1
+            self._wake.set()
+            _log.error("write failed, reading the ledger anew", error=error)
+            raise
+        self._take(progress)
+        return result
+
+    async def keep_time(self) -> None:
+        """Tick when the engine wants it, and recover from failed writes, until cancelled."""
+        while True:
+            if self._broken:
+                await self._reopen()
+            wait_ms = self._next_tick_ms - now(self._clock).steady_ms
+            try:
+                await asyncio.wait_for(self._wake.wait(), max(wait_ms, 0) / 1000)
+                self._wake.clear()
+            except TimeoutError:
+                await self._tick()
+
+    async def _tick(self) -> None:
+        try:
+            await self.step(lambda driver, at: (None, driver.tick(at)))
+        except StoreError:
+            return  # told already; the next turn reopens
+
+    async def _reopen(self) -> None:
+        await asyncio.sleep(REOPEN_PAUSE_S)
+        try:
+            await self._call(self._driver.open)
+        except StoreError as error:
+            _log.error("ledger does not open", error=error)
+            return
+        self._broken = False
+        self._next_tick_ms = 0
+        _log.warning("ledger is open again")
+
+    def _take(self, progress: Progress) -> None:
+        if progress.next_tick_ms != self._next_tick_ms:
+            self._next_tick_ms = progress.next_tick_ms
+            self._wake.set()
+        self._on_progress(progress)
+
+    async def _call(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -1,0 +1,42 @@
+"""One gateway a folder: a lock that the kernel takes back however the holder ends."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from wattle_gateway.errors import AlreadyRunningError, HomeError
+
+
+class InstanceLock:
+    """Held while the gateway runs; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> "InstanceLock":
+        """Take the lock; AlreadyRunningError names the process that holds it."""
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise HomeError(f"{self._path}: cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(self._descriptor, 32).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            raise AlreadyRunningError(
+                f"{self._path.parent}: a gateway is running on it already (process {holder})"
+            ) from error
+        os.truncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._descriptor)
