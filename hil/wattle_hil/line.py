@@ -3,7 +3,8 @@
 One thread for each line, blocked in poll: a reply is late only by what the host's scheduler adds,
 which `LineCounts.worst_lateness_ns` tells. The master (a meter process) opens a stable path and may
 be killed and come back: what was written for it and never read goes when it leaves, as bytes on a
-wire do when nobody listens.
+wire do when nobody listens. A successor that opens the line before this thread has run (a few ms on
+a busy host) may still hear the reply to its predecessor, as on a real bus after a quick reboot.
 """
 
 import contextlib
@@ -147,6 +148,8 @@ class Line:
             self._stopping.wait(_ABSENT_S)
             return
         if self._absent:
+            # What fell due before we saw the new master was on the wire before it listened.
+            self._lose_due()
             self._absent = False
             self._slave.counts.opened += 1
         data = self._read() if state & select.POLLIN else b""
@@ -187,11 +190,14 @@ class Line:
         counts.lost_bytes += len(chunk) - written
         counts.worst_lateness_ns = max(counts.worst_lateness_ns, self._clock_ns() - due_ns)
 
+    def _lose_due(self) -> None:
+        for _, chunk in self._slave.take_due(self._clock_ns()):
+            self._slave.counts.lost_bytes += len(chunk)
+
     def _while_absent(self) -> None:
         """Nobody has the port open: bytes in either direction are gone."""
         self._absent = True
-        for _, chunk in self._slave.take_due(self._clock_ns()):
-            self._slave.counts.lost_bytes += len(chunk)
+        self._lose_due()
         with contextlib.suppress(OSError):
             # EIO ends it: all that the master had written is read.
             while os.read(self._master_fd, _READ_BYTES):
