@@ -19,3 +19,11 @@ class DeviceError(HilError):
 
 class LineError(HilError):
     """A serial line could not be set up, or its thread died."""
+
+
+class ReportError(HilError):
+    """A report cannot be written."""
+
+
+class ProcessError(HilError):
+    """A process of a run did not start, ended by itself, or did not do its work in time."""
