@@ -208,7 +208,10 @@ class Line:
 
 def _open_raw_pty() -> tuple[int, str]:
     """Our end, non-blocking, and the path of the far end, raw and closed."""
-    master_fd, far_fd = os.openpty()
+    try:
+        master_fd, far_fd = os.openpty()
+    except OSError as error:
+        raise LineError(f"no pseudo terminal for a serial line: {error}") from error
     far_end = os.ttyname(far_fd)
     tty.setraw(far_fd)
     # Only masters hold the far end open, so the kernel tells when the last one leaves.
