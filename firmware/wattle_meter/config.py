@@ -1,0 +1,181 @@
+"""The meter's configuration file, checked as a whole when the board starts.
+
+    {"format": 1, "site": "substation-7", "ledger_id": "<32 hex>", "interval_ms": 1000,
+     "gateways": [{"host": "..", "port": 8883, "server_name": "..", "ca": "ca.der",
+                   "link_public": "<130 hex>"}],
+     "devices": [{"d": 1, "profile": "sdm120", "unit": 1, "ct": [1, 1], "vt": [1, 1],
+                  "orient": 1, "quantities": ["ei", "ee", "p"]}],
+     "line": {"baud": 9600, "parity": "N", "stop_bits": 1},
+     "outbox_bytes": 1048576, "eui64": "<16 hex>", "board": {..}}
+
+Left out: `eui64` is the board's own, `line` that of the first profile, `ct`, `vt` and `orient`
+1, `quantities` all of the profile, `server_name` the host. `board` is what only this kind of
+board knows (serial port, pins, wireless network); the board checks it.
+"""
+
+import json
+
+from wattle_wire import cose, quantity, sample, topics
+from wattle_wire.errors import WireError
+
+from wattle_meter import outbox
+from wattle_meter.fields import FieldError, Fields
+from wattle_meter.line import PARITIES, Line
+from wattle_meter.modbus import UNIT_MAX, UNIT_MIN
+
+FORMAT = 1
+CONFIG_BYTES_MAX = 16384  # parsed in memory; 32 devices and 8 gateways need 8 kB
+GATEWAYS_MAX = 8  # their counters share one record of the store
+INTERVAL_MS_MIN = 100  # no metering device refreshes its registers faster
+INTERVAL_MS_MAX = 3600000
+OUTBOX_BYTES_DEFAULT = 1048576
+_OUTBOX_BYTES_MAX = 1 << 30
+_HOST_CHARS_MAX = 253  # RFC 1035
+_NAME_CHARS_MAX = 64
+_RATIO_MAX = 1000000
+_PUBLIC_BYTES = 65
+
+
+class GatewayConfig:
+    """Where a gateway's broker is (`host`, `port`, `server_name` in its certificate, `ca` file
+    with the authority's certificate), and who it is (`link_public` 65 bytes, `link_kid` 8).
+    """
+
+    __slots__ = ("ca", "host", "link_kid", "link_public", "port", "server_name")
+
+    def __init__(self, fields: Fields) -> None:
+        self.host = fields.text("host", _HOST_CHARS_MAX)
+        self.port = fields.integer("port", 1, 65535)
+        self.server_name = fields.text("server_name", _HOST_CHARS_MAX, self.host)
+        self.ca = _file_name(fields, "ca")
+        self.link_public = fields.octets("link_public", _PUBLIC_BYTES)
+        self.link_kid = cose.kid_of(self.link_public)
+        fields.done()
+
+
+class DeviceConfig:
+    """One metering device: `number` 1..32, `unit` on the line, `profile` name, `ct` and `vt`
+    transformer ratios [primary, secondary], `orient` 1 or -1, `quantities` or None for all.
+    """
+
+    __slots__ = ("ct", "number", "orient", "profile", "quantities", "unit", "vt")
+
+    def __init__(self, fields: Fields) -> None:
+        self.number = fields.integer("d", 1, sample.DEVICE_MAX)
+        self.unit = fields.integer("unit", UNIT_MIN, UNIT_MAX)
+        self.profile = _file_name(fields, "profile")
+        self.ct = _ratio(fields, "ct")
+        self.vt = _ratio(fields, "vt")
+        self.orient = fields.integer("orient", -1, 1, 1)
+        if self.orient == 0:
+            raise fields.error("orient", "1 or -1")
+        self.quantities = _quantities(fields, "quantities")
+        fields.done()
+
+
+class Config:
+    """A checked configuration; names as in the file. `line` is None for the profile's own."""
+
+    __slots__ = (
+        "board",
+        "devices",
+        "eui64",
+        "gateways",
+        "interval_ms",
+        "ledger_id",
+        "line",
+        "outbox_bytes",
+        "site",
+    )
+
+    def __init__(self, fields: Fields) -> None:
+        fields.integer("format", FORMAT, FORMAT)
+        self.site = fields.text("site", topics.SITE_CHARS_MAX)
+        try:
+            topics.check_site(self.site)
+        except WireError:
+            raise fields.error("site", "only a-z, 0-9 and -") from None
+        self.ledger_id = fields.octets("ledger_id", cose.LEDGER_ID_BYTES)
+        self.eui64 = None if fields.get("eui64") is None else fields.octets("eui64", 8)
+        self.interval_ms = fields.integer("interval_ms", INTERVAL_MS_MIN, INTERVAL_MS_MAX)
+        self.outbox_bytes = fields.integer(
+            "outbox_bytes", outbox.CAPACITY_BYTES_MIN, _OUTBOX_BYTES_MAX, OUTBOX_BYTES_DEFAULT
+        )
+        self.line = None if fields.get("line") is None else _line(fields.child("line"))
+        self.gateways = [GatewayConfig(row) for row in fields.children("gateways", 1, GATEWAYS_MAX)]
+        rows = fields.children("devices", 1, sample.DEVICE_MAX)
+        self.devices = [DeviceConfig(row) for row in rows]
+        self.devices.sort(key=_number)
+        for attribute in ("number", "unit"):
+            _check_unique(fields, [getattr(device, attribute) for device in self.devices])
+        self.board = fields.child("board")
+        fields.done()
+
+
+def load(path: str) -> Config:
+    """Reads and checks the configuration file at `path`. Raises FieldError, OSError."""
+    source = path.split("/")[-1]
+    with open(path, "rb") as file:
+        data = file.read(CONFIG_BYTES_MAX + 1)
+    if len(data) > CONFIG_BYTES_MAX:
+        raise FieldError("%s: more than %d bytes" % (source, CONFIG_BYTES_MAX))
+    return parse(data, source)
+
+
+def parse(data: bytes, source: str) -> Config:
+    """Checks the JSON text `data`; `source` names it in errors. Raises FieldError."""
+    try:
+        top = json.loads(data)
+    except (ValueError, UnicodeError):
+        raise FieldError("%s: not JSON" % source) from None
+    return Config(Fields(top, source + ":"))
+
+
+def _line(fields: Fields) -> Line:
+    line = Line(
+        fields.integer("baud", 300, 1000000),
+        fields.choice("parity", tuple(PARITIES)),
+        fields.integer("stop_bits", 1, 2),
+    )
+    fields.done()
+    return line
+
+
+def _number(device: DeviceConfig) -> int:
+    return device.number
+
+
+def _check_unique(fields: Fields, values: list[int]) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise fields.error("devices", "each d and each unit once, but %d stands twice" % value)
+
+
+def _file_name(fields: Fields, key: str) -> str:
+    """A name in one of the board's own folders: it must not lead out of there."""
+    name = fields.text(key, _NAME_CHARS_MAX)
+    if "/" in name or name.startswith("."):
+        raise fields.error(key, "a file name without path")
+    return name
+
+
+def _ratio(fields: Fields, key: str) -> list[int]:
+    if fields.get(key) is None:
+        return [1, 1]
+    ratio = []
+    for part in fields.items(key, 2, 2):
+        if isinstance(part, bool) or not isinstance(part, int) or not 1 <= part <= _RATIO_MAX:
+            raise fields.error(key, "[primary, secondary], integers 1 to %d" % _RATIO_MAX)
+        ratio.append(part)
+    return ratio
+
+
+def _quantities(fields: Fields, key: str) -> list[str] | None:
+    if fields.get(key) is None:
+        return None
+    names: list[str] = []
+    for name in fields.items(key, 1, len(quantity.names())):
+        if not isinstance(name, str) or name not in quantity.names() or name in names:
+            raise fields.error(key, "names of quantities, each once")
+        names.append(name)
+    return names

@@ -1,0 +1,86 @@
+"""From the configuration's devices and their profile files to what can be read in rounds."""
+
+import hashlib
+
+from wattle_meter import profile, read_plan
+from wattle_meter.config import Config, DeviceConfig
+from wattle_meter.errors import MeterError
+from wattle_meter.line import Line
+from wattle_meter.metering import Device
+from wattle_meter.profile import PROFILE_BYTES_MAX, Profile, ProfileError
+
+
+class InstallationError(MeterError):
+    """Devices that cannot share a line, or not at this interval."""
+
+
+class Installation:
+    """`devices` by rising number, the `line` they share, and `described`: the device maps of
+    the birth message (SPEC section 7). `round_ms`: what one round takes on the line.
+    """
+
+    __slots__ = ("described", "devices", "line", "round_ms")
+
+    def __init__(self, config: Config, profiles: str, speed: int = 1) -> None:
+        """Reads the profile files in the folder `profiles`.
+
+        `speed` > 1 on a bench: the interval is in bench time, the line in real time. Raises
+        InstallationError, ProfileError, PlanError; OSError for a file that cannot be read.
+        """
+        self.devices: list[Device] = []
+        self.described: list[dict[str, object]] = []
+        known: dict[str, tuple[Profile, bytes]] = {}
+        plans = []
+        for row in config.devices:
+            if row.profile not in known:
+                known[row.profile] = _load(profiles, row.profile)
+            found, digest = known[row.profile]
+            quantities = row.quantities or sorted(found.registers)
+            reads = read_plan.plan_reads(found, quantities)
+            plans.append((found, reads))
+            self.devices.append(Device(row.number, row.unit, found, reads))
+            self.described.append(_described(row, found, digest, quantities))
+        self.line = config.line or _common_line(config, known)
+        self.round_ms = read_plan.check_interval(plans, self.line, config.interval_ms // speed)
+
+
+def _load(folder: str, name: str) -> tuple[Profile, bytes]:
+    source = name + ".json"
+    with open(folder + "/" + source, "rb") as file:
+        data = file.read(PROFILE_BYTES_MAX + 1)
+    if len(data) > PROFILE_BYTES_MAX:
+        raise ProfileError("%s: more than %d bytes" % (source, PROFILE_BYTES_MAX))
+    return profile.parse(data, source), bytes(hashlib.sha256(data).digest())
+
+
+def _described(
+    row: DeviceConfig, found: Profile, digest: bytes, quantities: list[str]
+) -> dict[str, object]:
+    return {
+        "ct": row.ct,
+        "d": row.number,
+        "digest": digest,
+        "orient": row.orient,
+        "profile": found.name,
+        "q": quantities,
+        "unit": row.unit,
+        "vt": row.vt,
+    }
+
+
+def _common_line(config: Config, known: dict[str, tuple[Profile, bytes]]) -> Line:
+    first = config.devices[0].profile
+    line = known[first][0].line
+    for row in config.devices:
+        other = known[row.profile][0].line
+        if _settings(other) != _settings(line):
+            raise InstallationError(
+                "%s talks at %d Bd %s%d, %s at %d Bd %s%d: set all devices to one of them and "
+                "give it as 'line' in the configuration"
+                % ((first,) + _settings(line) + (row.profile,) + _settings(other))
+            )
+    return line
+
+
+def _settings(line: Line) -> tuple[int, str, int]:
+    return line.baud, line.parity, line.stop_bits
