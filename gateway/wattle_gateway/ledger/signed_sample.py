@@ -1,6 +1,6 @@
 """A meter's sample as the gateway meets it: parsed, its signature not yet verified."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wattle_wire import cose, sample_reader
 from wattle_wire.sample import SAMPLE_BYTES_MAX, Sample
@@ -17,7 +17,7 @@ class SignedSample:
     kid: bytes
     digest: bytes
     signature: bytes
-    sample: Sample
+    sample: Sample = field(compare=False)  # it follows from `raw`
 
 
 def parse(raw: bytes, ledger_id: bytes) -> SignedSample:
