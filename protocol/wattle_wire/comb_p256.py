@@ -7,9 +7,10 @@ highest first) and each digit whose top bit is +1, the point
     2^(SPAN * block) * sum over teeth of +-2^(SPAN * BLOCKS * tooth) * G
 
 as x and y of 32 bytes, big-endian; the other digits are their negatives. A multiplication
-takes BLOCKS * SPAN additions and SPAN - 1 doublings.
+takes BLOCKS * SPAN additions and SPAN - 1 doublings. Why this shape: see the script.
 
-One bytes literal: frozen into firmware it stays in flash and takes no heap.
+One bytes literal: frozen into firmware it stays in flash and takes no heap; compiled from
+source it takes its 8192 bytes of heap, and 20 kB while it is compiled.
 """
 
 TEETH = 6
