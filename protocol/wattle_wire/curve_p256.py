@@ -12,8 +12,8 @@ takes the same additions and doublings in the same order, no branch depends on i
 one in 2^250), and a blinded starting point randomises all intermediate values. What remains:
 MicroPython's and CPython's integers are not constant in time (a value with leading zero
 digits is handled faster), the address of a table entry depends on the scalar, and `inverse`
-takes as many steps as its operand asks for, so callers blind what they invert. This keeps a
-key from whoever measures response times; it does not keep it from whoever has the board on a
+takes as many steps as its operand asks for, so callers blind what they invert. This is meant
+against whoever measures response times; it is no defence against whoever has the board on a
 laboratory bench.
 """
 
