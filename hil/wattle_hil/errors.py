@@ -27,3 +27,7 @@ class ReportError(HilError):
 
 class ProcessError(HilError):
     """A process of a run did not start, ended by itself, or did not do its work in time."""
+
+
+class DeadlineError(HilError):
+    """Something awaited did not happen in time; the message says what."""
