@@ -31,3 +31,7 @@ class ProcessError(HilError):
 
 class DeadlineError(HilError):
     """Something awaited did not happen in time; the message says what."""
+
+
+class ScheduleError(HilError):
+    """A run cannot be planned the way it was asked for."""
