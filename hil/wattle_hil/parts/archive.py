@@ -71,7 +71,8 @@ class Archive:
         every_source: one source that does not answer fails the whole.
         """
         self._scratch = scratch
-        self._update = ["update", "--error-on=any"] if every_source else ["update"]
+        self._needs_every_source = every_source
+        self._unanswered: str | None = None
         self._config = scratch / "apt.conf"
         (scratch / "lists" / "partial").mkdir(parents=True)
         (scratch / "cache" / "archives" / "partial").mkdir(parents=True)
@@ -128,9 +129,15 @@ class Archive:
 
     def refresh(self) -> None:
         """Fetches and verifies the index, once in the life of this object."""
-        if not self._is_fresh:
-            self._apt("apt-get", *self._update)
-            self._is_fresh = True
+        if self._is_fresh:
+            return
+        try:
+            self._apt("apt-get", "update", "--error-on=any")
+        except PartError as error:
+            if self._needs_every_source:
+                raise
+            self._unanswered = str(error)
+        self._is_fresh = True
 
     def sources(self) -> list[tuple[str, str]]:
         """(mirror, suite) of each configured source, in the order of the configuration."""
@@ -172,9 +179,13 @@ class Archive:
     def download_uninstalled(self, names: Sequence[str]) -> list[Path]:
         """Fetches packages and those of their dependencies that the host has not installed."""
         self.refresh()
-        self._apt(
-            "apt-get", "install", "--yes", "--no-install-recommends", "--download-only", *names
-        )
+        command = ("install", "--yes", "--no-install-recommends", "--download-only", *names)
+        try:
+            self._apt("apt-get", *command)
+        except PartError as error:
+            if self._unanswered in (None, str(error)):
+                raise
+            raise PartError(f"{error} (the index: {self._unanswered})") from error
         return sorted((self._scratch / "cache" / "archives").glob("*.deb"))
 
     def _apt(self, program: str, *arguments: str, folder: Path | None = None) -> str:

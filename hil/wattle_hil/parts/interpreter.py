@@ -24,8 +24,8 @@ _PROBE_TIMEOUT_S = 20
 _PROBE = "import sys, tls; print(sys.implementation[1][0], sys.implementation[1][1], sys.maxsize)"
 _OLDEST = ".".join(str(number) for number in _OLDEST_VERSION)
 _ADVICE = (
-    "On Debian and Ubuntu apt fetches it; elsewhere put MicroPython "
-    f"{_OLDEST} or newer, built with its tls module, on PATH as `micropython`"
+    "what helps: a Debian mirror that can be reached (WATTLE_DEBIAN_MIRROR names one), or "
+    f"MicroPython {_OLDEST} or newer, built with its tls module, on PATH as `micropython`"
 )
 
 
@@ -63,7 +63,7 @@ def fetch(build: Path) -> list[str]:
             notes += _unpack_packages(drafted, scratch, with_64_bit=own is None)
         except PartError as error:
             if own is None:
-                raise PartError(f"MicroPython cannot be fetched: {error}. {_ADVICE}") from error
+                raise PartError(f"MicroPython cannot be fetched: {error}\n{_ADVICE}") from error
             no_32_bit = str(error)
             made_from = ""  # fits no stamp: the next run tries again
         if own is not None:

@@ -18,7 +18,15 @@ from wattle_hil.parts.mirror import debian_keyring, debian_mirrors
 FILE = Path(__file__).with_name("pins.toml")
 SUITE = "trixie"
 # The interpreter and every library it links to, libc included: it then runs on older hosts too.
-PACKAGES = ("micropython", "libc6", "libffi8", "libmbedcrypto16", "libmbedtls21", "libmbedx509-7")
+PACKAGES = (
+    "micropython",
+    "libc6",
+    "libffi8",
+    "libgcc-s1",
+    "libmbedcrypto16",
+    "libmbedtls21",
+    "libmbedx509-7",
+)
 
 _HEAD = """\
 # The MicroPython packages of Debian {suite}, with the SHA-256 of each file.
