@@ -204,6 +204,19 @@ def test_modules_that_nothing_running_reaches_are_found(tmp_path: Path) -> None:
     assert dead_modules(tmp_path, files) == {"orphan", "mentioned", "old", "older", "tested"}
 
 
+def test_relative_imports_are_followed(tmp_path: Path) -> None:
+    files = {
+        "pyproject.toml": COMMANDS,
+        "hil/wattle_hil/cli.py": "from wattle_hil import check\n",
+        "hil/wattle_hil/check/__init__.py": "from .point import x\n",
+        "hil/wattle_hil/check/point.py": "from . import rules\nfrom ..curve import x\n",
+        "hil/wattle_hil/check/rules.py": "x = 1\n",
+        "hil/wattle_hil/check/orphan.py": "x = 1\n",
+        "hil/wattle_hil/curve.py": "x = 1\n",
+    }
+    assert dead_modules(tmp_path, files) == {"orphan"}
+
+
 def test_a_package_without_its_command_counts_as_used(tmp_path: Path) -> None:
     files = {
         "pyproject.toml": COMMANDS,

@@ -71,6 +71,18 @@ def _imported(file: SourceFile, modules: Mapping[str, SourceFile]) -> Iterator[s
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            source = _import_source(file, node)
+            names = [source, *(f"{source}.{alias.name}" for alias in node.names)]
         yield from (name for name in names if name in modules)
+
+
+def _import_source(file: SourceFile, node: ast.ImportFrom) -> str:
+    """The module in full that `from .. import` names."""
+    if not node.level:
+        return node.module or ""
+    # A package's __init__ has the package's own name, but stands inside it.
+    inside = 0 if file.path.name == "__init__.py" else 1
+    parts = (file.module or "").split(".")
+    package = parts[: len(parts) - node.level + 1 - inside]
+    return ".".join([*package, *([node.module] if node.module else [])])
