@@ -106,7 +106,8 @@ def admit(
     """Rules 1 to 4, 6 and 7: put a sample into an (expired) chain; None if its seq is settled.
 
     `time_ms` = commit time; `gaps_open` False after a revocation, when declared gaps close at
-    once. Raises RunsFullError if runs and gaps would be more than `runs_max`.
+    once. Raises RunsFullError if runs and gaps would be more than `runs_max`; never for the seq
+    behind `final`, so a meter that sends from there on always gets ahead.
     """
     if settled(chain, arrival.seq):
         return None
@@ -117,11 +118,11 @@ def admit(
     result = Chain(chain.final, runs, gaps)
     if not gaps_open:
         result = close_gaps(result)
-    while len(result.runs) + len(result.gaps) > runs_max:
+    while _pieces(result, first_seq) > runs_max:
         if not result.gaps:
             raise RunsFullError(
-                f"seq {arrival.seq} would be run {len(result.runs)} of a meter that may have "
-                f"{runs_max}"
+                f"seq {arrival.seq} would make {_pieces(result, first_seq)} separate runs, "
+                f"expected at most {runs_max}"
             )
         oldest = min(result.gaps, key=lambda gap: (gap.opened_ms, gap.first))
         result = _close(result, [oldest])
@@ -262,6 +263,13 @@ def _merged(gaps: list[Gap]) -> tuple[Gap, ...]:
         else:
             result.append(gap)
     return tuple(result)
+
+
+def _pieces(chain: Chain, first_seq: int) -> int:
+    """What rule 6 limits. The run from `first_seq` on does not count: it is what grows when all
+    goes well, and a meter must be able to begin it however many pieces lie above."""
+    begun = bool(chain.runs) and chain.runs[0].first == first_seq
+    return len(chain.runs) - begun + len(chain.gaps)
 
 
 def _final(first_seq: int, chain: Chain) -> int:
