@@ -44,14 +44,14 @@ def plan_kills(
             f"{count} kills in {until_s - from_s:.0f} s of real time, expected at most"
             f" {int((until_s - from_s) / (2 * MIN_SPACING_S))}: fewer kills or a lower speed"
         )
-    random = Random(f"kills {seed}")
+    drawn = Random(f"kills {seed}")
     order = [target for target in targets for _ in range(each)]
-    random.shuffle(order)
+    drawn.shuffle(order)
     return [
         Kill(
-            from_s + (number + random.random() / 2) * part_s,
+            from_s + (number + drawn.random() / 2) * part_s,
             target,
-            random.randrange(meters) if target == METER else None,
+            drawn.randrange(meters) if target == METER else None,
         )
         for number, target in enumerate(order)
     ]
