@@ -158,7 +158,7 @@ def _imports(node: ast.AST) -> Iterator[tuple[int, str]]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             yield from ((child.lineno, alias.name) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and child.module:
+        elif isinstance(child, ast.ImportFrom) and child.module and not child.level:
             yield child.lineno, child.module
         elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             for statement in child.orelse:

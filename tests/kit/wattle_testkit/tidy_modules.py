@@ -72,17 +72,15 @@ def _imported(file: SourceFile, modules: Mapping[str, SourceFile]) -> Iterator[s
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            source = _import_source(file, node)
-            names = [source, *(f"{source}.{alias.name}" for alias in node.names)]
+            base = _absolute(file, node)
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         yield from (name for name in names if name in modules)
 
 
-def _import_source(file: SourceFile, node: ast.ImportFrom) -> str:
-    """The module in full that `from .. import` names."""
+def _absolute(file: SourceFile, node: ast.ImportFrom) -> str:
+    """The module named after `from`, with leading dots resolved: one is the file's own folder."""
     if not node.level:
         return node.module or ""
-    # A package's __init__ has the package's own name, but stands inside it.
-    inside = 0 if file.path.name == "__init__.py" else 1
-    parts = (file.module or "").split(".")
-    package = parts[: len(parts) - node.level + 1 - inside]
-    return ".".join([*package, *([node.module] if node.module else [])])
+    folders = file.path.parts[1:-1]
+    kept = folders[: len(folders) - node.level + 1]
+    return ".".join([*kept, node.module] if node.module else kept)
