@@ -1,8 +1,14 @@
 """What a board provides to the firmware, as base classes that boards and fakes derive from.
 
-The firmware itself imports no machine, network, tls or termios: everything it touches of the
+The firmware itself imports no machine, esp32, network or termios: everything it touches of the
 world around it comes through these.
 """
+
+TYPE_CHECKING = False  # there is no typing on MicroPython; a type checker reads this as true
+if TYPE_CHECKING:
+    from wattle_meter.config import GatewayConfig
+    from wattle_meter.fields import Fields
+    from wattle_meter.line import Line
 
 
 class Clock:
@@ -114,10 +120,63 @@ class Stream:
         """At least one and at most `limit` bytes; b"" when the peer has closed. Raises OSError."""
         raise NotImplementedError
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray) -> None:
         """Hands `data` over in one piece and waits until the socket took it. Raises OSError."""
         raise NotImplementedError
 
     async def close(self) -> None:
         """Closes; may be called twice; raises nothing."""
+        raise NotImplementedError
+
+
+class Board:
+    """One board. `folder` holds config.json, profiles/ and certificates."""
+
+    clock: Clock
+    random: Random
+    store: Store
+    folder: str
+    platform: str  # as the birth message names it
+    protection: str  # of the keys: file, sealed or element
+    speed = 1  # uptime milliseconds in a real one: more than one on a bench only
+
+    def uptime_ms(self) -> int:
+        """Milliseconds since the start, `speed` times as fast as the clock's ticks."""
+        raise NotImplementedError
+
+    def rtc_ms(self) -> int | None:
+        """Unix time of a real-time clock or of the host, None if there is none or it has none."""
+        raise NotImplementedError
+
+    def eui64(self) -> bytes:
+        """The board's own EUI-64 (8 bytes). Raises OSError."""
+        raise NotImplementedError
+
+    def outbox(self) -> Files:
+        """The directory of the outbox. Raises OSError."""
+        raise NotImplementedError
+
+    def serial_port(self, line: "Line", settings: "Fields") -> SerialPort:
+        """The line to the metering devices; `settings` is `board` in the configuration, of which
+        every key must be known. Raises FieldError.
+        """
+        raise NotImplementedError
+
+    async def connect(self, gateway: "GatewayConfig", tls_key: bytes) -> Stream:
+        """A TLS connection to the gateway's broker; `tls_key` is the meter's, DER.
+
+        Raises OSError; ValueError for certificates that cannot be used.
+        """
+        raise NotImplementedError
+
+    async def stop_requested(self) -> None:
+        """Returns when the meter shall stop; on most boards never."""
+        raise NotImplementedError
+
+    def log(self, level: int, text: str) -> None:
+        """One line about an event; 0 error, 1 warning, 2 information, 3 detail."""
+        raise NotImplementedError
+
+    def status(self, counters: dict[str, object]) -> None:
+        """Shows counters to whoever watches the board; called every few seconds."""
         raise NotImplementedError

@@ -25,7 +25,7 @@ class Directory(Files):
         return list(self._names)
 
     def open(self, name: str) -> BinaryReader:
-        file: BinaryReader = open(self._path + "/" + name, "rb")
+        file: BinaryReader = open(self._path + "/" + name, "rb")  # noqa: SIM115 - the caller closes
         return file
 
     def append(self, name: str, pieces: list[bytes]) -> None:

@@ -1,31 +1,21 @@
 """Waiting times: growing, jittered, bounded."""
 
 from wattle_meter.backoff import Backoff
-from wattle_meter.board import Random
-
-
-class Extreme(Random):
-    """Always the greatest, or always the least."""
-
-    def __init__(self, greatest):
-        self._greatest = greatest
-
-    def below(self, limit):
-        return limit - 1 if self._greatest else 0
+from wattle_testkit.meter_fakes import ExtremeRandom
 
 
 def test_limits_double_up_to_the_ceiling():
-    backoff = Backoff(Extreme(True), 500, 6000)
+    backoff = Backoff(ExtremeRandom(True), 500, 6000)
     assert [backoff.next_ms() for _ in range(6)] == [500, 1000, 2000, 4000, 6000, 6000]
 
 
 def test_never_less_than_half_the_base():
-    backoff = Backoff(Extreme(False), 500, 6000)
+    backoff = Backoff(ExtremeRandom(False), 500, 6000)
     assert [backoff.next_ms() for _ in range(6)] == 6 * [250]
 
 
 def test_success_begins_again():
-    backoff = Backoff(Extreme(True), 500, 6000)
+    backoff = Backoff(ExtremeRandom(True), 500, 6000)
     backoff.next_ms()
     backoff.next_ms()
     backoff.succeeded()

@@ -4,9 +4,10 @@ Written for CPython and MicroPython alike: the same cases run on both. Nothing h
 a sleep moves the fake clock, so a coroutine over fakes runs to its end in one step.
 """
 
+import asyncio
 import io
 
-from wattle_meter.board import Clock, Files, Random, SerialPort, Store
+from wattle_meter.board import Clock, Files, Random, SerialPort, Store, Stream
 from wattle_meter.modbus import crc16
 
 
@@ -187,12 +188,96 @@ class MemoryFiles(Files):
         del self.content[name]
 
 
-class CountingRandom(Random):
-    """Bytes that count up: different, and the same in every run."""
+class ExtremeRandom(Random):
+    """Waiting times at their limits: always the greatest, or always the least."""
+
+    def __init__(self, greatest):
+        self._greatest = greatest
+
+    def below(self, limit):
+        return limit - 1 if self._greatest else 0
+
+
+class LoopClock(Clock):
+    """A clock for tasks of an event loop: it moves when `advance` says so."""
 
     def __init__(self):
-        self._next = 0
+        self.now_ms = 1000
+        self._sleepers = []  # [due, order, event]
+        self._order = 0
 
-    def bytes(self, count):
-        self._next += 1
-        return self._next.to_bytes(count, "big")
+    def ticks_ms(self):
+        return self.now_ms
+
+    async def sleep_ms(self, ms):
+        event = asyncio.Event()
+        self._order += 1
+        self._sleepers.append((self.now_ms + ms, self._order, event))
+        await event.wait()
+
+    async def advance(self, ms):
+        """Lets `ms` pass, waking each sleeper in its time, and all tasks run."""
+        until = self.now_ms + ms
+        await settle()
+        while True:
+            due = sorted(sleeper[:2] for sleeper in self._sleepers if sleeper[0] <= until)
+            if not due:
+                break
+            for sleeper in self._sleepers[:]:
+                if sleeper[:2] == due[0]:
+                    self._sleepers.remove(sleeper)
+                    self.now_ms = max(self.now_ms, sleeper[0])
+                    sleeper[2].set()
+            await settle()
+        self.now_ms = until
+        await settle()
+
+
+async def settle():
+    """Lets every task run as far as it can without time or bytes."""
+    for _ in range(30):
+        await asyncio.sleep(0)
+
+
+class FakeStream(Stream):
+    """One end of a connection; the test is the other end.
+
+    `written` lists what each write() was given. `feed` and `finish` let bytes, or the end of the
+    stream, arrive. While `hangs` is set, a write never ends.
+    """
+
+    def __init__(self, on_write=None):
+        self.written = []
+        self.hangs = False
+        self.closed = False
+        self._on_write = on_write
+        self._coming = b""
+        self._finished = False
+        self._arrived = asyncio.Event()
+
+    def feed(self, data):
+        self._coming += data
+        self._arrived.set()
+
+    def finish(self):
+        self._finished = True
+        self._arrived.set()
+
+    async def read(self, limit):
+        while not self._coming and not self._finished:
+            self._arrived.clear()
+            await self._arrived.wait()
+        data, self._coming = self._coming[:limit], self._coming[limit:]
+        return data
+
+    async def write(self, data):
+        if self._finished:
+            raise OSError(104, "connection reset")
+        self.written.append(bytes(data))
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self._on_write is not None:
+            self._on_write(self, bytes(data))
+
+    async def close(self):
+        self.closed = True
