@@ -89,6 +89,7 @@ PLANTED = [
     ("no_banned_calls", "hil/wattle_hil/a.py", "print(1)\n", None),
     ("no_banned_calls", "hil/a.py", "import random\nrandom.choice([1])\n", "seeded"),
     ("no_banned_calls", "hil/a.py", "import random\nrandom.Random(1).choice([1])\n", None),
+    ("no_banned_calls", "hil/a.py", "def f(random):\n    return random.choice([1])\n", None),
     ("no_banned_calls", "hil/a.py", "import subprocess as s\ns.run('a', shell=True)\n", "no shell"),
     ("no_banned_calls", "hil/a.py", "eval('1')\n", "parse the text"),
     (

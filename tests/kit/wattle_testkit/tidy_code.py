@@ -99,8 +99,10 @@ def _imported_names(syntax: ast.Module) -> Mapping[str, str]:
 
 
 def _called(function: ast.expr, names: Mapping[str, str]) -> str:
-    written = ast.unparse(function)
-    first, dot, rest = written.partition(".")
+    """The full name of what is called; of something that was not imported, only a plain name."""
+    first, dot, rest = ast.unparse(function).partition(".")
+    if dot and first not in names:
+        return ""  # a method of some object, whatever the object is called
     return names.get(first, first) + dot + rest
 
 
