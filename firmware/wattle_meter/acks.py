@@ -137,6 +137,12 @@ class Delivery:
             self._miss(max(first, self.durable + 1), min(to, self._live_next - 1), now_ms)
         return True
 
+    def flows(self, now_ms: int) -> bool:
+        """Whether what was sent becomes durable in time."""
+        if self._retry_ms > self._retry_base_ms:
+            return False
+        return not self._flying or now_ms - self._progress_at < self._retry_ms
+
     def resend(self, first: int, to: int) -> None:
         """A gateway asks for `first` .. `to` again, whatever it had acked."""
         self._waiting.add(max(1, first), min(to, self._live_next - 1))

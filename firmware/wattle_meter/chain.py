@@ -33,6 +33,11 @@ class Chain:
         return self._last
 
     @property
+    def commit_index(self) -> int:
+        """Index of the newest commit shown, 0 before the first."""
+        return 0 if self._seen is None else self._seen[0]
+
+    @property
     def gaps(self) -> list[list[int]]:
         """The gaps [from, to, reason] that `final` has not passed, rising and disjoint."""
         return self._gaps
@@ -68,10 +73,6 @@ class Chain:
         if first <= to:
             added += self._insert(first, to, reason)
         return added
-
-    def declared(self, seq: int) -> bool:
-        """Whether `seq` stands in a gap that is being declared."""
-        return any(gap[0] <= seq <= gap[1] for gap in self._gaps)
 
     def passed(self, final: int) -> None:
         """Every seq up to `final` is in the ledger or closed there: no need to declare it."""

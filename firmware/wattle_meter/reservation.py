@@ -80,6 +80,11 @@ class Reservation:
         self._store.commit()
 
 
+def was_used(store: Store) -> bool:
+    """Whether seqs were ever reserved in `store`."""
+    return bool(store.get(_END))
+
+
 def _bytes(number: int) -> bytes:
     return number.to_bytes(8, "big")
 

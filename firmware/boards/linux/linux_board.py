@@ -1,0 +1,124 @@
+"""A meter board that is a process of the real MicroPython on Linux; its folder is its flash.
+
+config.json  profiles/*.json  *.der (authorities)  tls.crt.der (the meter's certificate)
+nvs/ (keys, reserved seqs, counters, time)  outbox/  enrol.cbor (made by --identity)
+"""
+
+import json
+import os
+import sys
+import time
+
+import host
+from bench_clock import BenchClock, host_ms
+from file_store import FileStore
+from serial_port import PosixSerialPort
+from wattle_meter import tls_stream
+from wattle_meter.board import Board, Files, Random, SerialPort, Stream
+from wattle_meter.config import GatewayConfig
+from wattle_meter.directory import Directory
+from wattle_meter.fields import Fields
+from wattle_meter.line import Line
+from wattle_meter.ticks import TickClock
+
+CERTIFICATE = "tls.crt.der"
+CERTIFICATE_BYTES_MAX = 4096
+_EUI64 = "eui64"
+_LEVELS = "EWID"
+_PATH_CHARS_MAX = 200
+
+
+class HostRandom(Random):
+    """The kernel's random source."""
+
+    def bytes(self, count: int) -> bytes:
+        return os.urandom(count)
+
+
+class Options:
+    """How the process was started.
+
+    `bench`: BenchClock or None; `rtc`: whether the host's clock may be looked at; `status_path`:
+    file for counters or None; `log_level`: the least important level that is logged.
+    """
+
+    def __init__(self) -> None:
+        self.bench: BenchClock | None = None
+        self.rtc = True
+        self.status_path: str | None = None
+        self.log_level = 2
+
+
+class LinuxBoard(Board):
+    """The board whose flash is `folder`."""
+
+    def __init__(self, folder: str, options: Options) -> None:
+        """Raises OSError when the folder cannot be used."""
+        host.make_files_private()
+        self.folder = folder
+        self.clock = TickClock()
+        self.random = HostRandom()
+        self.store = FileStore(folder + "/nvs")
+        self.platform = "linux, micropython %d.%d.%d" % sys.implementation[1][:3]
+        self.protection = "file"
+        self._options = options
+        if options.bench is not None:
+            self.speed = options.bench.speed
+        self._stop = host.StopSignals()
+
+    def uptime_ms(self) -> int:
+        bench = self._options.bench
+        return self.clock.ticks_ms() if bench is None else bench.uptime_ms()
+
+    def rtc_ms(self) -> int | None:
+        if not self._options.rtc:
+            return None
+        bench = self._options.bench
+        return host_ms() if bench is None else bench.unix_ms()
+
+    def eui64(self) -> bytes:
+        """A locally administered MAC-48, made at the first start and kept, as EUI-64."""
+        known = self.store.get(_EUI64)
+        if known is not None:
+            return known
+        mac = bytearray(self.random.bytes(6))
+        mac[0] = mac[0] & 0xFC | 0x02  # IEEE 802: unicast, locally administered
+        made = bytes(mac[:3]) + b"\xff\xfe" + bytes(mac[3:])
+        self.store.set(_EUI64, made)
+        self.store.commit()
+        return made
+
+    def outbox(self) -> Files:
+        path = self.folder + "/outbox"
+        return Directory(path, lambda: host.sync_folder(path))
+
+    def serial_port(self, line: Line, settings: Fields) -> SerialPort:
+        path = settings.text("port", _PATH_CHARS_MAX)
+        settings.done()
+        return PosixSerialPort(path, line)
+
+    async def connect(self, gateway: GatewayConfig, tls_key: bytes) -> Stream:
+        context = tls_stream.context(self._der(gateway.ca), self._der(CERTIFICATE), tls_key)
+        return await tls_stream.dial(gateway.host, gateway.port, context, gateway.server_name)
+
+    async def stop_requested(self) -> None:
+        await self._stop.wait()
+
+    def log(self, level: int, text: str) -> None:
+        if level <= self._options.log_level:
+            now = time.gmtime()
+            sys.stderr.write(
+                "%02d:%02d:%02d %s %s\n" % (now[3], now[4], now[5], _LEVELS[level], text)
+            )
+
+    def status(self, counters: dict[str, object]) -> None:
+        path = self._options.status_path
+        if path is None:
+            return
+        with open(path + ".new", "w") as file:
+            json.dump(counters, file)
+        os.rename(path + ".new", path)
+
+    def _der(self, name: str) -> bytes:
+        with open(self.folder + "/" + name, "rb") as file:
+            return file.read(CERTIFICATE_BYTES_MAX)

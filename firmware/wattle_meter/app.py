@@ -1,0 +1,220 @@
+"""The meter: its parts put together, its tasks, and its end.
+
+Sampling, signing, sending and housekeeping are tasks of their own. What fails is logged,
+counted and started again; no task ever dies silently, and none takes another one with it.
+"""
+
+import asyncio
+import gc
+import sys
+
+from wattle_wire import topics
+
+from wattle_meter import config, identity
+from wattle_meter.board import Board
+from wattle_meter.bus import Bus
+from wattle_meter.clock import WallClock
+from wattle_meter.grid import Grid
+from wattle_meter.installation import Installation
+from wattle_meter.journal import Journal
+from wattle_meter.link import Link
+from wattle_meter.metering import Metering
+from wattle_meter.outbox import Outbox
+from wattle_meter.sampling import Sampling
+from wattle_meter.signer import SoftwareSigner
+
+VERSION = "0.1.0"  # of the firmware, in the birth message
+
+ERROR, WARNING, INFO, DETAIL = 0, 1, 2, 3
+
+HOUSEKEEPING_MS = 1000
+# Flash lasts 100,000 writes a sector and the store spreads them: 144 a day are 30 years.
+STORE_TIME_EVERY_MS = 600000
+RTC_EVERY_MS = 60000
+STATUS_EVERY_MS = 2000
+RESTART_AFTER_MS = 1000
+# A stop waits this long for readings that were taken but are not signed yet.
+STOP_MS = 5000
+_TIME = "time"
+
+
+class Meter:
+    """One meter on `board`. Making it reads configuration, keys and outbox; run() runs it.
+
+    Raises FieldError, ProfileError, InstallationError, PlanError, KeyDamagedError,
+    ReservationError or OutboxError for what a person must mend, OSError.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        settings = config.load(board.folder + "/config.json")
+        installation = Installation(settings, board.folder + "/profiles", board.speed)
+        port = board.serial_port(installation.line, settings.board)
+        keys = identity.keys_of(board.store, board.random)
+        self._eui64 = settings.eui64 or board.eui64()
+        self._settings = settings
+        self._described = installation.described
+        signer = SoftwareSigner(keys.signing)
+        self.meter_id = topics.meter_id(signer.kid)
+        self._wall = WallClock(board.uptime_ms(), self._stored_ms(), board.speed)
+        self._journal = Journal(
+            self._eui64,
+            settings.ledger_id,
+            signer,
+            board.store,
+            Outbox(board.outbox(), settings.outbox_bytes),
+        )
+        self._bus = Bus(port, installation.line, board.clock)
+        self._sampling = Sampling(
+            board,
+            Grid(settings.interval_ms),
+            Metering(self._bus, installation.devices, board.clock),
+            [device.number for device in installation.devices],
+            self._wall,
+        )
+        self._link = Link(
+            board,
+            settings,
+            keys,
+            signer,
+            self._journal,
+            self._wall,
+            self._birth,
+            self._clock_set,
+        )
+        self._signing = False
+        self.counts = {"samples": 0, "restarts": 0, "unsaved": 0}
+
+    async def run(self) -> None:
+        """Runs until the board says stop; then ends cleanly, so that no seq is lost."""
+        self._inform()
+        self._board.log(INFO, "meter %s starts, boot %d" % (self.meter_id, self._journal.boot))
+        sampling = self._start("sampling", self._sampling.run)
+        others = [
+            self._start("recording", self._record),
+            self._start("connection", self._link.client.run),
+            self._start("sending", self._link.send),
+            self._start("housekeeping", self._keep_house),
+        ]
+        await self._board.stop_requested()
+        sampling.cancel()
+        await self._signed()
+        clean = self._journal.stop()
+        self._store_time()
+        for task in others:
+            task.cancel()
+        await self._board.clock.sleep_ms(0)  # lets the connection close itself
+        how = "cleanly" if clean else "with samples that could not be written"
+        self._board.log(INFO, "meter %s stops %s" % (self.meter_id, how))
+
+    # ---- tasks
+
+    def _start(self, name: str, task):  # type: ignore[no-untyped-def]
+        return asyncio.create_task(self._supervise(name, task))
+
+    async def _supervise(self, name: str, task) -> None:  # type: ignore[no-untyped-def]
+        while True:
+            try:
+                await task()
+            except Exception as error:
+                self.counts["restarts"] += 1
+                self._board.log(ERROR, "%s failed: %s: %s" % (name, type(error).__name__, error))
+                sys.print_exception(error, sys.stderr)  # type: ignore[arg-type]
+                gc.collect()
+            await self._board.clock.sleep_ms(RESTART_AFTER_MS)
+
+    async def _record(self) -> None:
+        """Signs what sampling has read."""
+        while True:
+            state, readings = await self._sampling.take()
+            self._signing = True
+            try:
+                await self._journal.record(readings, state, self._board.clock, self._link.is_up())
+                self.counts["samples"] += 1
+            except OSError as error:
+                self.counts["unsaved"] += 1
+                self._sampling.give_back(state, readings)
+                self._board.log(ERROR, "no sequence number: %r" % error)
+                await self._board.clock.sleep_ms(RESTART_AFTER_MS)
+            finally:
+                self._signing = False
+            self._link.wake()
+
+    async def _keep_house(self) -> None:
+        clock = self._board.clock
+        stored_at = informed_at = shown_at = clock.ticks_ms()
+        while True:
+            now_ms = clock.ticks_ms()
+            self._journal.service(now_ms, self._link.is_up())
+            self._link.service()
+            if now_ms - informed_at >= RTC_EVERY_MS:
+                informed_at = now_ms
+                self._inform()
+            if now_ms - stored_at >= STORE_TIME_EVERY_MS:
+                stored_at = now_ms
+                self._store_time()
+            if now_ms - shown_at >= STATUS_EVERY_MS:
+                shown_at = now_ms
+                self._board.status(self.status())
+            await clock.sleep_ms(HOUSEKEEPING_MS)
+
+    async def _signed(self) -> None:
+        """Waits until every reading is in a signed sample."""
+        until_ms = self._board.clock.ticks_ms() + STOP_MS
+        while self._signing or not self._sampling.is_empty():
+            if self._board.clock.ticks_ms() >= until_ms:
+                return
+            await self._board.clock.sleep_ms(10)
+
+    # ---- time
+
+    def _inform(self) -> None:
+        rtc_ms = self._board.rtc_ms()
+        if rtc_ms is not None:
+            self._clock_set(self._wall.inform(self._board.uptime_ms(), rtc_ms))
+
+    def _clock_set(self, jump_ms: int) -> None:
+        if jump_ms:
+            self._board.log(INFO, "clock: set by %d ms" % jump_ms)
+        self._sampling.clock_set(jump_ms)
+
+    def _stored_ms(self) -> int:
+        value = self._board.store.get(_TIME)
+        return int.from_bytes(value, "big") if value is not None and len(value) == 8 else 0
+
+    def _store_time(self) -> None:
+        now_ms = self._wall.now_ms(self._board.uptime_ms())
+        self._board.store.set(_TIME, now_ms.to_bytes(8, "big"))
+        self._board.store.commit()
+
+    # ---- what others want to know
+
+    def _birth(self) -> dict[str, object]:
+        uptime_ms = self._board.uptime_ms()
+        return {
+            "boot": self._journal.boot,
+            "clk": self._wall.state(uptime_ms),
+            "devices": self._described,
+            "eui64": self._eui64,
+            "fw": VERSION,
+            "interval_ms": self._settings.interval_ms,
+            "platform": self._board.platform,
+            "protect": self._board.protection,
+            "seq": self._journal.newest + 1,
+            "site": self._settings.site,
+            "time_ms": self._wall.now_ms(uptime_ms),
+        }
+
+    def status(self) -> dict[str, object]:
+        """Counters of all parts; heap bytes after a collection."""
+        gc.collect()
+        uptime_ms = self._board.uptime_ms()
+        result: dict[str, object] = dict(self.counts)
+        result.update(self._sampling.counts)
+        result.update(self._journal.counts())
+        result.update({"bus": self._bus.counts, "link": self._link.status()})
+        result.update({"clk": self._wall.state(uptime_ms), "boot": self._journal.boot})
+        result.update({"time_ms": self._wall.now_ms(uptime_ms), "meter": self.meter_id})
+        result.update({"seq": self._journal.newest, "final": self._journal.chain.final})
+        result.update({"heap_free": gc.mem_free(), "heap_used": gc.mem_alloc()})
+        return result

@@ -1,0 +1,119 @@
+"""Reads the devices at each slot of the grid and keeps the readings until they are signed.
+
+Reading and signing are separate tasks: a board needs a tenth of a second for a signature, and
+the next slot does not wait. When signing falls behind, readings of several slots share a sample.
+"""
+
+import asyncio
+
+from wattle_wire.quantity import OTHER_ERROR
+from wattle_wire.sample import READINGS_MAX, Reading
+
+from wattle_meter.board import Board
+from wattle_meter.clock import WallClock
+from wattle_meter.grid import Grid
+from wattle_meter.metering import Metering
+
+# Readings that wait for a signature; one takes about 300 bytes of heap. When they are that many,
+# reading pauses and the slots passed over are reported as unread.
+WAITING_MAX = READINGS_MAX
+# The wall clock may be set while we wait for a slot of a long interval.
+SLEEP_MS_MAX = 1000
+
+
+class Sampling:
+    """Rounds of readings, oldest first. One task runs run(), another take() again and again.
+
+    `numbers`: those of the devices. `counts`: rounds read, readings that failed, slots that
+    passed unread and those of them that could not even be reported.
+    """
+
+    def __init__(
+        self, board: Board, grid: Grid, metering: Metering, numbers: list[int], wall: WallClock
+    ) -> None:
+        self._board = board
+        self._grid = grid
+        self._metering = metering
+        self._numbers = numbers
+        self._wall = wall
+        self._rounds: list[tuple[str, list[Reading]]] = []  # clock state while it was read
+        self._waiting = 0
+        self._changed = asyncio.Event()
+        self.counts = {"failed_readings": 0, "missed_slots": 0, "rounds": 0, "unreported": 0}
+
+    def clock_set(self, jump_ms: int) -> None:
+        """The wall clock jumped: slots that it jumped over did not pass unread."""
+        if abs(jump_ms) >= self._grid.interval_ms:
+            self._grid.clock_was_set()
+
+    def is_empty(self) -> bool:
+        """Whether no reading waits."""
+        return not self._rounds
+
+    async def run(self) -> None:
+        """Reads at each slot, for ever."""
+        while True:
+            wait_ms = await self.step()
+            if wait_ms:
+                await self._board.clock.sleep_ms(min(wait_ms, SLEEP_MS_MAX))
+
+    async def step(self) -> int:
+        """Reads the slot that has begun, if any; gives the real ms until the next look."""
+        if self._waiting + len(self._numbers) > max(WAITING_MAX, len(self._numbers)):
+            self._changed.clear()
+            await self._changed.wait()
+        uptime_ms = self._board.uptime_ms()
+        now_ms = self._wall.now_ms(uptime_ms)
+        slot_ms, wait_ms, missed, more = self._grid.next(now_ms)
+        self.counts["missed_slots"] += len(missed) + more
+        self.counts["unreported"] += more
+        state = self._wall.state(uptime_ms)
+        for passed_ms in missed:
+            self._report_missed(state, passed_ms)
+        if slot_ms is None:
+            return -(-wait_ms // self._board.speed)
+        left_ms = (slot_ms + self._grid.interval_ms - now_ms) // self._board.speed
+        readings = await self._metering.read_round(slot_ms, left_ms)
+        self.counts["rounds"] += 1
+        for reading in readings:
+            if reading.status != "G":
+                self.counts["failed_readings"] += 1
+        self._put(state, readings)
+        return 0
+
+    async def take(self) -> tuple[str, list[Reading]]:
+        """Waits for readings; gives (clock state, readings) for one sample, in its order."""
+        while not self._rounds:
+            self._changed.clear()
+            await self._changed.wait()
+        state, readings = self._rounds.pop(0)
+        while self._rounds and self._fits(state, readings):
+            readings = readings + self._rounds.pop(0)[1]
+        self._waiting -= len(readings)
+        self._changed.set()
+        return state, readings
+
+    def give_back(self, state: str, readings: list[Reading]) -> None:
+        """Takes back what could not be signed; it comes first at the next take()."""
+        self._rounds = [(state, readings)] + self._rounds
+        self._waiting += len(readings)
+
+    def _fits(self, state: str, readings: list[Reading]) -> bool:
+        """Whether the oldest round may follow `readings` in one sample (SPEC section 5)."""
+        next_state, following = self._rounds[0]
+        return (
+            next_state == state
+            and len(readings) + len(following) <= READINGS_MAX
+            and following[0].time_ms > readings[-1].time_ms
+        )
+
+    def _report_missed(self, state: str, slot_ms: int) -> None:
+        if self._waiting + len(self._numbers) > WAITING_MAX:
+            self.counts["unreported"] += 1
+            return
+        self._put(state, [Reading(number, slot_ms, OTHER_ERROR, {}) for number in self._numbers])
+
+    def _put(self, state: str, readings: list[Reading]) -> None:
+        self._rounds.append((state, readings))
+        self._waiting += len(readings)
+        self._changed.set()
