@@ -10,12 +10,10 @@ from wattle_hil.errors import ScheduleError
 
 # Grids a person would choose; each divides the hour, so that round times are read.
 _INTERVALS_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1_800, 3_600)
-# A round of two devices takes 0.3 s at the pauses that real ones ask for; half a second more
-# leaves a busy host time to be late.
-_ROUND_REAL_MS = 1_000
-_MIN_INTERVAL_REAL_MS = 100
-# Time of one device's reads beyond the begin of its round, pauses and retries included.
-_READ_REAL_MS = 400
+# Line time at 9,600 Bd, pauses included, of one SDM630 with all quantities; further devices use
+# each other's pauses (the meter firmware computes 919 ms for one or two, 1,676 ms for four).
+_ROUND_REAL_MS = 920
+_DEVICE_REAL_MS = 420
 # Readings before the curve begins and after it ends, apart from the time to start everything.
 _MARGIN_INTERVALS = 3
 
@@ -51,22 +49,23 @@ def schedule(
     interval_s: of the curve's time; None = the shortest grid that the devices allow.
     Raises ScheduleError when readings would come faster than devices can be read.
     """
-    round_ms = _ROUND_REAL_MS * (1 + (devices - 1) // 4) * speed
+    round_ms = max(_ROUND_REAL_MS, devices * _DEVICE_REAL_MS) * speed
     if interval_s is None:
         fitting = [seconds for seconds in _INTERVALS_S if seconds * 1_000 >= round_ms]
         if not fitting:
             raise ScheduleError(
-                f"at speed {speed} a round of {devices} devices takes {round_ms // 1_000} s of the"
+                f"at speed {speed} to read {devices} devices takes {round_ms // 1_000} s of the"
                 f" curve's time, longer than the longest sampling interval of {_INTERVALS_S[-1]} s"
             )
         interval_s = fitting[0]
     interval_ms = interval_s * 1_000
-    if interval_ms < _MIN_INTERVAL_REAL_MS * speed:
+    if interval_ms < round_ms:
         raise ScheduleError(
             f"an interval of {interval_s} s at speed {speed} is {interval_ms / speed:g} ms of real"
-            f" time, expected at least {_MIN_INTERVAL_REAL_MS}"
+            f" time; to read {devices} devices takes {round_ms // speed} ms"
         )
-    lateness_ms = interval_ms // 2 + _READ_REAL_MS * devices * speed
+    # SPEC section 5: a read begins at most half an interval after its slot.
+    lateness_ms = interval_ms // 2 + devices * _DEVICE_REAL_MS * speed
     before_ms = _MARGIN_INTERVALS * interval_ms + lateness_ms
     first_slot_ms = (curve.start_ms - before_ms) // interval_ms * interval_ms
     last_slot_ms = -(-(curve.end_ms + interval_ms) // interval_ms) * interval_ms
