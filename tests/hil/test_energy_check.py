@@ -62,17 +62,21 @@ def drop_the_first(export: Export) -> None:
 
 
 def shift_one_wh(export: Export) -> None:
-    export.rows[25]["ei"] = str(int(export.rows[25]["ei"]) + 1)
+    export.rows[25]["ei_wh"] = str(int(export.rows[25]["ei_wh"]) + 1)
 
 
 def swap_two_values(export: Export) -> None:
     one, other = export.rows[22], export.rows[27]
-    one["ei"], other["ei"] = other["ei"], one["ei"]
+    one["ei_wh"], other["ei_wh"] = other["ei_wh"], one["ei_wh"]
 
 
 def swap_two_samples(export: Export) -> None:
     one, other = export.rows[22], export.rows[23]
     one["raw"], other["raw"] = other["raw"], one["raw"]
+
+
+def swap_two_rows(export: Export) -> None:
+    export.rows[22], export.rows[23] = export.rows[23], export.rows[22]
 
 
 def double_one(export: Export) -> None:
@@ -88,7 +92,7 @@ def move_one_in_time(export: Export) -> None:
 
 
 def leave_out_a_value(export: Export) -> None:
-    export.rows[25]["p"] = ""
+    export.rows[25]["p_w"] = ""
 
 
 def break_a_signature(export: Export) -> None:
@@ -113,10 +117,10 @@ def sign_by_another_meter(export: Export) -> None:
 def change_signed_bytes_too(export: Export) -> None:
     """A gateway that rewrites row and bytes alike cannot rewrite the signature."""
     row = export.rows[25]
-    old, new = int(row["ei"]), int(row["ei"]) + 1
+    old, new = int(row["ei_wh"]), int(row["ei_wh"]) + 1
     # CBOR unsigned integers of two bytes: 19 hh ll
     row["raw"] = row["raw"].replace(f"19{old:04x}", f"19{new:04x}")
-    row["ei"] = str(new)
+    row["ei_wh"] = str(new)
 
 
 def fork_one_seq(export: Export) -> None:
@@ -134,6 +138,7 @@ def fork_one_seq(export: Export) -> None:
         (shift_one_wh, "row: "),
         (swap_two_values, "row: "),
         (swap_two_samples, "row: "),
+        (swap_two_rows, "chain: "),
         (double_one, "row: "),
         (double_one_under_the_next_seq, "chain: "),
         (move_one_in_time, "row: "),

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from .errors import CannotCheckError
-from .signed import Signed, Value
+from .signed import STATUS, Signed, Value, unit_of
 
 Row = dict[str, str]
 
@@ -41,6 +41,8 @@ def read_export(meters: Path, samples: Path) -> tuple[dict[str, Exported], list[
             raise CannotCheckError(f"{samples}: {error}") from error
         if export.raw.setdefault(seq, raw) != raw:
             wrong.append(f"chain: meter {export.meter} seq {seq}: two different samples")
+        if export.rows and seq < next(reversed(export.rows)):
+            wrong.append(f"chain: meter {export.meter} seq {seq}: exported behind a later one")
         export.rows.setdefault(seq, []).append(row)
     for export in exports.values():
         export.raw = dict(sorted(export.raw.items()))
@@ -86,11 +88,16 @@ def row_faults(sample: Signed, rows: list[Row]) -> list[str]:
             faults.append(f"row of device {key[0]} at {key[1]} ms is there {again}")
             continue
         for quantity, value in reading.items():
-            if not _same(row.get(quantity, ""), value):
-                found = row.get(quantity, "no such column")
+            found = row.get(_column(quantity), "no such column")
+            if not _same(found, value):
                 faults.append(f"{quantity} of device {key[0]}: signed {value}, exported {found}")
     faults += [f"reading of device {device} at {at} ms has no row" for device, at in left]
     return faults
+
+
+def _column(quantity: str) -> str:
+    """Columns carry their unit: `ei_wh`; the status letter has none."""
+    return quantity if quantity == STATUS else f"{quantity}_{unit_of(quantity).lower()}"
 
 
 def _same(text: str, value: Value) -> bool:

@@ -18,7 +18,11 @@ _SIGN1_TAG = 18
 _SIGNATURE_BYTES = 64
 _HALF_ORDER = int(ecdsa.NIST256p.order) // 2
 # SenML labels (RFC 8428 section 6, table 4).
-_BASE_TIME, _NAME, _VALUE, _TEXT, _DATA = -3, 0, 2, 3, 8
+_BASE_TIME, _NAME, _UNIT, _VALUE, _TEXT, _DATA = -3, 0, 1, 2, 3, 8
+_PHASES = "123"
+# SPEC section 4.
+_UNITS = {"ee": "Wh", "ei": "Wh", "f": "Hz", "i": "A", "p": "W", "q": "var", "u": "V"}
+STATUS = "st"
 
 Value = int | Decimal | str
 
@@ -68,7 +72,17 @@ def _read_records(records: list[dict[int, Any]], sample: Signed) -> None:
                 raise BadSampleError(f"two readings of device {device} at {key[1]} ms")
         if quantity in reading:
             raise BadSampleError(f"{record[_NAME]} twice in a reading")
-        reading[quantity] = record[_TEXT] if _TEXT in record else record[_VALUE]
+        if _TEXT in record:
+            reading[quantity] = record[_TEXT]
+        elif record[_UNIT] == unit_of(quantity):
+            reading[quantity] = record[_VALUE]
+        else:
+            raise BadSampleError(f"{record[_NAME]} in {record[_UNIT]}")
+
+
+def unit_of(quantity: str) -> str:
+    """The unit that a quantity has, whatever its phase. Raises LookupError for no quantity."""
+    return _UNITS[quantity.rstrip(_PHASES)]
 
 
 def _read_meter_record(quantity: str, record: dict[int, Any], sample: Signed) -> None:

@@ -22,7 +22,7 @@ LATENESS_MS = 300
 START_MS = 1_700_000_000_000
 INITIAL_WH = 5_000
 
-ROW = ("meter", "seq", "device", "time_ms", "st", "ei", "ee", "p", "raw")
+ROW = ("meter", "seq", "device", "time_ms", "st", "ei_wh", "ee_wh", "p_w", "raw")
 
 
 @dataclass
@@ -107,9 +107,9 @@ class Export:
             "device": "1",
             "time_ms": str(time_ms),
             "st": "G",
-            "ei": str(self.counter_wh(time_ms)),
-            "ee": "0",
-            "p": f"{self.watts[0]}.0",
+            "ei_wh": str(self.counter_wh(time_ms)),
+            "ee_wh": "0",
+            "p_w": f"{self.watts[0]}.0",
             "raw": raw.hex(),
         }
 
