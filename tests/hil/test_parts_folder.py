@@ -21,6 +21,16 @@ def test_a_finished_draft_becomes_the_part_and_says_what_it_is_from(tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {".parts.lock", "tool"}
 
 
+def test_a_fingerprint_changes_with_each_ingredient_and_with_the_recipe(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.py"
+    recipe.write_text("one")
+    first = folder.fingerprint("a", None, recipe=str(recipe))
+    assert folder.fingerprint("a", None, recipe=str(recipe)) == first
+    assert folder.fingerprint("a", "b", recipe=str(recipe)) != first
+    recipe.write_text("two")
+    assert folder.fingerprint("a", None, recipe=str(recipe)) != first
+
+
 def test_an_error_on_the_way_leaves_the_old_part(tmp_path: Path) -> None:
     part = tmp_path / "tool"
     part.mkdir()

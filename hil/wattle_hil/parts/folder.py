@@ -6,6 +6,7 @@ stamp file says what it was made from; the same answer again means there is noth
 """
 
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -72,6 +73,13 @@ def put_in_place(drafted: Path, part: Path, made_from: str) -> None:
     else:
         drafted.rename(part)
     note_missing(part, None)
+
+
+def fingerprint(*ingredients: object, recipe: str) -> str:
+    """A short text for what a part is made from; recipe: the __file__ of the module that makes it,
+    so that a part is made anew when its way of making changes."""
+    text = "\n".join(str(ingredient) for ingredient in ingredients)
+    return hashlib.sha256(text.encode() + Path(recipe).read_bytes()).hexdigest()
 
 
 def is_made_from(part: Path, made_from: str) -> bool:

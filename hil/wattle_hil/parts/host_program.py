@@ -13,6 +13,7 @@ from wattle_hil.parts.archive import Archive, unpack
 from wattle_hil.parts.errors import PartError, PartMissingError
 from wattle_hil.parts.folder import (
     draft,
+    fingerprint,
     is_made_from,
     note_missing,
     put_in_place,
@@ -58,7 +59,7 @@ def fetch(build: Path, part: HostProgram) -> list[str]:
     To be called inside `folder.exclusive(build)`. Raises PartError when they cannot be had.
     """
     installed = {program: _installed(program) for program in part.programs}
-    made_from = f"{part}\n{installed}\n"
+    made_from = fingerprint(part, installed, recipe=__file__)
     folder = build / part.name
     if is_made_from(folder, made_from):
         return []

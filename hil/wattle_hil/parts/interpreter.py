@@ -14,7 +14,7 @@ from wattle_hil.parts import pins
 from wattle_hil.parts.architecture import FAMILIES
 from wattle_hil.parts.archive import unpack
 from wattle_hil.parts.errors import PartError, PartMissingError
-from wattle_hil.parts.folder import draft, is_made_from, put_in_place, write_script
+from wattle_hil.parts.folder import draft, fingerprint, is_made_from, put_in_place, write_script
 
 PART = "micropython"
 _NO_32_BIT = "no-32-bit.txt"
@@ -50,7 +50,7 @@ def fetch(build: Path) -> list[str]:
     interpreter can be had.
     """
     own = _interpreter_on_path()
-    made_from = f"{pins.FILE.read_text(encoding='utf-8')}\n{platform.machine()}\n{own}\n"
+    made_from = fingerprint(pins.FILE.read_text(), platform.machine(), own, recipe=__file__)
     part = build / PART
     if is_made_from(part, made_from):
         return []
