@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from wattle_wire import cbor, structure
+from wattle_wire import cbor, cose, structure
 from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts import chain as chain_rules
@@ -102,14 +102,20 @@ def put_meter(state: State, meter: Meter) -> None:
     ]
     state.put(key("meter", meter.kid), cbor.encode(value))
     if revoked is None:
-        state.put(key("eui64", meter.eui64), meter.kid)
+        state.put(key("eui64", meter.eui64), cbor.encode(meter.kid))
     else:
         state.delete(key("eui64", meter.eui64))
 
 
 def holder_of_eui64(state: Rows, eui64: bytes) -> bytes | None:
     """The kid of the unrevoked meter with this EUI-64, None if there is none."""
-    return state.get(key("eui64", eui64))
+    value = state.get(key("eui64", eui64))
+    if value is None:
+        return None
+    try:
+        return structure.octets(cbor.decode(value), cose.KID_BYTES, "holder")
+    except WireError as error:
+        raise StateError(f"eui64: {error}") from error
 
 
 def chain(state: Rows, kid: bytes, first_seq: int) -> Chain:
