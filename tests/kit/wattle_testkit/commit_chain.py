@@ -1,0 +1,56 @@
+"""A ledger grown commit by commit, without consensus: entries in, what execution says out."""
+
+from wattle_gateway.contracts.execute import Executed, Outcome, execute
+from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger import crypto
+from wattle_gateway.ledger.block import VerifiedBlock
+from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
+from wattle_gateway.ledger.epoch import Epoch
+
+from wattle_testkit.alliance import Party
+
+
+class CommitChain:
+    """State and head after the commits so far; every commit is one block of author 0."""
+
+    def __init__(self, epoch: Epoch, *parties: Party) -> None:
+        self.epoch = epoch
+        self.state: dict[bytes, bytes] = {}
+        self.head: CommitHead = first_head(epoch)
+        self.leaves: list[bytes] = []
+        self._sign = {party.kid: party.sign for party in parties}[epoch.members[0].kid]
+
+    def commit(self, *entries: bytes, time_ms: int | None = None) -> Executed:
+        """Execute entries in one commit, by default at the time of the one before."""
+        commit, block = self.prepare(*entries, time_ms=time_ms)
+        executed = execute(self.state, self.head, commit, [block], self.epoch, crypto.verify)
+        self.head = executed.head
+        self.leaves.extend(executed.leaves)
+        for key, value in executed.changes:
+            if value is None:
+                del self.state[key]
+            else:
+                self.state[key] = value
+        return executed
+
+    def prepare(self, *entries: bytes, time_ms: int | None = None) -> tuple[Commit, VerifiedBlock]:
+        """The next commit and its block, not executed."""
+        time_ms = self.head.time_ms if time_ms is None else time_ms
+        number = self.head.index + 1
+        made = block_format.build(
+            self.epoch,
+            0,
+            self._sign,
+            round_number=number,
+            time_ms=time_ms,
+            parents=[block_format.round_zero(self.epoch, 0)],
+            commit_vote=self.head.vote,
+            entries=entries,
+        )
+        commit = Commit(self.epoch.number, number, made.block.ref, (made.block,), time_ms)
+        return commit, made
+
+    def one(self, entry: bytes, time_ms: int | None = None) -> Outcome:
+        """What becomes of one entry in a commit of its own."""
+        (outcome,) = self.commit(entry, time_ms=time_ms).outcomes
+        return outcome
