@@ -15,9 +15,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from wattle_gateway.broker import guard
 from wattle_gateway.broker.permissions import MeterAccess
 from wattle_gateway.errors import BrokerError
+from wattle_gateway.runtime import lifeline
 from wattle_gateway.runtime.logs import Log
 
 READY_DEADLINE_S = 10.0
@@ -149,7 +149,7 @@ class NatsBroker:
         self._write_config()
         self._ready.clear()
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", guard.__file__, str(os.getpid())),
+            *(sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())),
             *(str(self._program), "--config", str(self._config_file)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

@@ -13,6 +13,10 @@ from wattle_gateway.home import bundle
 from wattle_gateway.home.paths import FOLDER_MODE, GatewayHome
 from wattle_gateway.ledger import crypto, genesis
 from wattle_gateway.pki import authority, keys
+from wattle_gateway.store import connection
+
+# The gateway itself reaches its embedded broker by these.
+LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
     site_authority = authority.SiteAuthority.create(pairs["authority"], choice.site)
     certificates = {
         "authority": site_authority.certificate,
-        "broker": site_authority.issue_server(pairs["broker"].public_key(), choice.hosts),
+        "broker": site_authority.issue_server(
+            pairs["broker"].public_key(), [*dict.fromkeys([*choice.hosts, *LOCAL_HOSTS])]
+        ),
         "gateway": site_authority.issue_client(
             pairs["gateway"].public_key(), authority.GATEWAY_NAME
         ),
@@ -81,6 +87,7 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
     )
     first = genesis.create(choice.name, choice.created_ms, (member,))
     home.genesis.write_bytes(first.raw)
+    connection.create(home.database, first.ledger_id)
     home.config.write_text(config.render(_config_values(choice)), encoding="utf-8")
     # Loading what was written refuses a site or port that `run` would refuse later.
     loaded = config.load(home.config)

@@ -19,6 +19,7 @@ class GatewayHome:
         self.keys = self.folder / "keys"
         self.certificates = self.folder / "certificates"
         self.meter_certificates = self.certificates / "meters"
+        self.revocations = self.certificates / "revoked.pem"
         self.broker = self.folder / "broker"
         self.admin_socket = self.folder / "admin.sock"
         self.lock = self.folder / "lock"

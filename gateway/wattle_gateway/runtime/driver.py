@@ -97,18 +97,17 @@ class LedgerDriver:
                     self.connection.execute("ROLLBACK")
                 raise
 
-    def add(
-        self,
-        entries: Sequence[PoolEntry],
-        now: Now,
-        also: Callable[[sqlite3.Connection], None] | None = None,
-    ) -> Progress:
-        """Store entries durably (with rows that `also` writes), then let blocks carry them."""
+    def note(self, write: Callable[[sqlite3.Connection], None]) -> Progress:
+        """Write rows that are not the ledger's, durably."""
+        with self.transaction() as connection:
+            write(connection)
+        return self._progress()
+
+    def add(self, entries: Sequence[PoolEntry], now: Now) -> Progress:
+        """Store entries durably, then let blocks carry them."""
         with self.transaction() as connection:
             for row in entries:
                 self.queue.insert(connection, row)
-            if also is not None:
-                also(connection)
         progress = self._progress()
         for row in entries:
             if row.kind == entry.SAMPLE and row.meter is not None:

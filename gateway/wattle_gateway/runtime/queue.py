@@ -12,7 +12,6 @@ from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Outcome
 from wattle_gateway.ledger import entry, signed_sample, transaction
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.store import pool_rows
 from wattle_gateway.store.pool_rows import PoolEntry
 
@@ -87,13 +86,14 @@ class EntryQueue:
     def settle(self, connection: sqlite3.Connection, body: bytes, outcome: Outcome) -> PoolEntry:
         """Execution has spoken: forget the entry, or take it back into the pool."""
         row = self._carried.pop(body, None) or entry_row(body, self._ledger_id)
-        if row.meter is not None and outcome.effect == contracts.RECORDED:
-            self._held_back.pop(row.meter, None)
+        # A sample waits for its meter's chain to move, a transaction for the lanes to.
+        waits_for = row.meter or b""
+        if outcome.effect == contracts.RECORDED:
+            self._held_back.pop(waits_for, None)
         if outcome.effect == contracts.HELD:
-            assert row.meter is not None
             place = pool_rows.insert(connection, row)
             self.size += 1
-            self._held_back.setdefault(row.meter, set()).add(place)
+            self._held_back.setdefault(waits_for, set()).add(place)
         elif row.kind == entry.SAMPLE and row.meter is not None and row.seq is not None:
             seqs = self._seqs.get(row.meter, set())
             seqs.discard(row.seq)
@@ -126,15 +126,3 @@ class EntryQueue:
     def _hold(self, row: PoolEntry) -> None:
         if row.kind == entry.SAMPLE and row.meter is not None and row.seq is not None:
             self._seqs.setdefault(row.meter, set()).add(row.seq)
-
-
-def same_content(body: bytes, raw: bytes, ledger_id: bytes) -> bool:
-    """Whether a sample's entry and a received sample say the same, however they are signed."""
-    try:
-        kept = entry.decode(body).body
-        if kept == raw:
-            return True
-        digests = [signed_sample.parse(each, ledger_id).digest for each in (kept, raw)]
-    except LedgerError:
-        return False
-    return digests[0] == digests[1]

@@ -202,3 +202,13 @@ def _block_id(connection: sqlite3.Connection, epoch: int, ref: BlockRef) -> int:
     if row is None:
         raise StoreError(f"block {ref.digest.hex()[:16]} of round {ref.round} is not stored")
     return int(row[0])
+
+
+def find_sample(connection: sqlite3.Connection, meter: bytes, seq: int) -> bytes | None:
+    """The entry of a committed sample, None if the ledger has none of this meter and seq."""
+    row = connection.execute(
+        "SELECT entries.body FROM samples JOIN leaves USING (leaf) "
+        "JOIN entries ON entries.id = leaves.entry WHERE meter = ? AND seq = ?",
+        (meter, seq),
+    ).fetchone()
+    return None if row is None else bytes(row[0])

@@ -1,0 +1,301 @@
+"""The running gateway: the only place that knows all its parts.
+
+    meters -> broker -> link -> intake -> workers -> admission -> pool   (durable, acknowledged)
+    pool -> engine -> block -> commit -> execution -> ledger             (final, acknowledged)
+
+One event loop for the network, one thread for the ledger and its database, worker processes for
+signatures, one process for the broker.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from wattle_gateway import config as configuration
+from wattle_gateway.admin.channel import AdminServer
+from wattle_gateway.admin.commands import AdminCommands, LiveStatus
+from wattle_gateway.admin.registrar import Registrar
+from wattle_gateway.broker import nats_config, permissions, program
+from wattle_gateway.broker.nats import NatsBroker
+from wattle_gateway.broker.permissions import MeterAccess
+from wattle_gateway.config import EMBEDDED, BrokerConfig, GatewayConfig
+from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.errors import StoreError
+from wattle_gateway.home.identity import Identity, load_identity
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ingest import commands, desk
+from wattle_gateway.ingest.acks import AckSender
+from wattle_gateway.ingest.admission import Admission
+from wattle_gateway.ingest.commands import CommandSender
+from wattle_gateway.ingest.desk import Desk
+from wattle_gateway.ingest.intake import Intake
+from wattle_gateway.ingest.links import LinkKeys
+from wattle_gateway.ingest.mqtt_link import MqttLink, TlsFiles
+from wattle_gateway.ingest.presence import Presence
+from wattle_gateway.ingest.workers import Workers
+from wattle_gateway.ledger import crypto
+from wattle_gateway.ledger.commit import CommitHead
+from wattle_gateway.ledger.epoch import first_epoch
+from wattle_gateway.pki import authority
+from wattle_gateway.runtime.clock import Clock, open_clock, steady_ms
+from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.ledger_thread import LedgerThread
+from wattle_gateway.runtime.lock import InstanceLock
+from wattle_gateway.runtime.logs import Log
+from wattle_gateway.store import operation_rows
+
+_log = Log("gateway")
+
+
+def run(folder: Path, bench_clock: Path | None) -> None:
+    """Run the gateway of a folder until SIGTERM or SIGINT.
+
+    Raises HomeError, ConfigError, AlreadyRunningError, BrokerError or StoreError when it cannot
+    start, and whatever ends it.
+    """
+    home = GatewayHome(folder)
+    identity = load_identity(home)
+    config = configuration.load(home.config)
+    clock = open_clock(bench_clock)
+    with InstanceLock(home.lock):
+        asyncio.run(_run(Gateway(home, identity, config, clock)))
+
+
+async def _run(gateway: "Gateway") -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await gateway.run(stop)
+
+
+class Gateway:
+    """All parts of one gateway. Make it inside the event loop's thread; `run` does the rest."""
+
+    def __init__(
+        self, home: GatewayHome, identity: Identity, config: GatewayConfig, clock: Clock
+    ) -> None:
+        self.home = home
+        self.identity = identity
+        self.config = config
+        self.clock = clock
+        self.epoch = first_epoch(identity.genesis)
+        self.meters: dict[bytes, Meter] = {}
+        self.head: CommitHead | None = None
+        self.broker: NatsBroker | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start everything, serve until `stop` is set, stop everything in the reverse order.
+
+        An error of any part ends all and is raised.
+        """
+        try:
+            async with contextlib.AsyncExitStack() as parts:
+                await self._start(parts)
+                async with asyncio.TaskGroup() as tasks:
+                    running = [tasks.create_task(work) for work in self._duties()]
+                    await stop.wait()
+                    _log.info("stopping")
+                    for task in running:
+                        task.cancel()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from group
+        _log.info("stopped")
+
+    def _duties(self) -> list[Coroutine[Any, Any, None]]:
+        duties = [
+            self.ledger.keep_time(),
+            self.intake.run(),
+            self.acks.run(),
+            self._keep_desk(),
+        ]
+        if self.broker is not None:
+            duties.append(self.broker.supervise())
+        return duties
+
+    async def _start(self, parts: contextlib.AsyncExitStack) -> None:
+        self._make_ledger()
+        parts.push_async_callback(self.ledger.close)
+        await self.ledger.open()
+        await self._make_ingest(parts)
+        await self._learn_registry()
+        if self.config.broker.kind == EMBEDDED:
+            self.broker = _embedded_broker(self.home, self.config.broker, _access(self.meters))
+            parts.push_async_callback(self.broker.stop)
+            await self.broker.start()
+        self.link = self._make_link()
+        parts.push_async_callback(self.link.stop)
+        self.link.start()
+        handlers = AdminCommands(self.registrar, self.identity, self.config.site, self._live)
+        admin = AdminServer(self.home.admin_socket, handlers.by_name())
+        parts.push_async_callback(admin.stop)
+        await admin.start()
+        _log.info("running", ledger=self.epoch.ledger_id.hex(), folder=self.home.folder)
+
+    def _make_ledger(self) -> None:
+        driver = LedgerDriver(
+            self.home.database,
+            self.epoch,
+            self.identity.author,
+            crypto.signer(self.identity.block_key),
+        )
+        self.ledger = LedgerThread(driver, self.clock, self._on_progress)
+        self.registrar = Registrar(
+            self.home, self.identity, self.epoch, self.ledger, self.clock.now_ms, self._admit
+        )
+
+    async def _make_ingest(self, parts: contextlib.AsyncExitStack) -> None:
+        ledger_id, limits = self.epoch.ledger_id, self.config.ingest
+        counters, seen = await self.ledger.read(
+            lambda driver: (
+                operation_rows.load_counters(driver.connection),
+                operation_rows.load_seen(driver.connection),
+            )
+        )
+        self.desk = Desk(counters, seen, limits.quarantine_entries_max, limits.quarantine_bytes_max)
+        links = LinkKeys(ledger_id, self.identity.link_key)
+        self.acks = AckSender(ledger_id, links, self._publish)
+        sender = CommandSender(
+            ledger_id,
+            links,
+            counters.get(commands.COUNTER, 0),
+            self.clock.now_ms,
+            self._publish,
+            self.ledger.note,
+        )
+        self.presence = Presence(
+            ledger_id, self.desk, self.acks, sender, self.clock.now_ms, steady_ms
+        )
+        parts.push_async_callback(self._write_desk)
+        self.workers = Workers(limits.workers, ledger_id)
+        parts.callback(self.workers.stop)
+        await self.workers.warm_up()
+        self.intake = Intake(
+            self.ledger,
+            self.workers,
+            limits.workers,
+            Admission(self.epoch, limits.pool_entries_max),
+            self.desk,
+            self.acks,
+            self.clock.now_ms,
+            self.presence.take,
+        )
+
+    async def _learn_registry(self) -> None:
+        meters, head, views = await self.ledger.read(
+            lambda driver: (
+                driver.meters(),
+                driver.head,
+                {kid: driver.stands(kid) for kid in driver.meters()},
+            )
+        )
+        self._set_meters(meters)
+        self.head = head
+        self.acks.moved(head, {kid: view for kid, view in views.items() if view is not None})
+        # A crash between a commit and its files: the ledger decides, the files follow.
+        for meter in meters.values():
+            self.registrar.certificate_of(meter)
+        self.registrar.write_revocations(meters)
+
+    def _make_link(self) -> MqttLink:
+        broker = self.config.broker
+        return MqttLink(
+            _reachable(broker.listen) if broker.kind == EMBEDDED else broker.host,
+            broker.port,
+            TlsFiles(
+                self.home.certificate("authority"),
+                self.home.certificate("gateway"),
+                self.home.key("gateway"),
+            ),
+            permissions.gateway_subscribes(),
+            self.intake.take,
+            self.acks.remind_all,
+        )
+
+    def _on_progress(self, progress: Progress) -> None:
+        self.head = progress.head
+        self.acks.moved(progress.head, progress.acks)
+        self.registrar.follow(progress)
+
+    def _set_meters(self, meters: dict[bytes, Meter]) -> None:
+        self.meters = meters
+        for part in (self.intake, self.presence, self.acks):
+            part.set_meters(meters)
+
+    async def _admit(self, meters: dict[bytes, Meter]) -> None:
+        """The registry has changed: tell all parts, and the broker whom to let in."""
+        self._set_meters(meters)
+        if self.broker is not None:
+            await self.broker.update(_access(meters))
+
+    async def _keep_desk(self) -> None:
+        while True:
+            await asyncio.sleep(desk.FLUSH_EVERY_S)
+            await self._write_desk()
+
+    async def _write_desk(self) -> None:
+        write = self.desk.flush()
+        if write is not None:
+            with contextlib.suppress(StoreError):  # told by the ledger's thread
+                await self.ledger.note(write)
+
+    def _live(self) -> LiveStatus:
+        broker = self.broker
+        return LiveStatus(
+            pid=os.getpid(),
+            clock_ms=self.clock.now_ms(),
+            clock_alarm=self.clock.alarmed,
+            clock_jumps=self.clock.jumps,
+            broker_kind=self.config.broker.kind,
+            broker_running=None if broker is None else broker.running,
+            broker_restarts=None if broker is None else broker.restarts,
+            broker_refused_connections=None if broker is None else broker.refused_connections,
+            link_up=self.link.up,
+            link_connects=self.link.connects,
+            acks_sent=self.acks.sent,
+            worker_crashes=self.workers.crashes,
+            write_failures=self.ledger.failures,
+            online=sorted(
+                kid.hex()
+                for kid, connection in self.presence.connections.items()
+                if connection.online
+            ),
+            counters=dict(self.desk.counters),
+        )
+
+    def _publish(self, topic: str, payload: bytes) -> bool:
+        return self.link.publish(topic, payload)
+
+
+def _embedded_broker(
+    home: GatewayHome, broker: BrokerConfig, meters: frozenset[MeterAccess]
+) -> NatsBroker:
+    files = nats_config.NatsFiles(
+        certificate=home.certificate("broker"),
+        key=home.key("broker"),
+        authority=home.certificate("authority"),
+        store=home.broker / "store",
+    )
+    return NatsBroker(
+        program.find(broker.nats_server),
+        home.broker,
+        lambda meters: nats_config.render(
+            broker.listen, broker.port, files, authority.GATEWAY_NAME, meters
+        ),
+        meters,
+    )
+
+
+def _access(meters: dict[bytes, Meter]) -> frozenset[MeterAccess]:
+    return frozenset(
+        MeterAccess(kid.hex(), meter.site) for kid, meter in meters.items() if meter.revoked is None
+    )
+
+
+def _reachable(listen: str) -> str:
+    """An address by which a broker that listens on `listen` is reached from here."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)

@@ -1,0 +1,24 @@
+"""The command line of the gateway.
+
+Exit codes, stable per kind:
+
+    0   done
+    1   audit: the ledger's bytes do not add up
+    2   the command line, a file, an id or a date cannot be used; audit: it cannot run at all
+    3   the configuration is wrong
+    4   the folder is not a gateway's, is incomplete, or is in the way
+    5   no gateway runs on the folder, and the command needs one
+    6   a gateway runs on the folder already
+    7   the ledger refused the transaction
+    8   the MQTT broker is missing, too old, or does not start
+    9   the database cannot be opened, read or written
+    10  something did not happen within its time
+    70  a fault of this program: please report the traceback
+    130 interrupted
+
+Every error is one line on standard error that says what is wrong and what was expected.
+"""
+
+from wattle_gateway.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,139 @@
+"""The grammar of the command line."""
+
+import argparse
+from pathlib import Path
+
+from wattle_gateway import config
+from wattle_gateway.cli import gateway_commands, meter_commands, report_commands
+from wattle_gateway.ledger import genesis
+
+ROLES = {name.replace(" ", "-"): role for role, name in genesis.ROLE_NAMES.items()}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar; `arguments.run(arguments)` carries the command out."""
+    top = argparse.ArgumentParser(
+        prog="wattle-gateway",
+        description="Checks what meters signed and keeps it in a ledger that anybody can check.",
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _init(commands.add_parser("init", help="make a new gateway with its own ledger"))
+    _run(commands.add_parser("run", help="run a gateway until SIGTERM or Ctrl-C"))
+    _status(commands.add_parser("status", help="where the ledger stands, how the gateway is"))
+    _meters(commands.add_parser("meters", help="enrol, list and revoke meters"))
+    _samples(commands.add_parser("samples", help="the readings in the ledger"))
+    _quarantine(commands.add_parser("quarantine", help="the refused messages that were kept"))
+    _broker_config(commands.add_parser("broker-config", help="write files for mosquitto"))
+    return top
+
+
+def _folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, metavar="DIR", help="the gateway's folder")
+
+
+def _format(command: argparse.ArgumentParser, *names: str) -> None:
+    command.add_argument("--format", choices=names, default=names[0])
+
+
+def _init(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    command.add_argument("--name", default="home", help="of ledger and member (default: home)")
+    command.add_argument("--site", default="home", help="site of its meters (default: home)")
+    command.add_argument(
+        "--role", choices=sorted(ROLES), default="grid-company", help="of the member"
+    )
+    command.add_argument(
+        "--host",
+        action="append",
+        metavar="NAME",
+        help="name or address by which meters reach the broker; the first stands in site.json; "
+        "may be given several times (default: 127.0.0.1)",
+    )
+    command.add_argument("--port", type=int, default=8883, help="of the broker (default: 8883)")
+    command.add_argument(
+        "--listen", metavar="ADDRESS", help="that the embedded broker binds (default: the host)"
+    )
+    command.add_argument("--broker", choices=config.BROKER_KINDS, default=config.EMBEDDED)
+    command.add_argument(
+        "--bench-clock", type=Path, metavar="FILE", help="the ledger begins at this clock's time"
+    )
+    command.set_defaults(run=gateway_commands.init, roles=ROLES)
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    command.add_argument(
+        "--bench-clock",
+        type=Path,
+        metavar="FILE",
+        help='virtual time: {"base_ms", "anchor_ms", "speed"}',
+    )
+    command.add_argument(
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info"
+    )
+    command.set_defaults(run=gateway_commands.run)
+
+
+def _status(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    _format(command, "table", "json")
+    command.set_defaults(run=report_commands.status)
+
+
+def _meters(command: argparse.ArgumentParser) -> None:
+    commands = command.add_subparsers(metavar="COMMAND", required=True)
+    enrol = commands.add_parser("enrol", help="put a meter on the ledger")
+    _folder(enrol)
+    enrol.add_argument("proof", type=Path, metavar="ENROL_FILE", help="the meter's signed proof")
+    enrol.add_argument("--site", help="of the meter (default: the gateway's)")
+    enrol.add_argument("--rating", type=int, metavar="W", default=meter_commands.RATING_W)
+    enrol.add_argument("--capacity", type=int, metavar="W", default=0, help="adjustable power")
+    enrol.add_argument(
+        "--points",
+        default="1",
+        metavar="D[:RATING[:CAPACITY]],..",
+        help="device numbers, each with its own rating and capacity if need be (default: 1)",
+    )
+    enrol.add_argument(
+        "--certificate",
+        type=Path,
+        metavar="FILE",
+        help="write the meter's TLS certificate here too; DER if the name ends in .der, else PEM",
+    )
+    enrol.set_defaults(run=meter_commands.enrol)
+    listing = commands.add_parser("list", help="the registry")
+    _folder(listing)
+    _format(listing, "table", "csv", "json")
+    listing.set_defaults(run=meter_commands.list_meters)
+    revoke = commands.add_parser("revoke", help="take a meter off the ledger")
+    _folder(revoke)
+    revoke.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
+    revoke.add_argument(
+        "--last-seq", type=int, metavar="N", help="last sample that counts (default: newest)"
+    )
+    revoke.set_defaults(run=meter_commands.revoke)
+
+
+def _samples(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    command.add_argument("--meter", metavar="ID", help="of one meter only")
+    when = "Unix ms or ISO 8601 (UTC if it names no zone)"
+    command.add_argument("--from", dest="begin", metavar="TIME", help=f"not before; {when}")
+    command.add_argument("--to", dest="end", metavar="TIME", help=f"before; {when}")
+    command.add_argument(
+        "--raw", action="store_true", help="with the signed bytes in hex, on every row"
+    )
+    _format(command, "table", "csv", "json")
+    command.set_defaults(run=report_commands.samples)
+
+
+def _quarantine(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    _format(command, "table", "json")
+    command.set_defaults(run=report_commands.quarantine)
+
+
+def _broker_config(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
+    command.set_defaults(run=gateway_commands.broker_config)

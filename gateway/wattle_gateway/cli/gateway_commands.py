@@ -1,0 +1,81 @@
+"""init, run, broker-config."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+from wattle_wire import topics
+from wattle_wire.errors import WireError
+
+from wattle_gateway import app, config
+from wattle_gateway.broker import mosquitto
+from wattle_gateway.errors import UsageError
+from wattle_gateway.home import create
+from wattle_gateway.home.create import NewGateway
+from wattle_gateway.home.identity import load_identity
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger import genesis
+from wattle_gateway.pki import authority
+from wattle_gateway.runtime.clock import open_clock
+from wattle_gateway.runtime.logs import start_logging
+
+
+def init(arguments: argparse.Namespace) -> None:
+    """Make a gateway's folder."""
+    hosts = arguments.host or ["127.0.0.1"]
+    if not genesis.NAME_PATTERN.fullmatch(arguments.name):
+        raise UsageError(f"--name {arguments.name!r}, expected {genesis.NAME_PATTERN.pattern}")
+    try:
+        topics.check_site(arguments.site)
+    except WireError as error:
+        raise UsageError(f"--site: {error}") from error
+    made = create.create(
+        arguments.folder,
+        NewGateway(
+            name=arguments.name,
+            site=arguments.site,
+            role=arguments.roles[arguments.role],
+            hosts=hosts,
+            listen=arguments.listen or hosts[0],
+            port=arguments.port,
+            broker_kind=arguments.broker,
+            created_ms=open_clock(arguments.bench_clock).now_ms(),
+        ),
+    )
+    print(f"{made.folder}: ledger {load_identity(made).genesis.ledger_id.hex()}")
+    print(f"give {made.bundle.name} to meters; start with: wattle-gateway run {arguments.folder}")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the gateway in the foreground."""
+    start_logging(arguments.log_level)
+    app.run(arguments.folder, arguments.bench_clock)
+
+
+def broker_config(arguments: argparse.Namespace) -> None:
+    """Write or renew the files of an outside mosquitto."""
+    home = GatewayHome(arguments.folder)
+    identity = load_identity(home)
+    loaded = config.load(home.config)
+    if home.revocations.exists():
+        revoked = home.revocations.read_bytes()
+    else:  # the gateway has not run yet: nobody is revoked
+        revoked = authority.pem(identity.site_authority.revocation_list([], datetime.now(UTC)))
+    written = mosquitto.write_files(
+        arguments.out,
+        loaded.broker.listen,
+        loaded.broker.port,
+        authority.GATEWAY_NAME,
+        {
+            "authority.pem": home.certificate("authority").read_bytes(),
+            "broker.pem": home.certificate("broker").read_bytes(),
+            "broker.key": home.key("broker").read_bytes(),
+            "revoked.pem": revoked,
+        },
+    )
+    print(f"start it with: mosquitto -c {written}")
+    if loaded.broker.kind != config.EXTERNAL:
+        print(
+            f'{home.config}: broker.kind is "{loaded.broker.kind}"; set it to "{config.EXTERNAL}"',
+            file=sys.stderr,
+        )

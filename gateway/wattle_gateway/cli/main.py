@@ -1,0 +1,66 @@
+"""Arguments in, exit code out."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from wattle_gateway.cli.arguments import parser
+from wattle_gateway.errors import (
+    AlreadyRunningError,
+    BrokerError,
+    ConfigError,
+    DeadlineError,
+    GatewayError,
+    HomeError,
+    NotRunningError,
+    RefusedError,
+    StoreError,
+    UsageError,
+)
+from wattle_gateway.ledger.errors import LedgerError
+
+EXIT_DONE = 0
+EXIT_USAGE = 2
+EXIT_FAULT = 70
+EXIT_INTERRUPTED = 130
+EXIT_CODES: dict[type[GatewayError], int] = {
+    UsageError: EXIT_USAGE,
+    ConfigError: 3,
+    HomeError: 4,
+    NotRunningError: 5,
+    AlreadyRunningError: 6,
+    RefusedError: 7,
+    BrokerError: 8,
+    StoreError: 9,
+    LedgerError: 9,
+    DeadlineError: 10,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; see the package for exit codes."""
+    arguments = parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or EXIT_DONE)
+    except GatewayError as error:
+        print(f"wattle-gateway: {error}", file=sys.stderr)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is wrong. Python would complain
+        # once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except Exception:
+        traceback.print_exc()
+        return EXIT_FAULT
+
+
+def exit_code(error: GatewayError) -> int:
+    """The exit code of an error, by the nearest of its classes that has one."""
+    for kind in type(error).__mro__:
+        if kind in EXIT_CODES:
+            return EXIT_CODES[kind]
+    return EXIT_FAULT

@@ -1,0 +1,170 @@
+"""meters enrol, list, revoke."""
+
+import argparse
+import csv
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from cryptography import x509
+from rich.console import Console
+from rich.table import Table
+from wattle_wire import topics
+from wattle_wire.errors import WireError
+
+from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli.text import shown_time
+from wattle_gateway.errors import UsageError
+from wattle_gateway.home.identity import load_genesis
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger import transaction
+from wattle_gateway.pki import authority
+from wattle_gateway.reports import meters
+from wattle_gateway.store import connection as database
+from wattle_gateway.store import ledger_rows
+
+# Longer than the gateway itself waits for a commit.
+ADMIN_DEADLINE_S = 45.0
+# 25 A at 230 V: what a household circuit carries at most.
+RATING_W = 5_750
+_NO_RATIO = [1, 1]
+_FORWARD = 1
+
+
+def enrol(arguments: argparse.Namespace) -> None:
+    """Put a meter on the ledger and fetch its certificate."""
+    home = GatewayHome(arguments.folder)
+    home.check()
+    try:
+        proof = arguments.proof.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{arguments.proof}: cannot be read: {error.strerror}") from error
+    if len(proof) > transaction.PROOF_BYTES_MAX:
+        raise UsageError(
+            f"{arguments.proof}: {len(proof)} bytes, expected a proof of at most "
+            f"{transaction.PROOF_BYTES_MAX}"
+        )
+    answer = ask(
+        home.admin_socket,
+        "enrol",
+        ADMIN_DEADLINE_S,
+        proof=proof.hex(),
+        site=arguments.site,
+        carry=0,
+        points=points_rows(arguments.points, arguments.rating, arguments.capacity),
+    )
+    if arguments.certificate is not None:
+        _write_certificate(arguments.certificate, answer["certificate"].encode())
+    how = "enrolled" if answer["new"] else "was enrolled already"
+    print(f"meter {answer['meter']} {how} at site {answer['site']}")
+
+
+def revoke(arguments: argparse.Namespace) -> None:
+    """Take a meter off the ledger."""
+    home = GatewayHome(arguments.folder)
+    home.check()
+    try:
+        topics.kid_of_meter(arguments.meter)
+    except WireError as error:
+        raise UsageError(str(error)) from error
+    answer = ask(
+        home.admin_socket,
+        "revoke",
+        ADMIN_DEADLINE_S,
+        meter=arguments.meter,
+        last_seq=arguments.last_seq,
+    )
+    print(f"meter {answer['meter']} revoked; its last sample that counts is {answer['last_seq']}")
+
+
+def list_meters(arguments: argparse.Namespace) -> None:
+    """Print the registry."""
+    home = GatewayHome(arguments.folder)
+    first = load_genesis(home)
+    reader = database.open_reader(home.database, first.ledger_id)
+    with database.snapshot(reader):
+        found = meters.lines(reader, ledger_rows.load_state(reader))
+    if arguments.format == "json":
+        print(json.dumps([asdict(line) for line in found], indent=2))
+    elif arguments.format == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(_CSV_COLUMNS)
+        for line in found:
+            values = asdict(line)
+            writer.writerow(["" if (v := values[c]) is None else v for c in _CSV_COLUMNS])
+    else:
+        Console().print(meters_table(found))
+
+
+_CSV_COLUMNS = (
+    "meter",
+    "eui64",
+    "site",
+    "points",
+    "protection",
+    "signing_public",
+    "first_seq",
+    "final",
+    "last_seq",
+    "last_ms",
+    "state",
+)
+
+
+def meters_table(found: list[meters.MeterLine]) -> Table:
+    """The registry for people."""
+    table = Table(title=f"{len(found)} meters")
+    for name in ("meter", "site", "points", "key", "first", "final", "last", "newest reading"):
+        table.add_column(name)
+    table.add_column("state")
+    for line in found:
+        table.add_row(
+            line.meter,
+            line.site,
+            line.points,
+            line.protection,
+            str(line.first_seq),
+            str(line.final),
+            "" if line.last_seq is None else str(line.last_seq),
+            shown_time(line.last_ms),
+            line.state,
+        )
+    return table
+
+
+def points_rows(text: str, rating_w: int, capacity_w: int) -> list[list[object]]:
+    """The points of an enrol body, without owners, from `D[:RATING[:CAPACITY]],..`."""
+    rows = []
+    for part in text.split(","):
+        fields = part.split(":")
+        try:
+            numbers = [int(field) for field in fields]
+        except ValueError as error:
+            raise UsageError(f"--points {text!r}: {part!r} is not D[:RATING[:CAPACITY]]") from error
+        if len(numbers) > 3:
+            raise UsageError(f"--points {text!r}: {part!r} is not D[:RATING[:CAPACITY]]")
+        defaults = [1, rating_w, capacity_w]
+        device, rating, capacity = [*numbers, *defaults[len(numbers) :]]
+        rows.append(
+            [
+                device,
+                transaction.ELECTRICITY,
+                rating,
+                capacity,
+                _NO_RATIO,
+                _NO_RATIO,
+                _FORWARD,
+            ]
+        )
+    return rows
+
+
+def _write_certificate(path: Path, pem: bytes) -> None:
+    content = pem
+    if path.suffix == ".der":
+        content = authority.der(x509.load_pem_x509_certificate(pem))
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,87 @@
+"""The status for people."""
+
+from rich.console import Console
+from rich.table import Table
+
+from wattle_gateway.cli.text import shown_age, shown_bytes, shown_time
+from wattle_gateway.reports.meters import MeterLine
+from wattle_gateway.reports.status import Status
+
+_HASH_SHOWN = 16
+
+
+def print_status(console: Console, status: Status) -> None:
+    """Two short tables and a table of meters."""
+    console.print(_facts(status))
+    if status.meters:
+        console.print(_meters(status.meters, status.live))
+
+
+def _facts(status: Status) -> Table:
+    table = Table(show_header=False, title=f"{status.ledger_name}  {status.ledger_id}")
+    table.add_column(style="bold")
+    table.add_column()
+    live = status.live
+    table.add_row("gateway", f"running (process {live['pid']})" if live else "stopped")
+    table.add_row(
+        "head",
+        f"commit {status.commit}  {status.commit_digest[:_HASH_SHOWN]}  "
+        f"{shown_time(status.commit_ms)}  {shown_age(status.commit_age_ms)} ago",
+    )
+    table.add_row("round", str(status.round))
+    table.add_row("log", f"{status.leaves} leaves, root {status.root[:_HASH_SHOWN]}")
+    table.add_row("state", status.state_digest[:_HASH_SHOWN])
+    table.add_row("pool", f"{status.pool} entries wait for a block")
+    table.add_row("refused", _counts(status.refused) or "nothing")
+    others = {
+        name: count
+        for name, count in status.counters.items()
+        if not name.startswith(("refused.", "cmd."))
+    }
+    table.add_row("counted", _counts(others) or "nothing")
+    table.add_row(
+        "quarantine",
+        f"{status.quarantine['entries']} messages, {shown_bytes(status.quarantine['bytes'])}",
+    )
+    table.add_row("disk", shown_bytes(status.disk_bytes))
+    if live:
+        table.add_row("broker", _broker(live))
+        alarm = "ALARM: the wall clock jumped" if live["clock_alarm"] else "sound"
+        table.add_row(
+            "clock", f"{shown_time(live['clock_ms'])}  {alarm} ({live['clock_jumps']} jumps)"
+        )
+    return table
+
+
+def _broker(live: dict[str, object]) -> str:
+    link = "connected" if live["link_up"] else "NOT connected"
+    if live["broker_running"] is None:
+        return f"outside, {link}"
+    up = "running" if live["broker_running"] else "DOWN"
+    return f"embedded, {up}, {live['broker_restarts']} restarts; {link}"
+
+
+def _meters(lines: list[MeterLine], live: dict[str, object] | None) -> Table:
+    table = Table(title=f"{len(lines)} meters")
+    for name in ("meter", "site", "final", "last", "waiting", "clock", "seen", "classes", ""):
+        table.add_column(name)
+    online = live["online"] if live else []
+    assert isinstance(online, list)
+    for line in lines:
+        connected = "online" if line.meter in online else "" if live else "?"
+        table.add_row(
+            line.meter,
+            line.site,
+            str(line.final),
+            "" if line.last_seq is None else str(line.last_seq),
+            str(line.waiting),
+            line.clock,
+            shown_time(line.seen_ms),
+            _counts(line.classes),
+            connected if line.state == "enrolled" else line.state,
+        )
+    return table
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -1,0 +1,135 @@
+"""`samples`: the readings in the ledger, one row each, straight from the signed bytes.
+
+Numbers are exact: an integer in the unit of its decimal exponent is printed with its point moved,
+never through a float.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wattle_wire import quantity
+from wattle_wire.sample import Reading
+
+from wattle_gateway.contracts import classes
+from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger import entry, signed_sample
+from wattle_gateway.ledger.errors import LedgerError
+
+# The order people look for; phases follow their sum.
+_BASES = ("ei", "ee", "p", "q", "u", "i", "f")
+RAW = "raw"
+_FIXED = (
+    "meter",
+    "seq",
+    "boot",
+    "ledger_index",
+    "commit",
+    "commit_time_ms",
+    "classes",
+    "clock",
+    "time_ms",
+    "device",
+    "st",
+)
+
+
+def _column(name: str) -> str:
+    unit, _ = quantity.form(name)
+    return f"{name}_{unit.lower()}"
+
+
+# quantity name: column, e.g. u1: u1_v
+QUANTITY_COLUMNS = {
+    name: _column(name)
+    for base in _BASES
+    for name in quantity.names()
+    if name.rstrip("123") == base
+}
+COLUMNS = (*_FIXED, *QUANTITY_COLUMNS.values())
+
+Row = dict[str, str | int]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which readings: of one meter (kid) or all; `from_ms` <= time < `to_ms`."""
+
+    meter: bytes | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+    def takes(self, time_ms: int) -> bool:
+        """Whether a reading of this time is wanted."""
+        return (self.from_ms is None or time_ms >= self.from_ms) and (
+            self.to_ms is None or time_ms < self.to_ms
+        )
+
+
+_QUERY = """
+SELECT samples.meter, samples.leaf, leaves.verdict, leaves.commit_index, commits.time_ms,
+       entries.body
+FROM samples JOIN leaves USING (leaf)
+JOIN commits ON commits.commit_index = leaves.commit_index
+JOIN entries ON entries.id = leaves.entry
+WHERE (:meter IS NULL OR samples.meter = :meter)
+  AND (:from_ms IS NULL OR samples.last_ms >= :from_ms)
+  AND (:to_ms IS NULL OR samples.first_ms < :to_ms)
+ORDER BY samples.meter, samples.seq
+"""
+
+
+def rows(
+    connection: sqlite3.Connection, ledger_id: bytes, wanted: Wanted, raw: bool
+) -> Iterator[Row]:
+    """The rows, by meter and seq, then in the order of the sample; a cell that has no value is "".
+
+    A quantity that could not be read is its status letter. With `raw` each row has the hex of the
+    sample's COSE_Sign1 bytes. Raises StoreError for a damaged entry.
+    """
+    found = connection.execute(
+        _QUERY, {"meter": wanted.meter, "from_ms": wanted.from_ms, "to_ms": wanted.to_ms}
+    )
+    for meter, leaf, verdict, commit_index, commit_time_ms, body in found:
+        try:
+            signed = signed_sample.parse(entry.decode(body).body, ledger_id)
+        except LedgerError as error:
+            raise StoreError(f"leaf {leaf} is damaged ({error}); run the audit") from error
+        sample = signed.sample
+        first: Row = {
+            "meter": meter.hex(),
+            "seq": sample.seq,
+            "boot": sample.boot,
+            "ledger_index": leaf,
+            "commit": commit_index,
+            "commit_time_ms": commit_time_ms,
+            "classes": " ".join(classes.class_names(verdict)),
+            "clock": sample.clock,
+        }
+        last: Row = {RAW: signed.raw.hex()} if raw else {}
+        for reading in sample.readings:
+            if wanted.takes(reading.time_ms):
+                yield {**first, **_cells(reading), **last}
+
+
+def decimal(value: int, exponent: int) -> str:
+    """`value` x 10^`exponent` (0 or below) with every digit: decimal(-5, -1) is -0.5."""
+    if exponent == 0:
+        return str(value)
+    digits = str(abs(value)).rjust(1 - exponent, "0")
+    sign = "-" if value < 0 else ""
+    return f"{sign}{digits[:exponent]}.{digits[exponent:]}"
+
+
+def _cells(reading: Reading) -> Row:
+    cells: Row = {
+        "time_ms": reading.time_ms,
+        "device": reading.device,
+        "st": reading.status,
+    }
+    for name, column in QUANTITY_COLUMNS.items():
+        value = reading.values.get(name, "")
+        if isinstance(value, int):
+            value = decimal(value, quantity.form(name)[1])
+        cells[column] = value
+    return cells

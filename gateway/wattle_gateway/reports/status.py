@@ -1,0 +1,101 @@
+"""`status`: where the ledger stands and how the gateway is, from its database and, if it runs,
+from itself."""
+
+import sqlite3
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger.commit import first_head
+from wattle_gateway.ledger.epoch import first_epoch
+from wattle_gateway.ledger.genesis import Genesis
+from wattle_gateway.reports import meters
+from wattle_gateway.reports.meters import MeterLine
+from wattle_gateway.store import ledger_rows, operation_rows, pool_rows
+
+REFUSED_PREFIX = "refused."
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole answer; `live` is what the running process says (None when it is stopped)."""
+
+    folder: str
+    running: bool
+    ledger_name: str
+    ledger_id: str
+    commit: int
+    commit_digest: str
+    commit_ms: int
+    commit_age_ms: int
+    round: int
+    leaves: int
+    root: str
+    state_digest: str
+    pool: int
+    meters: list[MeterLine]
+    counters: dict[str, int]
+    refused: dict[str, int]
+    quarantine: dict[str, int]
+    disk_bytes: int
+    live: dict[str, Any] | None = field(default=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `status --format json`."""
+        return asdict(self)
+
+
+def read(
+    home: GatewayHome,
+    genesis: Genesis,
+    connection: sqlite3.Connection,
+    now_ms: int,
+    live: dict[str, Any] | None,
+) -> Status:
+    """The status; `now_ms` the host's Unix ms, used for ages when no gateway runs."""
+    head = ledger_rows.load_head(connection, first_head(first_epoch(genesis)))
+    state = ledger_rows.load_state(connection)
+    counters = operation_rows.load_counters(connection)
+    if live is not None:
+        counters.update(live["counters"])
+    entries, size = operation_rows.quarantine_fill(connection)
+    (last_round,) = connection.execute("SELECT coalesce(max(round), 0) FROM blocks").fetchone()
+    clock_ms = now_ms if live is None else live["clock_ms"]
+    return Status(
+        folder=str(home.folder),
+        running=live is not None,
+        ledger_name=genesis.name,
+        ledger_id=genesis.ledger_id.hex(),
+        commit=head.commit.index,
+        commit_digest=head.commit.digest.hex(),
+        commit_ms=head.commit.time_ms,
+        commit_age_ms=clock_ms - head.commit.time_ms,
+        round=last_round,
+        leaves=head.edge.size,
+        root=head.edge.root().hex(),
+        state_digest=head.commit.state_digest.hex(),
+        pool=pool_rows.size(connection),
+        meters=meters.lines(connection, state),
+        counters=dict(sorted(counters.items())),
+        refused={
+            name.removeprefix(REFUSED_PREFIX): count
+            for name, count in sorted(counters.items())
+            if name.startswith(REFUSED_PREFIX)
+        },
+        quarantine={"entries": entries, "bytes": size},
+        disk_bytes=disk_bytes(home.folder),
+        live=live,
+    )
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder; files that vanish meanwhile do not count."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            if path.is_file():
+                total += path.stat().st_size
+        except OSError:
+            continue
+    return total
