@@ -7,9 +7,8 @@ from pathlib import Path
 from wattle_hil.parts.archive import Archive, unpack
 from wattle_hil.parts.errors import PartError
 
-# Debian's own name for "the nearest mirror", for hosts that are not Debian themselves. Nothing is
-# trusted because it came from there: the keyring decides.
-_PUBLIC_MIRROR = "http://deb.debian.org/debian"
+# For hosts that are not Debian themselves. Nothing is trusted because it came from the mirror
+# named: the keyring decides.
 _MIRROR_VARIABLE = "WATTLE_DEBIAN_MIRROR"
 # A source with one of these suites is a Debian mirror, and a mirror has the other suites as well.
 _DEBIAN_SUITE = re.compile(
@@ -23,15 +22,21 @@ _KEYRING_FILES = (
 
 
 def debian_mirrors(host: Archive) -> list[str]:
-    """Mirrors worth a try, best first.
+    """Mirrors worth a try, best first: WATTLE_DEBIAN_MIRROR alone if it is set, else the host's
+    own Debian sources.
 
-    WATTLE_DEBIAN_MIRROR alone if it is set; else the host's own sources, then the public one.
+    Raises PartError when the host has none (Ubuntu, say) and the variable names none.
     """
     named = os.environ.get(_MIRROR_VARIABLE)
     if named:
         return [named.rstrip("/")]
     own = [mirror for mirror, suite in host.sources() if _DEBIAN_SUITE.fullmatch(suite)]
-    return list(dict.fromkeys([*own, _PUBLIC_MIRROR]))
+    if not own:
+        raise PartError(
+            f"no Debian mirror among this host's package sources: set {_MIRROR_VARIABLE} to the"
+            " address of one, as Debian's list of mirrors gives it"
+        )
+    return list(dict.fromkeys(own))
 
 
 def debian_keyring(host: Archive, scratch: Path) -> Path:
