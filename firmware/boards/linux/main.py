@@ -23,6 +23,7 @@ from linux_board import LinuxBoard, Options  # noqa: E402
 from wattle_meter import config, identity  # noqa: E402
 from wattle_meter.app import Meter  # noqa: E402
 from wattle_meter.errors import MeterError  # noqa: E402
+from wattle_meter.installation import Installation  # noqa: E402
 from wattle_wire import topics  # noqa: E402
 
 _PROOF = "enrol.cbor"
@@ -62,6 +63,8 @@ def parse(arguments: list[str]) -> tuple[str, bool, Options]:
 def show_identity(board: LinuxBoard) -> None:
     """Writes the enrolment proof and prints who this meter is."""
     settings = config.load(board.folder + "/config.json")
+    installation = Installation(settings, board.folder + "/profiles")
+    board.serial_port(installation.line, settings.board)  # refuses what run() would refuse
     keys = identity.keys_of(board.store, board.random)
     eui64 = settings.eui64 or board.eui64()
     proof = identity.enrolment_proof(keys, eui64, settings.ledger_id, board.protection)

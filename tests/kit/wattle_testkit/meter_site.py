@@ -1,0 +1,180 @@
+"""A site for one or more meter processes: authority, broker, serial line, board folders.
+
+Everything is real: nats-server with the gateway's own configuration, certificates of a site
+authority, emulated metering devices on a pty, MicroPython.
+"""
+
+import base64
+import json
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from wattle_gateway.broker import nats_config
+from wattle_gateway.broker.permissions import MeterAccess
+from wattle_gateway.ledger import crypto
+from wattle_gateway.pki import authority, keys
+from wattle_hil import parts
+from wattle_hil.curve import UW_PER_W, Curve, StepSeries
+from wattle_hil.devices import EmulatedDevice
+from wattle_hil.processes import Process, ProcessGroup
+from wattle_hil.sdm import SDM120
+from wattle_tools import board_folder, certificate, proof, site_file
+from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line
+from wattle_tools.site_file import SiteFile
+
+from wattle_testkit import waiting
+from wattle_testkit.script_gateway import EnrolledMeter, ScriptGateway
+
+ROOT = Path(__file__).resolve().parents[3]
+FIRMWARE = ROOT / "firmware"
+SITE = "substation-7"
+LEDGER_ID = bytes(range(16))
+_START_S = 15.0
+
+
+def constant_curve(start_ms: int, power_w: int) -> Curve:
+    """A year of one power."""
+    end_ms = start_ms + 365 * 86_400_000
+    return Curve("constant", 1_000, StepSeries((start_ms,), (power_w * UW_PER_W,), end_ms))
+
+
+def emulated_sdm120(start_ms: int, power_w: int = 2_300) -> EmulatedDevice:
+    """Unit 1 under a constant load."""
+    return EmulatedDevice(1, SDM120, constant_curve(start_ms, power_w), initial_import_wh=1_000)
+
+
+@dataclass
+class Board:
+    """A provisioned board: its folder, its process (not started), what its gateway knows of it."""
+
+    folder: Path
+    process: Process
+    meter: EnrolledMeter
+    status_path: Path
+
+    def status(self) -> dict[str, object]:
+        """The newest counters it has shown, none before the first."""
+        try:
+            content: dict[str, object] = json.loads(self.status_path.read_bytes())
+        except OSError:
+            return {}
+        return content
+
+
+class MeterSite:
+    """A folder with authority and broker; `gateway` is its scripted gateway."""
+
+    def __init__(self, folder: Path, group: ProcessGroup) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self._group = group
+        self._authority_key = keys.new_p256()
+        self._authority = authority.SiteAuthority.create(self._authority_key, SITE)
+        self._meters: set[MeterAccess] = set()
+        link = ec.generate_private_key(ec.SECP256R1())
+        self.gateway = ScriptGateway(LEDGER_ID, link)
+        self._issue("broker", server=True)
+        self._issue(authority.GATEWAY_NAME, server=False)
+        (folder / "authority.pem").write_bytes(authority.pem(self._authority.certificate))
+        self.broker: Process | None = None
+
+    def site_file(self) -> SiteFile:
+        """What a technician is given, read back from its file."""
+        der = base64.b64encode(authority.der(self._authority.certificate)).decode()
+        content = {
+            "format": 1,
+            "ledger_name": "test",
+            "ledger_id": LEDGER_ID.hex(),
+            "site": SITE,
+            "broker": {"host": "localhost", "port": self.port},
+            "authority_der_base64": der,
+            "gateway": {"name": "grid", "link_key": self.gateway.link_public.hex()},
+        }
+        path = self.folder / "site.json"
+        path.write_text(json.dumps(content))
+        return site_file.load(path)
+
+    def board(
+        self,
+        name: str,
+        bits: int,
+        port: Path,
+        *options: str,
+        interval_ms: int = 1_000,
+        command: tuple[str, ...] | None = None,
+    ) -> Board:
+        """Provisions a board with one SDM120 and enrols it with the gateway.
+
+        `options`: of the Linux board's program. `command`: what to run instead of interpreter
+        and program, the same folder and options following.
+        """
+        folder = self.folder / name
+        interpreter = parts.micropython(bits)
+        firmware = Firmware(interpreter, FIRMWARE)
+        choice = BoardChoice([DeviceChoice(1, "sdm120", 1)], Line(str(port)), interval_ms)
+        board_folder.provision(folder, [self.site_file()], choice, firmware)
+        meter = self.gateway.enrol((folder / proof.PROOF_FILE).read_bytes(), SITE)
+        self._admit(meter.meter, folder)
+        status_path = self.folder / f"{name}.status"
+        program = command or (str(interpreter), str(firmware.main))
+        arguments = (str(folder), "--status", str(status_path), "--log", "3", *options)
+        process = Process(name, (*program, *arguments), self.folder / f"{name}.log")
+        return Board(folder, process, meter, status_path)
+
+    def start_broker(self) -> None:
+        """Starts nats-server with the meters admitted so far, and the gateway with it."""
+        config = self.folder / "nats.conf"
+        files = nats_config.NatsFiles(
+            self.folder / "broker.pem",
+            self.folder / "broker.key",
+            self.folder / "authority.pem",
+            self.folder / "nats",
+        )
+        config.write_text(
+            nats_config.render("127.0.0.1", self.port, files, authority.GATEWAY_NAME, self._meters)
+        )
+        program = Path(sys.executable).parent / "nats-server"
+        command = (str(program), "-c", str(config))
+        self.broker = self._group.start(Process("broker", command, self.folder / "broker.log"))
+        if not self.gateway.connected:
+            name = authority.GATEWAY_NAME
+            self.gateway.connect(
+                "localhost",
+                self.port,
+                self.folder / "authority.pem",
+                self.folder / f"{name}.pem",
+                self.folder / f"{name}.key",
+            )
+        self.wait_for_gateway()
+
+    def wait_for_gateway(self) -> None:
+        """Returns when the gateway is connected."""
+        waiting.until(lambda: self.gateway.connected, _START_S, "gateway at the broker")
+
+    def _issue(self, name: str, *, server: bool) -> None:
+        key = keys.new_p256()
+        public = key.public_key()
+        if server:
+            issued = self._authority.issue_server(public, ["localhost", "127.0.0.1"])
+        else:
+            issued = self._authority.issue_client(public, name)
+        keys.save_private(self.folder / f"{name}.key", key)
+        (self.folder / f"{name}.pem").write_bytes(authority.pem(issued))
+
+    def _admit(self, meter: str, folder: Path) -> None:
+        found = proof.verified(folder, LEDGER_ID)
+        issued = self._authority.issue_client(crypto.load_public(found.tls_public), meter)
+        source = self.folder / f"{meter}.pem"
+        source.write_bytes(authority.pem(issued))
+        certificate.install(folder, source)
+        self._meters.add(MeterAccess(meter, SITE))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,219 @@
+"""Setting up the folder of a Linux board: configuration, profiles, authority, then its identity."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wattle_wire import quantity
+
+from wattle_tools import proof
+from wattle_tools.errors import BoardError
+from wattle_tools.proof import Proof
+from wattle_tools.site_file import SiteFile
+
+CONFIG_FILE = "config.json"
+_CONFIG_FORMAT = 1
+# Keys on the slowest host with an emulated processor took 2 s.
+_IDENTITY_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """A metering device: number 1..32, profile name, unit on the line, quantities (all if none)."""
+
+    number: int
+    profile: str
+    unit: int
+    quantities: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "DeviceChoice":
+        """D:PROFILE:UNIT or D:PROFILE:UNIT:q,q,..; ValueError with what was expected."""
+        parts = text.split(":")
+        if len(parts) not in (3, 4) or not parts[0].isdecimal() or not parts[2].isdecimal():
+            raise ValueError(f"{text!r}, expected D:PROFILE:UNIT or D:PROFILE:UNIT:q,q,..")
+        names = tuple(parts[3].split(",")) if len(parts) == 4 else ()
+        for name in names:
+            if name not in quantity.names():
+                raise ValueError(f"{name!r} is no quantity; they are {', '.join(quantity.names())}")
+        return cls(int(parts[0]), parts[1], int(parts[2]), names)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The serial line. `port` a path; speed and character None: as the profile has them."""
+
+    port: str
+    baud: int | None = None
+    parity: str = "N"
+    stop_bits: int = 1
+
+
+@dataclass(frozen=True)
+class BoardChoice:
+    """What a technician decides for one board; `site` None: that of the first gateway."""
+
+    devices: Sequence[DeviceChoice]
+    line: Line
+    interval_ms: int
+    site: str | None = None
+    outbox_bytes: int | None = None
+    eui64: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """Where the interpreter and the firmware's sources are."""
+
+    micropython: Path
+    folder: Path
+
+    @property
+    def main(self) -> Path:
+        """The program of the Linux board."""
+        return self.folder / "boards" / "linux" / "main.py"
+
+    def check(self) -> None:
+        """Raise BoardError unless both are there."""
+        if not os.access(self.micropython, os.X_OK):
+            raise BoardError(f"{self.micropython} is no program; `make micropython` fetches one")
+        if not self.main.is_file():
+            raise BoardError(f"{self.main} is missing; --firmware names the folder of the firmware")
+
+
+def provision(
+    folder: Path, gateways: Sequence[SiteFile], choice: BoardChoice, firmware: Firmware
+) -> Proof:
+    """Make (or renew) a board's folder and give its verified proof of identity.
+
+    `gateways` in order of preference, all of one ledger. A board that has keys keeps them.
+    Raises BoardError if the firmware refuses the configuration, the folder belongs to another
+    ledger, or the board's proof does not verify.
+    """
+    firmware.check()
+    ledger_ids = {gateway.ledger_id for gateway in gateways}
+    if len(ledger_ids) != 1:
+        raise BoardError("the site files are of different ledgers; expected gateways of one")
+    _check_same_ledger(folder, gateways[0].ledger_id)
+    try:
+        (folder / "profiles").mkdir(parents=True, exist_ok=True)
+        _copy_profiles(folder, choice, firmware)
+        config = _config(gateways, choice)
+        for at, gateway in enumerate(gateways):
+            _write(folder / _authority_name(at), gateway.authority)
+        _write(folder / CONFIG_FILE, (json.dumps(config, indent=1) + "\n").encode())
+    except OSError as error:
+        raise BoardError(f"{folder}: cannot be set up: {error.strerror}") from error
+    said = _identify(folder, firmware)
+    found = proof.verified(folder, gateways[0].ledger_id)
+    if said != found.meter:
+        raise BoardError(f"{folder}: the board says it is {said!r}, its proof says {found.meter}")
+    return found
+
+
+def ledger_of(folder: Path) -> bytes:
+    """The ledger id a board was provisioned for; BoardError if its configuration is unreadable."""
+    path = folder / CONFIG_FILE
+    try:
+        return bytes.fromhex(json.loads(path.read_bytes())["ledger_id"])
+    except OSError as error:
+        raise BoardError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BoardError(f"{path}: not the configuration of a board") from error
+
+
+def authorities(folder: Path) -> list[Path]:
+    """The files of the site authorities that the board trusts."""
+    return sorted(folder.glob(_authority_name("*")))
+
+
+def _authority_name(which: int | str) -> str:
+    return f"authority{which}.der"
+
+
+def _check_same_ledger(folder: Path, ledger_id: bytes) -> None:
+    """Sequence numbers count once for a key: on two ledgers each would find the other's missing."""
+    if not (folder / CONFIG_FILE).exists():
+        return
+    known = ledger_of(folder)
+    if known != ledger_id:
+        raise BoardError(
+            f"{folder} is set up for ledger {known.hex()}, not {ledger_id.hex()}; "
+            "expected a new folder"
+        )
+
+
+def _copy_profiles(folder: Path, choice: BoardChoice, firmware: Firmware) -> None:
+    for name in sorted({device.profile for device in choice.devices}):
+        source = firmware.folder / "profiles" / f"{name}.json"
+        if not source.is_file():
+            known = sorted(path.stem for path in source.parent.glob("*.json"))
+            raise BoardError(f"no profile {name!r}; there are {', '.join(known)}")
+        shutil.copyfile(source, folder / "profiles" / source.name)
+
+
+def _config(gateways: Sequence[SiteFile], choice: BoardChoice) -> dict[str, object]:
+    config: dict[str, object] = {
+        "format": _CONFIG_FORMAT,
+        "site": choice.site or gateways[0].site,
+        "ledger_id": gateways[0].ledger_id.hex(),
+        "interval_ms": choice.interval_ms,
+        "gateways": [
+            {
+                "host": gateway.host,
+                "port": gateway.port,
+                "server_name": gateway.host,
+                "ca": _authority_name(at),
+                "link_public": gateway.link_public.hex(),
+            }
+            for at, gateway in enumerate(gateways)
+        ],
+        "devices": [_device(device) for device in choice.devices],
+        "board": {"port": choice.line.port},
+    }
+    if choice.line.baud is not None:
+        line = choice.line
+        config["line"] = {"baud": line.baud, "parity": line.parity, "stop_bits": line.stop_bits}
+    if choice.outbox_bytes is not None:
+        config["outbox_bytes"] = choice.outbox_bytes
+    if choice.eui64 is not None:
+        config["eui64"] = choice.eui64.hex()
+    return config
+
+
+def _device(device: DeviceChoice) -> dict[str, object]:
+    row: dict[str, object] = {"d": device.number, "profile": device.profile, "unit": device.unit}
+    if device.quantities:
+        row["quantities"] = list(device.quantities)
+    return row
+
+
+def _identify(folder: Path, firmware: Firmware) -> str:
+    """Let the board make its keys if it has none; the meter id it says it has."""
+    try:
+        done = subprocess.run(
+            [firmware.micropython, firmware.main, folder.absolute(), "--identity"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_IDENTITY_DEADLINE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BoardError(f"{folder}: the board cannot be asked who it is: {error}") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise BoardError(f"{folder}: the firmware says: {said}")
+    try:
+        return str(json.loads(done.stdout)["meter"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BoardError(f"{folder}: the firmware said {done.stdout[:80]!r}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    draft = path.with_name(path.name + ".new")
+    draft.write_bytes(data)
+    draft.replace(path)

@@ -1,0 +1,123 @@
+"""site.json: what a gateway gives to those who set up meters for it."""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from wattle_wire import cose, topics
+from wattle_wire.errors import WireError
+
+from wattle_tools.errors import SiteFileError
+
+FORMAT = 1
+# A site file with 32 members has about 12 kB.
+_FILE_BYTES_MAX = 100_000
+_PUBLIC_KEY_BYTES = 65
+
+
+@dataclass(frozen=True)
+class SiteFile:
+    """One gateway. `ledger_id` 16 bytes, `link_public` 65 bytes, `authority` certificate (DER)."""
+
+    ledger_id: bytes
+    ledger_name: str
+    site: str
+    gateway: str
+    host: str
+    port: int
+    link_public: bytes
+    authority: bytes
+
+
+def load(path: Path) -> SiteFile:
+    """Read and check site.json; SiteFileError names the file, the key and what was expected."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise SiteFileError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > _FILE_BYTES_MAX:
+        raise SiteFileError(f"{path}: more than {_FILE_BYTES_MAX} bytes")
+    try:
+        top = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SiteFileError(f"{path}: not JSON: {error}") from error
+    return _Reader(path, top).site()
+
+
+class _Reader:
+    def __init__(self, path: Path, top: object) -> None:
+        self._path = path
+        self._top = top
+
+    def site(self) -> SiteFile:
+        if self._get("format") != FORMAT:
+            raise self._error("format", f"{FORMAT}")
+        site = self._text("site")
+        try:
+            topics.check_site(site)
+        except WireError as error:
+            raise self._error("site", "a-z, 0-9 and -, at most 32") from error
+        port = self._get("broker", "port")
+        if type(port) is not int or not 1 <= port <= 65535:
+            raise self._error("broker.port", "1 to 65535")
+        return SiteFile(
+            ledger_id=self._hex(cose.LEDGER_ID_BYTES, "ledger_id"),
+            ledger_name=self._text("ledger_name"),
+            site=site,
+            gateway=self._text("gateway", "name"),
+            host=self._text("broker", "host"),
+            port=port,
+            link_public=self._point("gateway", "link_key"),
+            authority=self._certificate("authority_der_base64"),
+        )
+
+    def _get(self, *keys: str) -> object:
+        value = self._top
+        for key in keys:
+            if not isinstance(value, dict) or key not in value:
+                raise SiteFileError(
+                    f"{self._path}: no {'.'.join(keys)}; expected what `wattle-gateway init` wrote"
+                )
+            value = value[key]
+        return value
+
+    def _text(self, *keys: str) -> str:
+        value = self._get(*keys)
+        if not isinstance(value, str) or not 1 <= len(value) <= 253:
+            raise self._error(".".join(keys), "a text of 1 to 253 characters")
+        return value
+
+    def _hex(self, size: int, *keys: str) -> bytes:
+        value = self._get(*keys)
+        try:
+            if isinstance(value, str) and len(value) == 2 * size:
+                return bytes.fromhex(value)
+        except ValueError:
+            pass
+        raise self._error(".".join(keys), f"{2 * size} hex digits")
+
+    def _point(self, *keys: str) -> bytes:
+        point = self._hex(_PUBLIC_KEY_BYTES, *keys)
+        try:
+            ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        except ValueError as error:
+            raise self._error(".".join(keys), "an uncompressed point of P-256") from error
+        return point
+
+    def _certificate(self, key: str) -> bytes:
+        value = self._get(key)
+        try:
+            der = base64.b64decode(value if isinstance(value, str) else "-", validate=True)
+            x509.load_der_x509_certificate(der)
+        except (binascii.Error, ValueError) as error:
+            raise self._error(key, "a certificate (DER, base64)") from error
+        return der
+
+    def _error(self, key: str, expected: str) -> SiteFileError:
+        value = self._get(*key.split("."))
+        return SiteFileError(f"{self._path}: {key} is {str(value)[:60]!r}, expected {expected}")
