@@ -251,7 +251,7 @@ def test_a_file_that_makes_no_curve_is_refused_with_its_line_and_column(
     [
         (CurveColumns("time", "power", "MW"), "unit 'MW', expected one of W, kW"),
         (CurveColumns("time", "power", "W", time_format="%Q"), "time format '%Q'"),
-        (CurveColumns("time", "power", "W", time_format="%d%d"), "time format '%d%d'"),
+        (CurveColumns("time", "power", "W", time_format="%Y%Y"), "time format '%Y%Y'"),
         (CurveColumns("time", "power", "W", time_format="epoch_s"), "is no Unix time"),
         (CurveColumns("time", "power", "W", voltage="power"), "'-1', expected 0 to 1000"),
         (CurveColumns("time", "power", "W", reactive="q"), "column 'q' is not there"),
