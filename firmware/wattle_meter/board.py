@@ -4,6 +4,8 @@ The firmware itself imports no machine, esp32, network or termios: everything it
 world around it comes through these.
 """
 
+import io
+
 TYPE_CHECKING = False  # there is no typing on MicroPython; a type checker reads this as true
 if TYPE_CHECKING:
     from wattle_meter.config import GatewayConfig
@@ -74,22 +76,6 @@ class Store:
         raise NotImplementedError
 
 
-class BinaryReader:
-    """What open() gives for a binary file: the part of it that is used."""
-
-    def read(self, limit: int) -> bytes:
-        """At most `limit` bytes; b"" at the end. Raises OSError."""
-        raise NotImplementedError
-
-    def seek(self, offset: int) -> int:
-        """Moves to `offset` from the beginning. Raises OSError."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Closes."""
-        raise NotImplementedError
-
-
 class Files:
     """A flat directory of files that grow only at their end."""
 
@@ -97,8 +83,8 @@ class Files:
         """Names of all files there, in no order."""
         raise NotImplementedError
 
-    def open(self, name: str) -> BinaryReader:
-        """`name` for reading from its beginning. Raises OSError."""
+    def open(self, name: str) -> io.BufferedReader:
+        """`name` for reading from its beginning: read, seek and close. Raises OSError."""
         raise NotImplementedError
 
     def append(self, name: str, pieces: list[bytes]) -> None:

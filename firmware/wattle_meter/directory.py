@@ -1,8 +1,9 @@
 """Files of a real directory, through `open` and `os` as every board has them."""
 
+import io
 import os
 
-from wattle_meter.board import BinaryReader, Files
+from wattle_meter.board import Files
 
 
 class Directory(Files):
@@ -24,8 +25,9 @@ class Directory(Files):
     def names(self) -> list[str]:
         return list(self._names)
 
-    def open(self, name: str) -> BinaryReader:
-        file: BinaryReader = open(self._path + "/" + name, "rb")  # noqa: SIM115 - the caller closes
+    def open(self, name: str) -> io.BufferedReader:
+        path = self._path + "/" + name
+        file: io.BufferedReader = open(path, "rb")  # noqa: SIM115 - the caller closes it
         return file
 
     def append(self, name: str, pieces: list[bytes]) -> None:

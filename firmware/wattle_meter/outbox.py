@@ -12,8 +12,10 @@ After a power cut whole records are kept, torn ones are cut off and counted. A s
 in a torn record, or that could not be written, is never appended to again.
 """
 
+import io
+
 from wattle_meter import segment
-from wattle_meter.board import BinaryReader, Files
+from wattle_meter.board import Files
 from wattle_meter.errors import MeterError
 
 MEMORY_AGE_MS = 30000
@@ -268,7 +270,7 @@ class Outbox:
             else:
                 self._files.remove(name)  # nothing whole in it
 
-    def _scan(self, file: BinaryReader, kept: _Segment, last: int) -> bool:
+    def _scan(self, file: io.BufferedReader, kept: _Segment, last: int) -> bool:
         """Fills `kept` with what follows `last`; True if the file ends in a torn record."""
         while True:
             taken, seq, data = segment.next_record(file)

@@ -5,9 +5,8 @@ numbers big endian. Whatever a power cut leaves of the last append is told from 
 """
 
 import binascii
+import io
 import struct
-
-from wattle_meter.board import BinaryReader
 
 _HEAD = ">HQI"
 HEAD_BYTES = 14
@@ -21,7 +20,7 @@ def head(seq: int, data: bytes) -> bytes:
     return start + struct.pack(">I", binascii.crc32(data, binascii.crc32(start)))
 
 
-def next_record(file: BinaryReader) -> tuple[int, int | None, bytes]:
+def next_record(file: io.BufferedReader) -> tuple[int, int | None, bytes]:
     """Reads the record at the file's position: (bytes it takes, seq, data).
 
     seq is None for a record whose check sum is wrong: the next one stands behind it. The bytes
