@@ -199,7 +199,8 @@ class NatsBroker:
         if level in ("ERR", "FTL") or not level:
             self._last_line = text
         if level in ("WRN", "ERR", "FTL") and self._may_log():
-            _log.warning("broker says", level=level, text=text)
+            tell = _log.info if level == "WRN" else _log.warning
+            tell("broker says", level=level, text=text)
 
     def _settle_reload(self, failure: str | None) -> None:
         if self._reloaded is None or self._reloaded.done():

@@ -8,13 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cryptography import x509
-from rich.console import Console
 from rich.table import Table
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import ask
-from wattle_gateway.cli.text import shown_time
+from wattle_gateway.cli.text import console, shown_time
 from wattle_gateway.errors import UsageError
 from wattle_gateway.home.identity import load_genesis
 from wattle_gateway.home.paths import GatewayHome
@@ -94,7 +93,7 @@ def list_meters(arguments: argparse.Namespace) -> None:
             values = asdict(line)
             writer.writerow(["" if (v := values[c]) is None else v for c in _CSV_COLUMNS])
     else:
-        Console().print(meters_table(found))
+        console().print(meters_table(found))
 
 
 _CSV_COLUMNS = (
@@ -114,7 +113,7 @@ _CSV_COLUMNS = (
 
 def meters_table(found: list[meters.MeterLine]) -> Table:
     """The registry for people."""
-    table = Table(title=f"{len(found)} meters")
+    table = Table(title=f"meters: {len(found)}")
     for name in ("meter", "site", "points", "key", "first", "final", "last", "newest reading"):
         table.add_column(name)
     table.add_column("state")

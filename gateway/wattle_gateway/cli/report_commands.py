@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.table import Table
 from wattle_wire import downlink, topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli.status_text import print_status
-from wattle_gateway.cli.text import parsed_time, shown_time
+from wattle_gateway.cli.text import console, parsed_time, shown_time
 from wattle_gateway.errors import NotRunningError, UsageError
 from wattle_gateway.home.identity import load_genesis
 from wattle_gateway.home.paths import GatewayHome
@@ -43,7 +42,7 @@ def status(arguments: argparse.Namespace) -> None:
     if arguments.format == "json":
         print(json.dumps(found.as_json(), indent=2))
     else:
-        print_status(Console(), found)
+        print_status(console(), found)
 
 
 def samples(arguments: argparse.Namespace) -> None:
@@ -84,7 +83,7 @@ def quarantine(arguments: argparse.Namespace) -> None:
     if arguments.format == "json":
         print(json.dumps(kept, indent=2))
         return
-    table = Table(title=f"{len(kept)} refused messages")
+    table = Table(title=f"refused messages: {len(kept)}")
     for name in ("id", "at", "reason", "topic", "bytes", "begins with"):
         table.add_column(name)
     for row in kept:
@@ -96,7 +95,7 @@ def quarantine(arguments: argparse.Namespace) -> None:
             str(len(row["body"]) // 2),
             row["body"][:32],
         )
-    Console().print(table)
+    console().print(table)
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
@@ -124,14 +123,14 @@ def _print_json_rows(rows: Iterator[Row]) -> None:
 def _print_table(rows: Iterator[Row], raw: bool) -> None:
     """Tables of a page each, so that a long ledger begins to print at once."""
     page: list[Row] = []
-    console = Console()
+    output = console()
     for row in rows:
         page.append(row)
         if len(page) == _TABLE_ROWS_A_PAGE:
-            console.print(_table(page, raw))
+            output.print(_table(page, raw))
             page = []
     if page:
-        console.print(_table(page, raw))
+        output.print(_table(page, raw))
 
 
 def _table(page: list[Row], raw: bool) -> Table:

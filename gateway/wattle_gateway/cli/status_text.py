@@ -62,7 +62,7 @@ def _broker(live: dict[str, object]) -> str:
 
 
 def _meters(lines: list[MeterLine], live: dict[str, object] | None) -> Table:
-    table = Table(title=f"{len(lines)} meters")
+    table = Table(title=f"meters: {len(lines)}")
     for name in ("meter", "site", "final", "last", "waiting", "clock", "seen", "classes", ""):
         table.add_column(name)
     online = live["online"] if live else []

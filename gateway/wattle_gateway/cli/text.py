@@ -1,10 +1,20 @@
 """Times and sizes as people write and read them."""
 
+import sys
 from datetime import UTC, datetime
+
+from rich.console import Console
 
 from wattle_gateway.errors import UsageError
 
 _MS_MAX = (1 << 53) - 1
+# Where there is no terminal (a file, a pipe), tables are as wide as their content may need.
+_FILE_COLUMNS = 200
+
+
+def console() -> Console:
+    """Where tables go: the terminal at its width, or a file."""
+    return Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS)
 
 
 def parsed_time(text: str) -> int:

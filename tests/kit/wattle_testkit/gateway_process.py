@@ -1,0 +1,139 @@
+"""A real gateway in its own process, as an operator would run it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from wattle_gateway.admin.channel import ask
+from wattle_gateway.errors import GatewayError
+from wattle_gateway.home.identity import load_genesis
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger.epoch import Epoch, first_epoch
+
+from wattle_testkit.alliance import Board
+from wattle_testkit.waiting import until
+
+START_DEADLINE_S = 30.0
+STOP_DEADLINE_S = 15.0
+COMMAND_DEADLINE_S = 60.0
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `wattle-gateway` with these words to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "wattle_gateway", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_DEADLINE_S,
+        check=False,
+    )
+
+
+class GatewayProcess:
+    """A gateway's folder and, between `start` and `stop` or `kill`, its process."""
+
+    def __init__(self, folder: Path, *init_words: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        done = command("init", folder, "--port", str(self.port), *init_words)
+        assert done.returncode == 0, done.stderr
+        self.home = GatewayHome(folder)
+        self.log = folder.with_name(f"{folder.name}.log")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def epoch(self) -> Epoch:
+        """Epoch 0 of its ledger."""
+        return first_epoch(load_genesis(self.home))
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *words: str, deadline_s: float = START_DEADLINE_S) -> None:
+        """Start it and wait until it answers and is connected to its broker."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "wattle_gateway", "run", str(self.folder), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        until(self._is_up, deadline_s, f"the gateway is up; {self.log}")
+
+    def _is_up(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the gateway ended: {self.log.read_text()}")
+        try:
+            return bool(ask(self.home.admin_socket, "live", 5.0)["live"]["link_up"])
+        except GatewayError:
+            return False
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL: what a power cut does to a process."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        if process.poll() is None:
+            os.kill(process.pid, number)
+        return process.wait(STOP_DEADLINE_S)
+
+    def ask(self, name: str, **fields: Any) -> dict[str, Any]:
+        """A command of the admin channel."""
+        return ask(self.home.admin_socket, name, COMMAND_DEADLINE_S, **fields)
+
+    def status(self) -> dict[str, Any]:
+        """`status --format json`."""
+        done = command("status", self.folder, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def refused(self) -> dict[str, int]:
+        """Counters of refusals of the running gateway, by name."""
+        counters: dict[str, int] = self.ask("live")["live"]["counters"]
+        return {
+            name.removeprefix("refused."): count
+            for name, count in counters.items()
+            if name.startswith("refused.")
+        }
+
+    def counted(self, name: str) -> int:
+        """One counter of the running gateway."""
+        return int(self.ask("live")["live"]["counters"].get(name, 0))
+
+    def board(self, name: str, first_seq: int = 1) -> Board:
+        """A meter for this ledger."""
+        return Board(name, self.epoch, first_seq)
+
+    def enrol(self, board: Board, *, site: str | None = None, rating_w: int = 10_000) -> None:
+        """Enrol a meter over the admin channel; its certificate stands in the folder then."""
+        self.ask(
+            "enrol",
+            proof=board.proof().hex(),
+            site=site,
+            carry=0,
+            points=[[1, 1, rating_w, 0, [1, 1], [1, 1], 1]],
+        )

@@ -1,0 +1,161 @@
+"""A meter made of paper: real keys, real certificate, real MQTT over TLS, no board behind it."""
+
+import secrets
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from paho.mqtt.enums import CallbackAPIVersion
+from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.pki import keys
+from wattle_wire import cose, downlink, topics, uplink
+from wattle_wire.downlink import Ack
+
+from wattle_testkit.alliance import Board, private_key
+from wattle_testkit.gateway_process import GatewayProcess
+from wattle_testkit.waiting import until
+
+DEADLINE_S = 15.0
+SITE = "home"
+
+
+class PaperMeter:
+    """An enrolled (or not) board at the broker of a gateway; a context manager."""
+
+    def __init__(
+        self,
+        board: Board,
+        gateway: GatewayProcess,
+        *,
+        site: str = SITE,
+        certificate: Path | None = None,
+        port: int | None = None,
+        client_id: str | None = None,
+    ) -> None:
+        """`certificate` of another, `client_id` of another: for meters that lie."""
+        self.board = board
+        self.meter = topics.meter_id(board.kid)
+        self.site = site
+        self.acks: list[Ack] = []
+        self.commands: list[tuple[int, int, list[object]]] = []
+        self.received: list[tuple[str, bytes]] = []
+        self.granted: list[bool] = []
+        self.connection = secrets.token_bytes(uplink.CONNECTION_BYTES)
+        self.refused = False
+        self._gateway = gateway
+        self._port = port or gateway.port
+        self._connected = threading.Event()
+        self._epoch = gateway.epoch
+        self._mac_key = self._derive_key()
+        self.client = self._new_client(client_id or secrets.token_hex(8))
+        self._tls(certificate)
+
+    def __enter__(self) -> "PaperMeter":
+        self.connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def connect(self) -> None:
+        """Connect, subscribe to ack and cmd, say that we are there."""
+        self.client.connect("127.0.0.1", self._port, keepalive=30)
+        self.client.loop_start()
+        until(self._connected.is_set, DEADLINE_S, "the meter is connected")
+        self.subscribe(self.topic(topics.ACK), self.topic(topics.CMD))
+        self.say_online()
+
+    def close(self) -> None:
+        """Disconnect."""
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def subscribe(self, *filters: str) -> None:
+        """Subscribe and wait for the answer, which goes to `granted`."""
+        before = len(self.granted)
+        self.client.subscribe([(name, 1) for name in filters])
+        until(lambda: len(self.granted) >= before + len(filters), DEADLINE_S, "a SUBACK")
+
+    def say_online(self, nonce: bytes | None = None) -> None:
+        """Publish `state`, asking for the time if a nonce is given."""
+        payload = uplink.encode_state(self.connection, True, nonce)
+        self.publish(self.topic(topics.STATE), payload, retain=True)
+
+    def send(self, *samples: SignedSample) -> None:
+        """Publish samples; waits for their PUBACKs."""
+        for signed in samples:
+            self.publish(self.topic(topics.SAMPLE), signed.raw)
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Publish with QoS 1 and wait for the PUBACK."""
+        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(DEADLINE_S)
+
+    def topic(self, leaf: str) -> str:
+        """A topic of this meter."""
+        return topics.topic(self.site, self.meter, leaf)
+
+    def await_final(self, seq: int) -> Ack:
+        """The first ack whose `final` has reached `seq`."""
+        return self._await_ack(lambda ack: ack.final >= seq, f"final {seq}")
+
+    def await_durable(self, seq: int) -> Ack:
+        """The first ack whose `durable` has reached `seq`."""
+        return self._await_ack(lambda ack: ack.durable >= seq, f"durable {seq}")
+
+    def _await_ack(self, wanted: Callable[[Ack], bool], what: str) -> Ack:
+        found = until(lambda: next(filter(wanted, self.acks), None), DEADLINE_S, what)
+        assert found is not None
+        return found
+
+    def _derive_key(self) -> bytes:
+        member = self._epoch.members[0]
+        secret = keys.shared_x(private_key(f"{self.board.name} link"), member.link_key)
+        return bytes(cose.link_key(secret, self._epoch.ledger_id, self.board.kid, member.link_kid))
+
+    def _new_client(self, client_id: str) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv311, clean_session=True
+        )
+        client.will_set(
+            self.topic(topics.STATE), uplink.encode_state(self.connection, False), 1, True
+        )
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _tls(self, certificate: Path | None) -> None:
+        home = self._gateway.home
+        context = ssl.create_default_context(cafile=str(home.certificate("authority")))
+        path = certificate or home.meter_certificates / f"{self.meter}.pem"
+        if path.exists():
+            key = home.folder.with_name(f"{self.board.name}.{secrets.token_hex(4)}.key")
+            pem = private_key(f"{self.board.name} tls").private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            )
+            key.write_bytes(pem)
+            context.load_cert_chain(path, key)
+        self.client.tls_set_context(context)
+
+    def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _props: Any) -> None:
+        self.refused = code.is_failure
+        if not code.is_failure:
+            self._connected.set()
+
+    def _on_subscribe(self, _client: Any, _data: Any, _mid: Any, codes: Any, _props: Any) -> None:
+        self.granted += [not code.is_failure for code in codes]
+
+    def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        raw = bytes(message.payload)
+        self.received.append((message.topic, raw))
+        ledger_id = self._epoch.ledger_id
+        if message.topic == self.topic(topics.ACK):
+            payload = cose.open_mac0("ack", ledger_id, raw, self._mac_key)
+            self.acks.append(downlink.decode_ack(payload))
+        elif message.topic == self.topic(topics.CMD):
+            payload = cose.open_mac0("cmd", ledger_id, raw, self._mac_key)
+            self.commands.append(downlink.decode_command(payload))
