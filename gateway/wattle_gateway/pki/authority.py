@@ -43,7 +43,8 @@ class SiteAuthority:
         public = key.public_key()
         certificate = (
             _builder(subject, subject, public)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            # One below: a technician's authority of short life stands between it and the meters.
+            .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .sign(key, SHA256())
