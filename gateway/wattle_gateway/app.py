@@ -46,7 +46,7 @@ from wattle_gateway.runtime.driver import LedgerDriver, Progress
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.lock import InstanceLock
 from wattle_gateway.runtime.logs import Log
-from wattle_gateway.store import operation_rows
+from wattle_gateway.store.operation_file import OperationFile, Write
 
 _log = Log("gateway")
 
@@ -150,12 +150,9 @@ class Gateway:
 
     async def _make_ingest(self, parts: contextlib.AsyncExitStack) -> None:
         ledger_id, limits = self.epoch.ledger_id, self.config.ingest
-        counters, seen = await self.ledger.read(
-            lambda driver: (
-                operation_rows.load_counters(driver.connection),
-                operation_rows.load_seen(driver.connection),
-            )
-        )
+        self.operation = OperationFile(self.home.operation, ledger_id)
+        parts.callback(self.operation.close)
+        counters, seen = self.operation.counters(), self.operation.seen()
         self.desk = Desk(counters, seen, limits.quarantine_entries_max, limits.quarantine_bytes_max)
         links = LinkKeys(ledger_id, self.identity.link_key)
         self.acks = AckSender(ledger_id, links, self._publish)
@@ -165,7 +162,7 @@ class Gateway:
             counters.get(commands.COUNTER, 0),
             self.clock.now_ms,
             self._publish,
-            self.ledger.note,
+            self._remember,
         )
         self.presence = Presence(
             ledger_id, self.desk, self.acks, sender, self.clock.now_ms, steady_ms
@@ -240,8 +237,13 @@ class Gateway:
     async def _write_desk(self) -> None:
         write = self.desk.flush()
         if write is not None:
-            with contextlib.suppress(StoreError):  # told by the ledger's thread
-                await self.ledger.note(write)
+            try:
+                await self._remember(write)
+            except StoreError as error:
+                _log.error("statistics of the last second are lost", error=error)
+
+    async def _remember(self, write: Write) -> None:
+        await asyncio.to_thread(self.operation.write, write)
 
     def _live(self) -> LiveStatus:
         broker = self.broker

@@ -13,14 +13,12 @@ from wattle_wire import topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
 from wattle_gateway.cli.text import console, shown_time
 from wattle_gateway.errors import UsageError
-from wattle_gateway.home.identity import load_genesis
-from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import transaction
 from wattle_gateway.pki import authority
 from wattle_gateway.reports import meters
-from wattle_gateway.store import connection as database
 from wattle_gateway.store import ledger_rows
 
 # Longer than the gateway itself waits for a commit.
@@ -33,8 +31,7 @@ _FORWARD = 1
 
 def enrol(arguments: argparse.Namespace) -> None:
     """Put a meter on the ledger and fetch its certificate."""
-    home = GatewayHome(arguments.folder)
-    home.check()
+    home = home_of(arguments.folder)
     try:
         proof = arguments.proof.read_bytes()
     except OSError as error:
@@ -61,8 +58,7 @@ def enrol(arguments: argparse.Namespace) -> None:
 
 def revoke(arguments: argparse.Namespace) -> None:
     """Take a meter off the ledger."""
-    home = GatewayHome(arguments.folder)
-    home.check()
+    home = home_of(arguments.folder)
     try:
         topics.kid_of_meter(arguments.meter)
     except WireError as error:
@@ -79,11 +75,10 @@ def revoke(arguments: argparse.Namespace) -> None:
 
 def list_meters(arguments: argparse.Namespace) -> None:
     """Print the registry."""
-    home = GatewayHome(arguments.folder)
-    first = load_genesis(home)
-    reader = database.open_reader(home.database, first.ledger_id)
-    with database.snapshot(reader):
-        found = meters.lines(reader, ledger_rows.load_state(reader))
+    home = home_of(arguments.folder)
+    with opened_ledger(home) as (first, reader):
+        operation = opened_operation(home, first.ledger_id)
+        found = meters.lines(reader, operation, ledger_rows.load_state(reader))
     if arguments.format == "json":
         print(json.dumps([asdict(line) for line in found], indent=2))
     elif arguments.format == "csv":

@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import sys
-import time
 from collections.abc import Iterator
 
 from rich.table import Table
@@ -12,15 +11,15 @@ from wattle_wire import downlink, topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
 from wattle_gateway.cli.status_text import print_status
 from wattle_gateway.cli.text import console, parsed_time, shown_time
 from wattle_gateway.errors import NotRunningError, UsageError
 from wattle_gateway.home.identity import load_genesis
-from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.reports import samples as sample_report
 from wattle_gateway.reports import status as status_report
 from wattle_gateway.reports.samples import RAW, Row, Wanted
-from wattle_gateway.store import connection as database
+from wattle_gateway.runtime.clock import wall_ms
 
 LIVE_DEADLINE_S = 5.0
 # Columns of the table for people; a quantity that no row has is left out.
@@ -30,15 +29,14 @@ _TABLE_ROWS_A_PAGE = 500
 
 def status(arguments: argparse.Namespace) -> None:
     """Where the ledger stands and how the gateway is."""
-    home = GatewayHome(arguments.folder)
-    first = load_genesis(home)
+    home = home_of(arguments.folder)
     try:
         live = ask(home.admin_socket, "live", LIVE_DEADLINE_S)["live"]
     except NotRunningError:
         live = None
-    reader = database.open_reader(home.database, first.ledger_id)
-    with database.snapshot(reader):
-        found = status_report.read(home, first, reader, time.time_ns() // 1_000_000, live)
+    with opened_ledger(home) as (first, ledger):
+        operation = opened_operation(home, first.ledger_id)
+        found = status_report.read(home, first, ledger, operation, wall_ms(), live)
     if arguments.format == "json":
         print(json.dumps(found.as_json(), indent=2))
     else:
@@ -47,11 +45,8 @@ def status(arguments: argparse.Namespace) -> None:
 
 def samples(arguments: argparse.Namespace) -> None:
     """The readings in the ledger."""
-    home = GatewayHome(arguments.folder)
-    first = load_genesis(home)
     wanted = _wanted(arguments)
-    reader = database.open_reader(home.database, first.ledger_id)
-    with database.snapshot(reader):
+    with opened_ledger(home_of(arguments.folder)) as (first, reader):
         rows = sample_report.rows(reader, first.ledger_id, wanted, arguments.raw)
         columns = [*sample_report.COLUMNS, *([RAW] if arguments.raw else [])]
         if arguments.format == "csv":
@@ -66,10 +61,9 @@ def samples(arguments: argparse.Namespace) -> None:
 
 def quarantine(arguments: argparse.Namespace) -> None:
     """The refused messages that were kept."""
-    home = GatewayHome(arguments.folder)
-    first = load_genesis(home)
-    reader = database.open_reader(home.database, first.ledger_id)
-    found = reader.execute("SELECT id, at_ms, reason, topic, body FROM quarantine ORDER BY id")
+    home = home_of(arguments.folder)
+    operation = opened_operation(home, load_genesis(home).ledger_id)
+    found = operation.execute("SELECT id, at_ms, reason, topic, body FROM quarantine ORDER BY id")
     kept = [
         {
             "id": row[0],

@@ -87,7 +87,8 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
     )
     first = genesis.create(choice.name, choice.created_ms, (member,))
     home.genesis.write_bytes(first.raw)
-    connection.create(home.database, first.ledger_id)
+    connection.create_ledger(home.database, first.ledger_id)
+    connection.create_operation(home.operation, first.ledger_id)
     home.config.write_text(config.render(_config_values(choice)), encoding="utf-8")
     # Loading what was written refuses a site or port that `run` would refuse later.
     loaded = config.load(home.config)

@@ -16,6 +16,7 @@ class GatewayHome:
         self.genesis = self.folder / "genesis.cbor"
         self.bundle = self.folder / "site.json"
         self.database = self.folder / "ledger.db"
+        self.operation = self.folder / "operation.db"
         self.keys = self.folder / "keys"
         self.certificates = self.folder / "certificates"
         self.meter_certificates = self.certificates / "meters"

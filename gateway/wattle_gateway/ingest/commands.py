@@ -1,7 +1,6 @@
 """Commands to meters; so far the one that gives them the time (SPEC section 8)."""
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
 
 from wattle_wire import cose, downlink, topics
@@ -9,6 +8,7 @@ from wattle_wire import cose, downlink, topics
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.ingest.links import LinkKeys
 from wattle_gateway.store import operation_rows
+from wattle_gateway.store.operation_file import Write
 
 COUNTER = "cmd.counter"
 # Counters reserved on disk at once, so that a command costs no fsync; they are Unix ms at the
@@ -16,8 +16,6 @@ COUNTER = "cmd.counter"
 RESERVED = 10_000
 # A meter asks once a connection and once an hour; more often it is answered this often.
 TIME_EVERY_MS = 1_000
-
-Write = Callable[[sqlite3.Connection], None]
 
 
 class CommandSender:

@@ -6,12 +6,12 @@ sample.
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 
 from wattle_wire import downlink
 
 from wattle_gateway.store import operation_rows
+from wattle_gateway.store.operation_file import Write
 from wattle_gateway.store.operation_rows import Quarantined, Seen
 
 FLUSH_EVERY_S = 1.0
@@ -80,7 +80,7 @@ class Desk:
             )
         )
 
-    def flush(self) -> Callable[[sqlite3.Connection], None] | None:
+    def flush(self) -> Write | None:
         """What writes everything new, None if there is nothing; it counts as written."""
         counters = {name: self.counters[name] for name in self._counted}
         seen = [self.seen[meter] for meter in self._changed]

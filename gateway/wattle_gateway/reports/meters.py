@@ -43,9 +43,11 @@ class MeterLine:
     repeats: int
 
 
-def lines(connection: sqlite3.Connection, state: Mapping[bytes, bytes]) -> list[MeterLine]:
-    """Every meter of the registry by rising id."""
-    seen = operation_rows.load_seen(connection)
+def lines(
+    connection: sqlite3.Connection, operation: sqlite3.Connection, state: Mapping[bytes, bytes]
+) -> list[MeterLine]:
+    """Every meter of the registry by rising id, from ledger.db and operation.db."""
+    seen = operation_rows.load_seen(operation)
     counts = _class_counts(connection)
     waiting: dict[bytes, int] = {}
     for kid, _seq in pool_rows.seqs(connection):

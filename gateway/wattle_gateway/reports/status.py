@@ -49,18 +49,19 @@ class Status:
 def read(
     home: GatewayHome,
     genesis: Genesis,
-    connection: sqlite3.Connection,
+    ledger: sqlite3.Connection,
+    operation: sqlite3.Connection,
     now_ms: int,
     live: dict[str, Any] | None,
 ) -> Status:
     """The status; `now_ms` the host's Unix ms, used for ages when no gateway runs."""
-    head = ledger_rows.load_head(connection, first_head(first_epoch(genesis)))
-    state = ledger_rows.load_state(connection)
-    counters = operation_rows.load_counters(connection)
+    head = ledger_rows.load_head(ledger, first_head(first_epoch(genesis)))
+    state = ledger_rows.load_state(ledger)
+    counters = operation_rows.load_counters(operation)
     if live is not None:
         counters.update(live["counters"])
-    entries, size = operation_rows.quarantine_fill(connection)
-    (last_round,) = connection.execute("SELECT coalesce(max(round), 0) FROM blocks").fetchone()
+    entries, size = operation_rows.quarantine_fill(operation)
+    (last_round,) = ledger.execute("SELECT coalesce(max(round), 0) FROM blocks").fetchone()
     clock_ms = now_ms if live is None else live["clock_ms"]
     return Status(
         folder=str(home.folder),
@@ -75,8 +76,8 @@ def read(
         leaves=head.edge.size,
         root=head.edge.root().hex(),
         state_digest=head.commit.state_digest.hex(),
-        pool=pool_rows.size(connection),
-        meters=meters.lines(connection, state),
+        pool=pool_rows.size(ledger),
+        meters=meters.lines(ledger, operation, state),
         counters=dict(sorted(counters.items())),
         refused={
             name.removeprefix(REFUSED_PREFIX): count

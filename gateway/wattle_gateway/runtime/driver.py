@@ -6,7 +6,7 @@ timers; `wattle_gateway.runtime.ledger_thread` runs it beside the event loop.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.runtime.checked import CheckedSignatures
 from wattle_gateway.runtime.queue import EntryQueue
 from wattle_gateway.store import connection as database
-from wattle_gateway.store import ledger_rows
+from wattle_gateway.store import ledger_rows, schema
 from wattle_gateway.store.connection import store_errors_named
 from wattle_gateway.store.pool_rows import PoolEntry
 
@@ -60,7 +60,7 @@ class LedgerDriver:
     def open(self) -> None:
         """Read the ledger and take up where it stands; also after an error (disk full ...)."""
         self.close()
-        self._database = database.open_writer(self._path, self._epoch.ledger_id)
+        self._database = database.open_writer(self._path, schema.LEDGER, self._epoch.ledger_id)
         with store_errors_named(self._path):
             stored = ledger_rows.load_head(self._database, first_head(self._epoch))
             self.state = ledger_rows.load_state(self._database)
@@ -80,28 +80,15 @@ class LedgerDriver:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """The writer's connection, for rows that are not the ledger's."""
+        """The writer's connection."""
         assert self._database is not None
         return self._database
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One durable write: on disk when the block is left, or none of it."""
-        with store_errors_named(self._path):
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.connection
-                self.connection.execute("COMMIT")
-            except BaseException:
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-                raise
-
-    def note(self, write: Callable[[sqlite3.Connection], None]) -> Progress:
-        """Write rows that are not the ledger's, durably."""
-        with self.transaction() as connection:
-            write(connection)
-        return self._progress()
+        with store_errors_named(self._path), database.transaction(self.connection) as connection:
+            yield connection
 
     def add(self, entries: Sequence[PoolEntry], now: Now) -> Progress:
         """Store entries durably, then let blocks carry them."""

@@ -1,7 +1,6 @@
 """The driver beside the event loop: one thread that owns it, and the task that keeps its time."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -67,10 +66,6 @@ class LedgerThread:
             raise
         self._take(progress)
         return result
-
-    async def note(self, write: Callable[[sqlite3.Connection], None]) -> None:
-        """Write rows that are not the ledger's, durably; StoreError if they are not taken."""
-        await self.step(lambda driver, at: (None, driver.note(write)))
 
     async def keep_time(self) -> None:
         """Tick when the engine wants it, and recover from failed writes, until cancelled."""

@@ -1,4 +1,4 @@
-"""Opening ledger.db: one writer, any number of readers in other processes."""
+"""Opening a database: one writer, any number of readers in other processes."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger.merkle import RightEdge
 from wattle_gateway.store import schema
+from wattle_gateway.store.schema import Schema
 
 # A reader may meet the moment in which the writer resets the log; nothing waits longer.
 BUSY_DEADLINE_S = 5.0
@@ -25,43 +26,51 @@ def store_errors_named(path: Path | str) -> Iterator[None]:
         raise StoreError(f"{path}: {error}") from error
 
 
-def create(path: Path, ledger_id: bytes) -> None:
-    """Make an empty database for a ledger; StoreError if the file exists or cannot be written."""
-    if path.exists():
-        raise StoreError(f"{path} exists, expected no database yet")
-    with store_errors_named(path):
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {schema.VERSION}")
-            connection.executescript(f"BEGIN; {schema.TABLES} COMMIT;")
-            connection.execute(
-                "INSERT INTO ledger VALUES (1, ?, ?)", (ledger_id, RightEdge().encode())
-            )
-        finally:
-            connection.close()
+def create_ledger(path: Path, ledger_id: bytes) -> None:
+    """Make the empty database of a ledger; StoreError if the file exists or cannot be written."""
+    _create(path, schema.LEDGER)
+    with _filling(path) as connection:
+        connection.execute("INSERT INTO ledger VALUES (1, ?, ?)", (ledger_id, RightEdge().encode()))
 
 
-def open_writer(path: Path, ledger_id: bytes) -> sqlite3.Connection:
+def create_operation(path: Path, ledger_id: bytes) -> None:
+    """Make the empty database of a gateway's operation; StoreError as `create_ledger`."""
+    _create(path, schema.OPERATION)
+    with _filling(path) as connection:
+        connection.execute("INSERT INTO ledger VALUES (1, ?)", (ledger_id,))
+
+
+def open_writer(path: Path, kind: Schema, ledger_id: bytes) -> sqlite3.Connection:
     """The connection of the one process that writes, durable at every COMMIT.
 
     Raises StoreError if the file is missing, no such database, or of another ledger.
     """
-    connection = _open(path, "rw", ledger_id)
+    connection = _open(path, "rw", kind, ledger_id)
     with store_errors_named(path):
-        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
     return connection
 
 
-def open_reader(path: Path, ledger_id: bytes) -> sqlite3.Connection:
+def open_reader(path: Path, kind: Schema, ledger_id: bytes) -> sqlite3.Connection:
     """A connection that can only read, beside a running gateway or without one.
 
     Raises StoreError as `open_writer`.
     """
-    return _open(path, "ro", ledger_id)
+    return _open(path, "ro", kind, ledger_id)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """One durable write: on disk when the block is left, or none of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 @contextmanager
@@ -74,7 +83,27 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.execute("ROLLBACK")
 
 
-def _open(path: Path, mode: str, ledger_id: bytes) -> sqlite3.Connection:
+def _create(path: Path, kind: Schema) -> None:
+    if path.exists():
+        raise StoreError(f"{path} exists, expected no database yet")
+    with _filling(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {kind.application_id}")
+        connection.execute(f"PRAGMA user_version = {kind.version}")
+        connection.executescript(f"BEGIN; {kind.tables} COMMIT;")
+
+
+@contextmanager
+def _filling(path: Path) -> Iterator[sqlite3.Connection]:
+    with store_errors_named(path):
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _open(path: Path, mode: str, kind: Schema, ledger_id: bytes) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{path}: no such database")
     with store_errors_named(path):
@@ -87,20 +116,20 @@ def _open(path: Path, mode: str, ledger_id: bytes) -> sqlite3.Connection:
         )
         try:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            _check(connection, path, ledger_id)
+            _check(connection, path, kind, ledger_id)
         except BaseException:
             connection.close()
             raise
     return connection
 
 
-def _check(connection: sqlite3.Connection, path: Path, ledger_id: bytes) -> None:
+def _check(connection: sqlite3.Connection, path: Path, kind: Schema, ledger_id: bytes) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != schema.APPLICATION_ID:
-        raise StoreError(f"{path}: not a ledger's database")
-    if version != schema.VERSION:
-        raise StoreError(f"{path}: schema version {version}, expected {schema.VERSION}")
+    if application != kind.application_id:
+        raise StoreError(f"{path}: not the database of {kind.what}")
+    if version != kind.version:
+        raise StoreError(f"{path}: schema version {version}, expected {kind.version}")
     row = connection.execute("SELECT ledger_id FROM ledger").fetchone()
     if row is None or row[0] != ledger_id:
         found = "none" if row is None else row[0].hex()

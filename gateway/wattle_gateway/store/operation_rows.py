@@ -1,6 +1,7 @@
 """What the gateway remembers about its own work: counters, quarantine, when meters were seen.
 
-None of it is part of the ledger; losing the last second of it costs nobody anything.
+None of it is part of the ledger, and it stands in a database of its own, so that neither can
+harm the other.
 """
 
 import sqlite3

@@ -1,22 +1,34 @@
-"""The tables of ledger.db.
+"""The tables of the two databases.
 
-Ledger (an audit recomputes every byte): blocks, entries, leaves, commits, state, samples,
-classes, edge. Waiting to enter it: pool. The rest is operation: counters, quarantine, seen.
+ledger.db: the ledger and, in `pool`, what waits to enter it; an audit accounts for every byte of
+it. operation.db: what the gateway remembers about its own work, which nobody's money hangs on.
 
 Entry bytes stand once, in `entries`; a leaf is `[kind, verdict, author, round, entry]` and is put
 together from there. There is no index by time: a meter's samples lie in the order of their seqs,
 and scanning the small rows of `samples` is fast beside decoding what is found.
 """
 
-# PRAGMA application_id: "wttl"
-APPLICATION_ID = 0x7774746C
-VERSION = 1
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A kind of database: PRAGMA application_id, PRAGMA user_version, tables.
+
+    Each has a table `ledger` of one row whose `ledger_id` says what it belongs to.
+    """
+
+    what: str
+    application_id: int
+    version: int
+    tables: str
+
 
 # Entries of block b have the ids b * 4096 ..: one CBOR array holds at most 4,096 items, and
 # no index from block to entries is needed.
 ENTRIES_A_BLOCK = 4096
 
-TABLES = """
+_LEDGER_TABLES = """
 CREATE TABLE ledger (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     ledger_id BLOB NOT NULL,
@@ -86,6 +98,13 @@ CREATE TABLE pool (
     body BLOB NOT NULL              -- the entry
 ) STRICT;
 CREATE UNIQUE INDEX pool_of_meter ON pool (meter, seq, kind);
+"""
+
+_OPERATION_TABLES = """
+CREATE TABLE ledger (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    ledger_id BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE counters (
     name TEXT PRIMARY KEY,
@@ -111,3 +130,6 @@ CREATE TABLE seen (
     birth BLOB                      -- payload of its newest birth
 ) STRICT, WITHOUT ROWID;
 """
+
+LEDGER = Schema("a ledger", 0x7774746C, 1, _LEDGER_TABLES)
+OPERATION = Schema("a gateway's operation", 0x7774746F, 1, _OPERATION_TABLES)

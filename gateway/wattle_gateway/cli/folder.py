@@ -1,0 +1,34 @@
+"""Opening a gateway's folder for reading."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wattle_gateway.home.identity import load_genesis
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger.genesis import Genesis
+from wattle_gateway.store import connection as database
+from wattle_gateway.store import schema
+from wattle_gateway.store.connection import store_errors_named
+
+
+@contextmanager
+def opened_ledger(home: GatewayHome) -> Iterator[tuple[Genesis, sqlite3.Connection]]:
+    """Genesis and ledger.db of one moment. Raises HomeError or StoreError."""
+    first = load_genesis(home)
+    reader = database.open_reader(home.database, schema.LEDGER, first.ledger_id)
+    with store_errors_named(home.database), database.snapshot(reader):
+        yield first, reader
+
+
+def opened_operation(home: GatewayHome, ledger_id: bytes) -> sqlite3.Connection:
+    """operation.db. Raises StoreError."""
+    return database.open_reader(home.operation, schema.OPERATION, ledger_id)
+
+
+def home_of(folder: Path) -> GatewayHome:
+    """The gateway's folder; HomeError if it is none."""
+    home = GatewayHome(folder)
+    home.check()
+    return home
