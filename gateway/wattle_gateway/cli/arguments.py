@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from wattle_gateway import config
-from wattle_gateway.cli import gateway_commands, meter_commands, report_commands
+from wattle_gateway.cli import audit_command, gateway_commands, meter_commands, report_commands
 from wattle_gateway.ledger import genesis
 
 ROLES = {name.replace(" ", "-"): role for role, name in genesis.ROLE_NAMES.items()}
@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     _status(commands.add_parser("status", help="where the ledger stands, how the gateway is"))
     _meters(commands.add_parser("meters", help="enrol, list and revoke meters"))
     _samples(commands.add_parser("samples", help="the readings in the ledger"))
+    _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _quarantine(commands.add_parser("quarantine", help="the refused messages that were kept"))
     _broker_config(commands.add_parser("broker-config", help="write files for mosquitto"))
     return top
@@ -123,8 +124,19 @@ def _samples(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--raw", action="store_true", help="with the signed bytes in hex, on every row"
     )
+    command.add_argument(
+        "--follow",
+        action="store_true",
+        help="go on with each reading as it is committed, until Ctrl-C; csv only",
+    )
     _format(command, "table", "csv", "json")
     command.set_defaults(run=report_commands.samples)
+
+
+def _audit(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    _format(command, "text", "json")
+    command.set_defaults(run=audit_command.audit)
 
 
 def _quarantine(command: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from wattle_gateway.home.identity import load_genesis
@@ -18,7 +18,7 @@ def opened_ledger(home: GatewayHome) -> Iterator[tuple[Genesis, sqlite3.Connecti
     """Genesis and ledger.db of one moment. Raises HomeError or StoreError."""
     first = load_genesis(home)
     reader = database.open_reader(home.database, schema.LEDGER, first.ledger_id)
-    with store_errors_named(home.database), database.snapshot(reader):
+    with closing(reader), store_errors_named(home.database), database.snapshot(reader):
         yield first, reader
 
 

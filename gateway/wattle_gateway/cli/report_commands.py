@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import sys
+import time
 from collections.abc import Iterator
 
 from rich.table import Table
@@ -22,6 +23,8 @@ from wattle_gateway.reports.samples import RAW, Row, Wanted
 from wattle_gateway.runtime.clock import wall_ms
 
 LIVE_DEADLINE_S = 5.0
+# Nobody sees a reading sooner; a look costs some ms, however long the ledger is.
+FOLLOW_EVERY_S = 0.5
 # Columns of the table for people; a quantity that no row has is left out.
 _TABLE_HEAD = ("meter", "seq", "time", "device", "st")
 _TABLE_ROWS_A_PAGE = 500
@@ -46,17 +49,44 @@ def status(arguments: argparse.Namespace) -> None:
 def samples(arguments: argparse.Namespace) -> None:
     """The readings in the ledger."""
     wanted = _wanted(arguments)
+    if arguments.follow:
+        _follow(arguments, wanted)
+        return
     with opened_ledger(home_of(arguments.folder)) as (first, reader):
         rows = sample_report.rows(reader, first.ledger_id, wanted, arguments.raw)
-        columns = [*sample_report.COLUMNS, *([RAW] if arguments.raw else [])]
         if arguments.format == "csv":
-            writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
-            writer.writeheader()
+            writer = _csv_writer(arguments.raw)
             writer.writerows(rows)
         elif arguments.format == "json":
             _print_json_rows(rows)
         else:
             _print_table(rows, arguments.raw)
+
+
+def _follow(arguments: argparse.Namespace, wanted: Wanted) -> None:
+    """Print readings in ledger order: those that are there, then each as it comes."""
+    if arguments.format != "csv":
+        raise UsageError(f"--follow prints csv, not {arguments.format}: add --format csv")
+    home = home_of(arguments.folder)
+    writer = _csv_writer(arguments.raw)
+    newest = -1
+    while True:
+        with opened_ledger(home) as (first, reader):
+            found = sample_report.rows_behind(
+                reader, first.ledger_id, newest, wanted, arguments.raw
+            )
+            for row in found:
+                writer.writerow(row)
+                newest = int(row["ledger_index"])
+        sys.stdout.flush()
+        time.sleep(FOLLOW_EVERY_S)
+
+
+def _csv_writer(raw: bool) -> "csv.DictWriter[str]":
+    columns = [*sample_report.COLUMNS, *([RAW] if raw else [])]
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
+    return writer
 
 
 def quarantine(arguments: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from wattle_gateway.contracts import classes
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import entry, signed_sample
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.signed_sample import SignedSample
 
 # The order people look for; phases follow their sum.
 _BASES = ("ei", "ee", "p", "q", "u", "i", "f")
@@ -67,8 +68,7 @@ class Wanted:
 
 
 _QUERY = """
-SELECT samples.meter, samples.leaf, leaves.verdict, leaves.commit_index, commits.time_ms,
-       entries.body
+SELECT samples.leaf, leaves.verdict, leaves.commit_index, commits.time_ms, entries.body
 FROM samples JOIN leaves USING (leaf)
 JOIN commits ON commits.commit_index = leaves.commit_index
 JOIN entries ON entries.id = leaves.entry
@@ -90,26 +90,68 @@ def rows(
     found = connection.execute(
         _QUERY, {"meter": wanted.meter, "from_ms": wanted.from_ms, "to_ms": wanted.to_ms}
     )
-    for meter, leaf, verdict, commit_index, commit_time_ms, body in found:
-        try:
-            signed = signed_sample.parse(entry.decode(body).body, ledger_id)
-        except LedgerError as error:
-            raise StoreError(f"leaf {leaf} is damaged ({error}); run the audit") from error
-        sample = signed.sample
-        first: Row = {
-            "meter": meter.hex(),
-            "seq": sample.seq,
-            "boot": sample.boot,
-            "ledger_index": leaf,
-            "commit": commit_index,
-            "commit_time_ms": commit_time_ms,
-            "classes": " ".join(classes.class_names(verdict)),
-            "clock": sample.clock,
-        }
-        last: Row = {RAW: signed.raw.hex()} if raw else {}
-        for reading in sample.readings:
-            if wanted.takes(reading.time_ms):
-                yield {**first, **_cells(reading), **last}
+    for leaf, verdict, commit_index, commit_time_ms, body in found:
+        signed = _sample_in(leaf, body, ledger_id)
+        if signed is not None:
+            place = _Place(leaf, verdict, commit_index, commit_time_ms)
+            yield from _sample_rows(place, signed, wanted, raw)
+
+
+_NEW_QUERY = """
+SELECT leaves.leaf, leaves.verdict, leaves.commit_index, commits.time_ms, entries.body
+FROM leaves JOIN commits ON commits.commit_index = leaves.commit_index
+JOIN entries ON entries.id = leaves.entry
+WHERE leaves.leaf > ? ORDER BY leaves.leaf
+"""
+
+
+def rows_behind(
+    connection: sqlite3.Connection, ledger_id: bytes, leaf: int, wanted: Wanted, raw: bool
+) -> Iterator[Row]:
+    """The rows of the samples behind a ledger index, in ledger order; otherwise as `rows`."""
+    found = connection.execute(_NEW_QUERY, (leaf,))
+    for at, verdict, commit_index, commit_time_ms, body in found:
+        signed = _sample_in(at, body, ledger_id)
+        if signed is not None and wanted.meter in (None, signed.kid):
+            place = _Place(at, verdict, commit_index, commit_time_ms)
+            yield from _sample_rows(place, signed, wanted, raw)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a sample stands in the ledger, and what execution said of it."""
+
+    leaf: int
+    verdict: int
+    commit_index: int
+    commit_time_ms: int
+
+
+def _sample_in(leaf: int, body: bytes, ledger_id: bytes) -> SignedSample | None:
+    """The sample that an entry carries, None if it carries something else."""
+    try:
+        found = entry.decode(body)
+        return signed_sample.parse(found.body, ledger_id) if found.kind == entry.SAMPLE else None
+    except LedgerError as error:
+        raise StoreError(f"leaf {leaf} is damaged ({error}); run the audit") from error
+
+
+def _sample_rows(place: _Place, signed: SignedSample, wanted: Wanted, raw: bool) -> Iterator[Row]:
+    sample = signed.sample
+    first: Row = {
+        "meter": signed.kid.hex(),
+        "seq": sample.seq,
+        "boot": sample.boot,
+        "ledger_index": place.leaf,
+        "commit": place.commit_index,
+        "commit_time_ms": place.commit_time_ms,
+        "classes": " ".join(classes.class_names(place.verdict)),
+        "clock": sample.clock,
+    }
+    last: Row = {RAW: signed.raw.hex()} if raw else {}
+    for reading in sample.readings:
+        if wanted.takes(reading.time_ms):
+            yield {**first, **_cells(reading), **last}
 
 
 def decimal(value: int, exponent: int) -> str:
