@@ -60,6 +60,21 @@ def open_reader(path: Path, kind: Schema, ledger_id: bytes) -> sqlite3.Connectio
     return _open(path, "ro", kind, ledger_id)
 
 
+def ledger_of(path: Path, kind: Schema) -> bytes:
+    """The ledger id that a database says it belongs to; StoreError if it says none."""
+    if not path.is_file():
+        raise StoreError(f"{path}: no such database")
+    with store_errors_named(path):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT ledger_id FROM ledger").fetchone()
+        finally:
+            connection.close()
+    if row is None or not isinstance(row[0], bytes):
+        raise StoreError(f"{path}: not the database of {kind.what}")
+    return row[0]
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """One durable write: on disk when the block is left, or none of it."""

@@ -1,0 +1,191 @@
+"""Each commit executed once more and compared with what the store says it left behind."""
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from wattle_wire import topics
+
+from wattle_gateway.audit.findings import Counts, Difference, DifferenceError
+from wattle_gateway.audit.stored_blocks import StoredBlock
+from wattle_gateway.contracts.execute import Executed, Outcome, execute
+from wattle_gateway.ledger import crypto, entry, merkle, signed_sample
+from wattle_gateway.ledger.block import BlockRef
+from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
+from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.merkle import RightEdge
+from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.store.ledger_rows import class_bits
+from wattle_gateway.store.schema import ENTRIES_A_BLOCK
+
+
+@dataclass
+class Replayed:
+    """The ledger as it comes out of the blocks."""
+
+    head: CommitHead
+    edge: RightEdge = field(default_factory=RightEdge)
+    state: dict[bytes, bytes] = field(default_factory=dict)
+    classes: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    samples: int = 0
+
+
+class Executions:
+    """Executes commits in order; every signature is verified, nothing is remembered from ingest."""
+
+    def __init__(self, connection: sqlite3.Connection, epoch: Epoch, counts: Counts) -> None:
+        self._connection = connection
+        self._epoch = epoch
+        self._counts = counts
+        self._waiting: dict[BlockRef, StoredBlock] = {}
+        self._parsed: dict[bytes, SignedSample] = {}
+        self.replayed = Replayed(first_head(epoch))
+
+    def hold(self, stored: StoredBlock) -> None:
+        """A block that a commit may take."""
+        self._waiting[stored.verified.block.ref] = stored
+
+    def run(self, commit: Commit) -> bool:
+        """Execute a commit and compare; False if the store has not executed it yet.
+
+        Raises DifferenceError.
+        """
+        row = self._connection.execute(
+            "SELECT time_ms, leaf, body FROM commits WHERE commit_index = ?", (commit.index,)
+        ).fetchone()
+        blocks = [self._waiting[block.ref] for block in commit.blocks]
+        if row is None and all(stored.commit_index is None for stored in blocks):
+            return False
+        for stored in blocks:
+            self._waiting.pop(stored.verified.block.ref)
+            if stored.commit_index != commit.index:
+                block = stored.verified.block
+                self._differ(
+                    f"its row says commit {stored.commit_index}",
+                    "blocks",
+                    commit,
+                    block=f"{block.round}/{block.author}",
+                )
+        if row is None:
+            self._differ("it has no row", "commits", commit)
+        executed = self._execute(commit, blocks)
+        self._compare_leaves(commit, blocks, executed)
+        last_leaf = self.replayed.edge.size - 1
+        if row != (commit.time_ms, last_leaf, executed.leaves[-1]):
+            self._differ("time, place or bytes of the commit differ", "commits", commit)
+        self._counts.commits += 1
+        return True
+
+    def uncommitted(self) -> None:
+        """All blocks are read: those that no commit took must say so. Raises DifferenceError."""
+        for stored in self._waiting.values():
+            if stored.commit_index is not None:
+                block = stored.verified.block
+                raise DifferenceError(
+                    Difference(
+                        f"its row says commit {stored.commit_index}, which does not take it",
+                        "blocks",
+                        block=f"{block.round}/{block.author}",
+                    )
+                )
+
+    def _execute(self, commit: Commit, blocks: list[StoredBlock]) -> Executed:
+        replayed = self.replayed
+        self._parsed.clear()
+        executed = execute(
+            replayed.state,
+            replayed.head,
+            commit,
+            [stored.verified for stored in blocks],
+            self._epoch,
+            crypto.verify,
+            self._parse,
+        )
+        for key, value in executed.changes:
+            if value is None:
+                del replayed.state[key]
+            else:
+                replayed.state[key] = value
+        replayed.head = executed.head
+        return executed
+
+    def _parse(self, raw: bytes, ledger_id: bytes) -> SignedSample:
+        signed = signed_sample.parse(raw, ledger_id)
+        self._parsed[signed.digest] = signed
+        return signed
+
+    def _compare_leaves(
+        self, commit: Commit, blocks: list[StoredBlock], executed: Executed
+    ) -> None:
+        first = self.replayed.edge.size
+        ids = {
+            (stored.verified.block.round, stored.verified.block.author): stored.id
+            for stored in blocks
+        }
+        wanted: list[tuple[int, int | None, int]] = []
+        for outcome in executed.outcomes:
+            if outcome.leaf is not None:
+                place = ids[outcome.round, outcome.author] * ENTRIES_A_BLOCK + outcome.position
+                wanted.append((first + outcome.leaf, place, outcome.verdict))
+        wanted.append((first + len(executed.leaves) - 1, None, 0))
+        found = self._connection.execute(
+            "SELECT leaf, entry, verdict, commit_index FROM leaves "
+            "WHERE leaf >= ? AND leaf < ? ORDER BY leaf",
+            (first, first + len(executed.leaves)),
+        ).fetchall()
+        if found != [(*row, commit.index) for row in wanted]:
+            self._name_leaf(commit, wanted, found)
+        for leaf in executed.leaves:
+            self.replayed.edge = self.replayed.edge.append(merkle.leaf_hash(leaf))
+        for outcome in executed.outcomes:
+            if outcome.leaf is not None and outcome.kind == entry.SAMPLE:
+                self._compare_sample(commit, outcome, first + outcome.leaf)
+
+    def _name_leaf(
+        self,
+        commit: Commit,
+        wanted: list[tuple[int, int | None, int]],
+        found: list[tuple[int, int | None, int, int]],
+    ) -> None:
+        rows = {row[0]: row[1:] for row in found}
+        for leaf, place, verdict in wanted:
+            row = rows.get(leaf)
+            if row != (place, verdict, commit.index):
+                expected = f"entry {place}, verdict {verdict}, commit {commit.index}"
+                text = f"the row says {row}, expected {expected}"
+                self._differ(text, "leaves", commit, leaf=leaf)
+
+    def _compare_sample(self, commit: Commit, outcome: Outcome, leaf: int) -> None:
+        assert outcome.meter is not None
+        assert outcome.digest is not None
+        readings = self._parsed[outcome.digest].sample.readings
+        row = self._connection.execute(
+            "SELECT leaf, first_ms, last_ms FROM samples WHERE meter = ? AND seq = ?",
+            (outcome.meter, outcome.seq),
+        ).fetchone()
+        if row != (leaf, readings[0].time_ms, readings[-1].time_ms):
+            self._differ(
+                f"the index says {row}",
+                "samples",
+                commit,
+                leaf=leaf,
+                meter=topics.meter_id(outcome.meter),
+                seq=outcome.seq,
+            )
+        self.replayed.samples += 1
+        for bit in class_bits(outcome.verdict):
+            key = (outcome.meter, bit)
+            self.replayed.classes[key] = self.replayed.classes.get(key, 0) + 1
+
+    def _differ(
+        self,
+        what: str,
+        table: str,
+        commit: Commit,
+        *,
+        block: str | None = None,
+        leaf: int | None = None,
+        meter: str | None = None,
+        seq: int | None = None,
+    ) -> NoReturn:
+        raise DifferenceError(Difference(what, table, block, commit.index, leaf, meter, seq))

@@ -1,0 +1,97 @@
+"""The audit: everything the ledger claims, verified from stored bytes alone.
+
+    genesis -> blocks (signature, parents, rounds, times, payload) -> commit rule -> execution
+    (every sample's signature again) -> leaves, commits, sample index -> tree, state, counts, pool
+
+It reads in the ledger's order and stops there at the first difference, since all that follows
+stands on it; what does not hang on the replay is checked all the same.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from hashlib import sha256
+
+from wattle_gateway.audit import remains
+from wattle_gateway.audit.commit_replay import CommitReplay
+from wattle_gateway.audit.executions import Executions
+from wattle_gateway.audit.findings import AuditReport, Difference, DifferenceError
+from wattle_gateway.audit.stored_blocks import stored_blocks
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger import genesis as genesis_format
+from wattle_gateway.ledger.epoch import Epoch, first_epoch
+from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.genesis import Genesis
+
+Progress = Callable[[int, int], None]
+"""(blocks verified, blocks in all)."""
+
+# More of one kind say nothing more.
+DIFFERENCES_MAX = 100
+
+
+def audit_ledger(
+    connection: sqlite3.Connection, genesis: Genesis, progress: Progress
+) -> AuditReport:
+    """Audit an open ledger.db against a genesis. Changes nothing.
+
+    A database that cannot be read on the way is a difference, not an error.
+    """
+    report = AuditReport(genesis.ledger_id.hex())
+    try:
+        _audit(connection, first_epoch(genesis), report, progress)
+    except DifferenceError as found:
+        report.differences.append(found.difference)
+    except (sqlite3.DatabaseError, LedgerError) as error:
+        report.differences.append(Difference(f"the database cannot be read: {error}"))
+    del report.differences[DIFFERENCES_MAX:]
+    return report
+
+
+def check_genesis(home: GatewayHome, expected: bytes) -> list[Difference]:
+    """Whether genesis.cbor is the genesis that site.json and ledger.db name (`expected` = id)."""
+    try:
+        raw = home.genesis.read_bytes()
+        found = genesis_format.decode(raw)
+        bundle = json.loads(home.bundle.read_bytes())
+        said = (bundle["ledger_id"], bundle["genesis_sha256"])
+    except (OSError, LedgerError, ValueError, TypeError, KeyError) as error:
+        return [Difference(f"genesis.cbor or site.json cannot be read: {error}")]
+    differences = []
+    if found.ledger_id != expected:
+        differences.append(
+            Difference(f"genesis.cbor is of ledger {found.ledger_id.hex()}, not {expected.hex()}")
+        )
+    if said != (expected.hex(), sha256(raw).hexdigest()):
+        differences.append(Difference("site.json names another genesis than genesis.cbor"))
+    return differences
+
+
+def _audit(
+    connection: sqlite3.Connection, epoch: Epoch, report: AuditReport, progress: Progress
+) -> None:
+    report.differences += remains.check_file(connection)
+    counts = report.counts
+    (total,) = connection.execute("SELECT count(*) FROM blocks").fetchone()
+    replay = CommitReplay(epoch)
+    executions = Executions(connection, epoch, counts)
+    executing = True
+    for stored in stored_blocks(connection, epoch, replay):
+        executions.hold(stored)
+        counts.blocks += 1
+        counts.entries += len(stored.verified.entries)
+        for commit in replay.add(stored.verified):
+            executing = executing and executions.run(commit)
+        progress(counts.blocks, total)
+    executions.uncommitted()
+    replayed = executions.replayed
+    counts.leaves = replayed.edge.size
+    counts.samples = replayed.samples
+    counts.meters = len({meter for meter, _ in replayed.classes})
+    report.commit = replayed.head.index
+    report.commit_digest = replayed.head.digest.hex()
+    report.root = replayed.edge.root().hex()
+    report.state_digest = replayed.head.state_digest.hex()
+    report.differences += remains.check_totals(connection, epoch.ledger_id, replayed, counts)
+    report.differences += remains.check_state(connection, replayed)
+    report.differences += remains.check_pool(connection, epoch.ledger_id, replayed, counts)
