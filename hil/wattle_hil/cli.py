@@ -5,11 +5,18 @@ message says why); 130 interrupted before it was done.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 
-from wattle_hil import serve_device
+from wattle_hil import replay_plan, serve_device
 from wattle_hil.errors import HilError
+from wattle_hil.programs import find_programs
+from wattle_hil.replay import replay
+from wattle_hil.report.files import PAGE
+from wattle_hil.report.model import Report
+from wattle_hil.report.plain import text_report
+from wattle_hil.run_folder import RunFolder
 from wattle_hil.stop_signal import StopSignal
 
 DONE, FAILED, CANNOT, INTERRUPTED = 0, 1, 2, 130
@@ -27,10 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     device = commands.add_parser("device", help="serve an emulated metering device on a pty")
     serve_device.add_arguments(device)
+    device.set_defaults(run=_device)
+    replays = commands.add_parser("replay", help="a load curve into the ledger, and checked")
+    replay_plan.add_arguments(replays)
+    replays.set_defaults(run=_replay)
     options = parser.parse_args(arguments)
     try:
         with StopSignal() as stop:
-            return _run(options, stop)
+            return int(options.run(options, stop))
     except KeyboardInterrupt:
         print("wattle-hil: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -39,6 +50,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CANNOT
 
 
-def _run(options: argparse.Namespace, stop: StopSignal) -> int:
+def _device(options: argparse.Namespace, stop: StopSignal) -> int:
     serve_device.serve(options, stop)
     return DONE
+
+
+def _replay(options: argparse.Namespace, stop: StopSignal) -> int:
+    programs = find_programs()
+    plan = replay_plan.plan_replay(options)
+    return _summary(replay(plan, programs, _command_line(), stop), plan.folder)
+
+
+def _summary(report: Report, folder: RunFolder) -> int:
+    print(text_report(report), end="")
+    print(f"report: {folder.path / PAGE}")
+    return DONE if report.passed else FAILED
+
+
+def _command_line() -> str:
+    return shlex.join(["wattle-hil", *sys.argv[1:]])

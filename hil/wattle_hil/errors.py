@@ -35,3 +35,7 @@ class DeadlineError(HilError):
 
 class ScheduleError(HilError):
     """A run cannot be planned the way it was asked for."""
+
+
+class RunError(HilError):
+    """The folder of a run cannot be used, or lacks what a run leaves there."""

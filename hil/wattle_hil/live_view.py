@@ -22,7 +22,6 @@ from wattle_hil.report.numbers import grouped
 EVENTS_SHOWN = 8
 # Log files and CI grow by one block of lines each time.
 _PLAIN_EVERY_S = 5.0
-_WIDTH_WITHOUT_TERMINAL = 120
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,7 @@ class LiveView:
     """A view on standard output, for the length of a `with` block."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(
-            file=sys.stdout,
-            width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL,
-            highlight=False,
-        )
+        self._console = console or Console(file=sys.stdout, highlight=False)
         self._began = time.monotonic()
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
         self._last_plain_s = float("-inf")
@@ -116,14 +111,16 @@ class LiveView:
         elif self.elapsed_s - self._last_plain_s >= _PLAIN_EVERY_S:
             self._last_plain_s = self.elapsed_s
             for line in plain_lines(frame):
-                self._console.print(f"{self.elapsed_s:7.1f} s  {line}", markup=False)
+                self._console.print(
+                    f"{self.elapsed_s:7.1f} s  {line}", markup=False, soft_wrap=True
+                )
 
     def event(self, text: str) -> None:
         """Notes that something happened."""
         line = f"{self.elapsed_s:7.1f} s  {text}"
         self._events.append(line)
         if self._live is None:
-            self._console.print(line, markup=False)
+            self._console.print(line, markup=False, soft_wrap=True)
         elif self._frame is not None:
             self._live.update(self._picture(self._frame), refresh=True)
 

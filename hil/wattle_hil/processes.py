@@ -27,7 +27,8 @@ class Process:
     """One program of a run, which may be killed and started again.
 
     name: for people. command: program with absolute path, and arguments. log: everything it
-    prints is appended here. environment: added to the bench's own.
+    prints is appended here. environment: added to the bench's own. wanted: it was started, and
+    not asked to end. starts: how often it was started.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Process:
         self.command = tuple(command)
         self.log = log
         self.starts = 0
+        self.wanted = False
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -74,6 +76,7 @@ class Process:
         except OSError as error:
             raise ProcessError(f"{self.name} cannot be started: {error}") from error
         self.starts += 1
+        self.wanted = True
 
     def check(self) -> None:
         """Raises ProcessError with the end of its log unless it is alive."""
@@ -90,11 +93,18 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def terminate(self) -> None:
+        """Asks it to end, without waiting."""
+        self.wanted = False
+        if self._process is not None:
+            self._process.terminate()
+
     def stop(self, deadline_s: float) -> None:
         """Asks it to end and waits; what has not ended by then is killed with its children.
 
         Raises ProcessError when it had to be killed, or ended with an error.
         """
+        self.wanted = False
         if self._process is None:
             return
         code = self._process.poll()
@@ -163,9 +173,18 @@ class ProcessGroup:
         return process
 
     def check(self) -> None:
-        """Raises ProcessError when one has ended of itself."""
+        """Raises ProcessError when one has ended that was not asked to."""
         for process in self._processes:
-            process.check()
+            if process.wanted:
+                process.check()
+
+
+def process_name(pid: int) -> str:
+    """The name of a process as the kernel knows it, empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,107 @@
+"""The end of every run: everything becomes final and stops, is checked and reported."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from wattle_hil.conductor import Conductor
+from wattle_hil.deadline import Deadline
+from wattle_hil.durability import broken_promises
+from wattle_hil.environment import environment
+from wattle_hil.errors import RunError
+from wattle_hil.final_checks import (
+    check_audit,
+    check_complete,
+    check_energy,
+    check_promises,
+    export,
+)
+from wattle_hil.ledger_rows import read_first_seqs, read_rows
+from wattle_hil.ledger_tail import LedgerTail
+from wattle_hil.points_file import ReadingTimes, write_points
+from wattle_hil.report.files import write_report
+from wattle_hil.report.model import Check, Report
+from wattle_hil.run_folder import PointNote, RunNote
+from wattle_hil.run_report import run_report
+from wattle_hil.substation import Substation
+
+# Blocks come every 2 s; a meter that lost its gateway sends again after 15 s.
+FINAL_DEADLINE_S = 60.0
+
+
+def bring_to_an_end(
+    substation: Substation, conductor: Conductor, tail: LedgerTail, last_slot_ms: int
+) -> Check:
+    """Waits until the ledger has every slot up to the last one, then stops everything.
+
+    What is not final after FINAL_DEADLINE_S fails the check that it gives. Raises ProcessError;
+    RunError when somebody asks to stop meanwhile.
+    """
+    deadline = Deadline(FINAL_DEADLINE_S)
+    points = substation.points()
+    if not conductor.watch(lambda: deadline.left_s == 0 or tail.has_all(points, last_slot_ms)):
+        raise RunError("stopped before all readings were final")
+    conductor.note_durable()
+    substation.stop_meters()
+    checks: list[Check] = []
+
+    def complete() -> bool:
+        checks.append(check_complete(substation.control))
+        return checks[-1].passed is True or deadline.left_s == 0
+
+    conductor.watch(complete)
+    substation.stop_gateway()
+    return checks[-1]
+
+
+def write_note(
+    substation: Substation,
+    title: str,
+    command: str,
+    seed: int,
+    speed: int,
+    load_names: Mapping[str, str],
+) -> None:
+    """Notes what the run is, once its meters have ids. load_names: by the plan's name."""
+    points = tuple(
+        PointNote(
+            substation.meter_ids[plan.name],
+            device.number,
+            load_names[plan.name],
+            device.model.name,
+        )
+        for plan in substation.plans
+        for device in plan.devices
+    )
+    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    RunNote(title, command, started, seed, speed, points).write(substation.folder.run)
+
+
+def conclude(
+    substation: Substation, conductor: Conductor, complete: Check, times: ReadingTimes
+) -> Report:
+    """Exports, checks and reports a run whose processes have ended.
+
+    complete: what `bring_to_an_end` gave. Raises the bench's errors.
+    """
+    real_s = conductor.elapsed_s
+    folder, control, promises = substation.folder, substation.control, conductor.promises
+    ledger_id = str(control.status()["ledger_id"])
+    write_points(folder, substation.plans, substation.meter_ids, ledger_id, times)
+    export(control, folder)
+    broken = broken_promises(
+        promises,
+        read_rows(folder.samples),
+        read_first_seqs(folder.meters),
+        bytes.fromhex(ledger_id),
+    )
+    checks = [
+        check_energy(folder),
+        complete,
+        check_promises(broken, len(promises.committed)),
+        check_audit(control),
+    ]
+    report = run_report(
+        folder, checks, conductor.events, environment(substation.interpreters), real_s
+    )
+    write_report(report, folder.path)
+    return report

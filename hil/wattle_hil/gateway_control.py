@@ -1,0 +1,57 @@
+"""The gateway of a run, reached as its operator reaches it: by its command, and nothing else."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wattle_hil.deadline import Deadline
+from wattle_hil.errors import ProcessError
+from wattle_hil.processes import Finished, Process, run
+
+COMMAND_DEADLINE_S = 60.0
+_POLL_S = 0.05
+# Commands that have commands of their own; the folder comes behind them.
+_COMMAND_WORDS = {"meters": 2}
+
+
+class GatewayControl:
+    """A gateway's folder and the command that works on it."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self._command = tuple(command)
+        self.folder = folder
+        self._admin_socket = folder / "admin.sock"
+
+    def run_command(self, *arguments: str) -> tuple[str, ...]:
+        """The command line of a gateway command on this folder: `status`, `meters list`, .."""
+        words = _COMMAND_WORDS.get(arguments[0], 1)
+        return (*self._command, *arguments[:words], str(self.folder), *arguments[words:])
+
+    def call(self, *arguments: str) -> str:
+        """Runs a command to its end; its output. Raises ProcessError unless it ends with 0."""
+        return self.attempt(*arguments).expect_success()
+
+    def attempt(self, *arguments: str, deadline_s: float = COMMAND_DEADLINE_S) -> Finished:
+        """Runs a command to its end, whatever its exit code. Raises ProcessError after a time."""
+        name = f"wattle-gateway {' '.join(arguments[:2])}"
+        return run(name, self.run_command(*arguments), deadline_s)
+
+    def status(self) -> Mapping[str, Any]:
+        """What `status --format json` says. Raises ProcessError."""
+        try:
+            content = json.loads(self.call("status", "--format", "json"))
+        except ValueError as error:
+            raise ProcessError(f"status is not JSON: {error}") from error
+        assert isinstance(content, dict)
+        return content
+
+    def wait_until_running(self, process: Process, deadline: Deadline) -> None:
+        """Waits until the gateway answers. Raises ProcessError when it ends, DeadlineError."""
+
+        def answers() -> bool:
+            process.check()
+            # Asking costs a quarter of a second of a core, so not before there is whom to ask.
+            return self._admin_socket.exists() and bool(self.status()["running"])
+
+        deadline.wait_for(answers, "the gateway answers", _POLL_S)
