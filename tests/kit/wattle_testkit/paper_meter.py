@@ -45,10 +45,10 @@ class PaperMeter:
         self.received: list[tuple[str, bytes]] = []
         self.granted: list[bool] = []
         self.connection = secrets.token_bytes(uplink.CONNECTION_BYTES)
-        self.refused = False
         self._gateway = gateway
         self._port = port or gateway.port
         self._connected = threading.Event()
+        self._dropped = threading.Event()
         self._epoch = gateway.epoch
         self._mac_key = self._derive_key()
         self.client = self._new_client(client_id or secrets.token_hex(8))
@@ -68,6 +68,21 @@ class PaperMeter:
         until(self._connected.is_set, DEADLINE_S, "the meter is connected")
         self.subscribe(self.topic(topics.ACK), self.topic(topics.CMD))
         self.say_online()
+
+    def attempt(self) -> bool:
+        """Try to connect; whether the broker let us in."""
+        try:
+            self.client.connect("127.0.0.1", self._port, keepalive=30)
+        except OSError:
+            return False
+        self.client.loop_start()
+        until(lambda: self._connected.is_set() or self._dropped.is_set(), DEADLINE_S, "an answer")
+        return self._connected.is_set()
+
+    @property
+    def online(self) -> bool:
+        """Whether the broker holds our connection."""
+        return self.client.is_connected()
 
     def close(self) -> None:
         """Disconnect."""
@@ -124,6 +139,7 @@ class PaperMeter:
             self.topic(topics.STATE), uplink.encode_state(self.connection, False), 1, True
         )
         client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         return client
@@ -142,9 +158,11 @@ class PaperMeter:
         self.client.tls_set_context(context)
 
     def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _props: Any) -> None:
-        self.refused = code.is_failure
         if not code.is_failure:
             self._connected.set()
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, _code: Any, _p: Any) -> None:
+        self._dropped.set()
 
     def _on_subscribe(self, _client: Any, _data: Any, _mid: Any, codes: Any, _props: Any) -> None:
         self.granted += [not code.is_failure for code in codes]
