@@ -31,11 +31,10 @@ LIVES = st.lists(
 def waiting(disk: Disk) -> list[bytes]:
     """The entries without an outcome: what a gateway proposes after a start, enrolment first."""
     done = {
-        disk.blocks[ref].entries[outcome.position]
-        for executed, commit in zip(disk.executed, disk.commits, strict=True)
-        for ref in (block.ref for block in commit.blocks)
+        disk.blocks[outcome.block].entries[outcome.position]
+        for executed in disk.executed
         for outcome in executed.outcomes
-        if (outcome.round, outcome.author) == (ref.round, ref.author) and outcome.effect == RECORDED
+        if outcome.effect == RECORDED
     }
     return [entry for entry in ENTRIES if entry not in done]
 

@@ -94,10 +94,11 @@ def test_the_full_state_root_joins_at_its_period() -> None:
 def test_outcomes_name_block_position_and_leaf() -> None:
     ledger = enrolled()
     good, other = samples_of(BOARDS[0], 2)
+    commit, _ = ledger.prepare(good, b"garbage", good, other)
     executed = ledger.commit(good, b"garbage", good, other)
     assert [outcome.position for outcome in executed.outcomes] == [0, 1, 2, 3]
     assert [outcome.leaf for outcome in executed.outcomes] == [0, None, None, 1]
-    assert {(outcome.author, outcome.round) for outcome in executed.outcomes} == {(0, 2)}
+    assert {outcome.block for outcome in executed.outcomes} == {commit.leader}
     assert leaf.decode(executed.leaves[1]) == EntryLeaf(1, 0, 0, 2, other)
 
 

@@ -135,9 +135,9 @@ def test_members_out_of_order_are_refused() -> None:
         decoded(members=[rows[1], rows[0]])
 
 
-@pytest.mark.parametrize("name", sorted(genesis._BOUNDS))
+@pytest.mark.parametrize("name", sorted(genesis.CONSTANT_BOUNDS))
 def test_each_constant_has_its_bounds(name: str) -> None:
-    low, high = genesis._BOUNDS[name]
+    low, high = genesis.CONSTANT_BOUNDS[name]
     for good in (low, high):
         constants = replace(Constants(), **{name: good})
         assert genesis_of(GRID, constants=constants).constants == constants

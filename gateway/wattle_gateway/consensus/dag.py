@@ -57,10 +57,6 @@ class Dag:
         """The blocks of one author in a round: several if it equivocates (rule 14)."""
         return tuple(block for block in self.at(round_number) if block.author == author)
 
-    def highest_round(self) -> int:
-        """The highest round with a block, the floor if there is none."""
-        return max(self._rounds, default=self._floor)
-
     def history(self, top: BlockRef, floor: int) -> Iterator[Block]:
         """`top` and its ancestors above round `floor`, each once, in no particular order."""
         seen = {top}

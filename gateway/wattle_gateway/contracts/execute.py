@@ -11,7 +11,7 @@ from wattle_gateway.contracts.samples import ParseSample
 from wattle_gateway.contracts.state import Change, State
 from wattle_gateway.ledger import entry as entry_format
 from wattle_gateway.ledger import signed_sample, transaction
-from wattle_gateway.ledger.block import Block, VerifiedBlock
+from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.ledger.epoch import Epoch
@@ -29,13 +29,13 @@ VOID = "void"  # not what an honest gateway proposes: malformed, not enrolled, b
 class Outcome:
     """What became of one entry: `effect` one of the words above.
 
-    `position` of the entry in its block (`round`, `author`); `leaf` index into
+    `position` of the entry in `block` (two blocks may share author and round: an author may
+    equivocate); `leaf` index into
     `Executed.leaves` or None; `verdict` of the leaf, else 0; `meter` kid and `seq` of a sample
     or evidence, `digest` (32 bytes) of a sample or transaction, where the bytes could be read.
     """
 
-    author: int
-    round: int
+    block: BlockRef
     position: int
     kind: int
     effect: str
@@ -44,6 +44,16 @@ class Outcome:
     meter: bytes | None
     seq: int | None
     digest: bytes | None
+
+    @property
+    def author(self) -> int:
+        """Author of the block that carried the entry."""
+        return self.block.author
+
+    @property
+    def round(self) -> int:
+        """Round of the block that carried the entry."""
+        return self.block.round
 
 
 @dataclass(frozen=True)
@@ -129,9 +139,7 @@ class _Run:
             )
             if found.meter is not None:
                 self.meters.add(found.meter)
-        self.outcomes.append(
-            replace(found, author=block.author, round=block.round, position=position, leaf=leaf)
-        )
+        self.outcomes.append(replace(found, block=block.ref, position=position, leaf=leaf))
 
     def _effect(self, raw: bytes) -> Outcome:
         try:
@@ -203,4 +211,4 @@ class _Run:
         return self._known[kid]
 
 
-_VOID = Outcome(0, 0, 0, 0, VOID, 0, None, None, None, None)
+_VOID = Outcome(BlockRef(0, 0, b""), 0, 0, VOID, 0, None, None, None, None)

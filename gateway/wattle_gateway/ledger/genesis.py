@@ -60,7 +60,7 @@ class Constants:
 
 
 # (lowest, highest) that the formats and rules can bear.
-_BOUNDS = {
+CONSTANT_BOUNDS = {
     "block_entries_max": (1, 4096),  # one CBOR array holds 4,096 items
     "block_payload_bytes_max": (60000, 1 << 24),  # room for one entry; what a peer may send
     "entry_bytes_max": (20000, 60000),  # above a sample's 16 KiB; a leaf stays below 64 KiB
@@ -195,7 +195,7 @@ def _constants(value: object) -> Constants:
     numbers: dict[str, int] = {}
     for name in names:
         number = value.get(name)
-        low, high = _BOUNDS[name]
+        low, high = CONSTANT_BOUNDS[name]
         if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
             raise LimitError(f"constant {name} is {number!r}, expected {low} to {high}")
         numbers[name] = number
