@@ -27,6 +27,10 @@ VERSION = "0.1.0"  # of the firmware, in the birth message
 
 ERROR, WARNING, INFO, DETAIL = 0, 1, 2, 3
 
+# Without a threshold garbage fills the heap to its end before each collection, and what is kept
+# for long ends up scattered over all of it.
+COLLECT_EVERY_BYTES = 16384
+
 HOUSEKEEPING_MS = 1000
 # Flash lasts 100,000 writes a sector and the store spreads them: 144 a day are 30 years.
 STORE_TIME_EVERY_MS = 600000
@@ -41,8 +45,7 @@ _TIME = "time"
 class Meter:
     """One meter on `board`. Making it reads configuration, keys and outbox; run() runs it.
 
-    Raises FieldError, ProfileError, InstallationError, PlanError, KeyDamagedError,
-    ReservationError or OutboxError for what a person must mend, OSError.
+    Raises a MeterError that says what a person must mend, OSError.
     """
 
     def __init__(self, board: Board) -> None:
@@ -87,6 +90,8 @@ class Meter:
 
     async def run(self) -> None:
         """Runs until the board says stop; then ends cleanly, so that no seq is lost."""
+        gc.collect()
+        gc.threshold(COLLECT_EVERY_BYTES)
         self._inform()
         self._board.log(INFO, "meter %s starts, boot %d" % (self.meter_id, self._journal.boot))
         sampling = self._start("sampling", self._sampling.run)

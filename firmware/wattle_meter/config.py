@@ -18,7 +18,7 @@ import json
 from wattle_wire import cose, quantity, sample, topics
 from wattle_wire.errors import WireError
 
-from wattle_meter import outbox
+from wattle_meter import outbox, small_file
 from wattle_meter.fields import FieldError, Fields
 from wattle_meter.line import PARITIES, Line
 from wattle_meter.modbus import UNIT_MAX, UNIT_MIN
@@ -113,13 +113,11 @@ class Config:
 
 
 def load(path: str) -> Config:
-    """Reads and checks the configuration file at `path`. Raises FieldError, OSError."""
-    source = path.split("/")[-1]
-    with open(path, "rb") as file:
-        data = file.read(CONFIG_BYTES_MAX + 1)
-    if len(data) > CONFIG_BYTES_MAX:
-        raise FieldError("%s: more than %d bytes" % (source, CONFIG_BYTES_MAX))
-    return parse(data, source)
+    """Reads and checks the configuration file at `path`.
+
+    Raises FieldError, FileTooLargeError, OSError.
+    """
+    return parse(small_file.read(path, CONFIG_BYTES_MAX), path.split("/")[-1])
 
 
 def parse(data: bytes, source: str) -> Config:

@@ -1,13 +1,11 @@
 """From the configuration's devices and their profile files to what can be read in rounds."""
 
-import hashlib
-
 from wattle_meter import profile, read_plan
 from wattle_meter.config import Config, DeviceConfig
 from wattle_meter.errors import MeterError
 from wattle_meter.line import Line
 from wattle_meter.metering import Device
-from wattle_meter.profile import PROFILE_BYTES_MAX, Profile, ProfileError
+from wattle_meter.profile import Profile
 
 
 class InstallationError(MeterError):
@@ -25,7 +23,7 @@ class Installation:
         """Reads the profile files in the folder `profiles`.
 
         `speed` > 1 on a bench: the interval is in bench time, the line in real time. Raises
-        InstallationError, ProfileError, PlanError; OSError for a file that cannot be read.
+        InstallationError, ProfileError, FileTooLargeError, PlanError; OSError.
         """
         self.devices: list[Device] = []
         self.described: list[dict[str, object]] = []
@@ -33,7 +31,7 @@ class Installation:
         plans = []
         for row in config.devices:
             if row.profile not in known:
-                known[row.profile] = _load(profiles, row.profile)
+                known[row.profile] = profile.load(profiles + "/" + row.profile + ".json")
             found, digest = known[row.profile]
             quantities = row.quantities or sorted(found.registers)
             reads = read_plan.plan_reads(found, quantities)
@@ -42,15 +40,6 @@ class Installation:
             self.described.append(_described(row, found, digest, quantities))
         self.line = config.line or _common_line(config, known)
         self.round_ms = read_plan.check_interval(plans, self.line, config.interval_ms // speed)
-
-
-def _load(folder: str, name: str) -> tuple[Profile, bytes]:
-    source = name + ".json"
-    with open(folder + "/" + source, "rb") as file:
-        data = file.read(PROFILE_BYTES_MAX + 1)
-    if len(data) > PROFILE_BYTES_MAX:
-        raise ProfileError("%s: more than %d bytes" % (source, PROFILE_BYTES_MAX))
-    return profile.parse(data, source), bytes(hashlib.sha256(data).digest())
 
 
 def _described(

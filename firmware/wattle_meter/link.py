@@ -231,7 +231,7 @@ class Link(Handler):
     async def _rest(self, wait_ms: int) -> None:
         try:
             await asyncio.wait_for(self._work.wait(), wait_ms / 1000)
-        except asyncio.TimeoutError:  # noqa: UP041 - MicroPython has no builtin one
+        except asyncio.TimeoutError:
             pass
         self._work.clear()
 

@@ -16,12 +16,13 @@ Keys of a profile (all required, but `readable` and the texts for people: maker,
                       factor10: the power of ten from the device's unit to Wh, W, var, V, A, Hz}}
 """
 
+import hashlib
 import json
 
 from wattle_wire import quantity
 from wattle_wire.errors import WireError
 
-from wattle_meter import register
+from wattle_meter import register, small_file
 from wattle_meter.errors import MeterError
 from wattle_meter.line import PARITIES, Line
 from wattle_meter.modbus import COUNT_MAX
@@ -67,14 +68,13 @@ class Profile:
     registers_per_read: int
 
 
-def load(path: str) -> Profile:
-    """Reads and checks the profile file at `path`. Raises ProfileError, OSError."""
-    source = path.split("/")[-1]
-    with open(path, "rb") as file:
-        data = file.read(PROFILE_BYTES_MAX + 1)
-    if len(data) > PROFILE_BYTES_MAX:
-        raise ProfileError("%s: more than %d bytes" % (source, PROFILE_BYTES_MAX))
-    return parse(data, source)
+def load(path: str) -> tuple[Profile, bytes]:
+    """(profile, SHA-256 of its file) of the profile file at `path`, checked.
+
+    Raises ProfileError, FileTooLargeError, OSError.
+    """
+    data = small_file.read(path, PROFILE_BYTES_MAX)
+    return parse(data, path.split("/")[-1]), bytes(hashlib.sha256(data).digest())
 
 
 def parse(data: bytes, source: str) -> Profile:

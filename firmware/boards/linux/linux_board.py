@@ -13,7 +13,7 @@ import host
 from bench_clock import BenchClock, host_ms
 from file_store import FileStore
 from serial_port import PosixSerialPort
-from wattle_meter import tls_stream
+from wattle_meter import small_file, tls_stream
 from wattle_meter.board import Board, Files, Random, SerialPort, Stream
 from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
@@ -64,6 +64,7 @@ class LinuxBoard(Board):
         self._options = options
         if options.bench is not None:
             self.speed = options.bench.speed
+        self._contexts: dict[str, object] = {}
         self._stop = host.StopSignals()
 
     def uptime_ms(self) -> int:
@@ -98,7 +99,11 @@ class LinuxBoard(Board):
         return PosixSerialPort(path, line)
 
     async def connect(self, gateway: GatewayConfig, tls_key: bytes) -> Stream:
-        context = tls_stream.context(self._der(gateway.ca), self._der(CERTIFICATE), tls_key)
+        context = self._contexts.get(gateway.ca)
+        if context is None:
+            context = tls_stream.context(self._der(gateway.ca), self._der(CERTIFICATE), tls_key)
+            # Kept: it needs 2 kB in one piece, which a heap that has run for a while may not have.
+            self._contexts[gateway.ca] = context
         return await tls_stream.dial(gateway.host, gateway.port, context, gateway.server_name)
 
     async def stop_requested(self) -> None:
@@ -120,5 +125,4 @@ class LinuxBoard(Board):
         os.rename(path + ".new", path)
 
     def _der(self, name: str) -> bytes:
-        with open(self.folder + "/" + name, "rb") as file:
-            return file.read(CERTIFICATE_BYTES_MAX)
+        return small_file.read(self.folder + "/" + name, CERTIFICATE_BYTES_MAX)

