@@ -8,9 +8,12 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from wattle_hil import replay_plan, serve_device
+from wattle_hil import demo, replay_plan, serve_device
 from wattle_hil.errors import HilError
+from wattle_hil.final_checks import check_again
+from wattle_hil.gateway_control import GatewayControl
 from wattle_hil.programs import find_programs
 from wattle_hil.replay import replay
 from wattle_hil.report.files import PAGE
@@ -38,6 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replays = commands.add_parser("replay", help="a load curve into the ledger, and checked")
     replay_plan.add_arguments(replays)
     replays.set_defaults(run=_replay)
+    shows = commands.add_parser("demo", help="a gateway, meters and loads on this machine")
+    demo.add_arguments(shows)
+    shows.set_defaults(run=_demo)
+    checks = commands.add_parser("check", help="check a run again, from its folder")
+    checks.add_argument("folder", type=Path, help="what `--out` of replay or demo named")
+    checks.set_defaults(run=_check)
     options = parser.parse_args(arguments)
     try:
         with StopSignal() as stop:
@@ -59,6 +68,20 @@ def _replay(options: argparse.Namespace, stop: StopSignal) -> int:
     programs = find_programs()
     plan = replay_plan.plan_replay(options)
     return _summary(replay(plan, programs, _command_line(), stop), plan.folder)
+
+
+def _demo(options: argparse.Namespace, stop: StopSignal) -> int:
+    programs = find_programs()
+    plan = demo.plan_demo(options)
+    return _summary(demo.demo(plan, programs, _command_line(), stop), plan.folder)
+
+
+def _check(options: argparse.Namespace, stop: StopSignal) -> int:
+    folder = RunFolder(options.folder)
+    checks = check_again(GatewayControl(find_programs().gateway, folder.gateway), folder)
+    for check in checks:
+        print(f"[{check.verdict}] {check.name}: {check.detail}")
+    return DONE if all(check.passed for check in checks) else FAILED
 
 
 def _summary(report: Report, folder: RunFolder) -> int:

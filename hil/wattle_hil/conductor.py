@@ -63,6 +63,25 @@ class Conductor:
         self.events.append(Event(self.elapsed_s, text))
         self._view.event(text)
 
+    def start_meters(self, check_time: Callable[[], None]) -> bool:
+        """Enrols and starts all meters and watches until each point is in the ledger.
+
+        check_time: raises when it is too late for that. Gives and raises as `watch`.
+        """
+        self._substation.enrol()
+        self.tell(f"{len(self._substation.plans)} meters are enrolled")
+        self._substation.start_meters()
+        points = self._substation.points()
+
+        def begun() -> bool:
+            check_time()
+            return self._tail.has_all(points, 0)
+
+        if not self.watch(begun):
+            return False
+        self.tell(f"all {len(points)} points are in the ledger")
+        return True
+
     def watch(
         self,
         until: Callable[[], bool],

@@ -91,3 +91,9 @@ def check_promises(broken: Sequence[str], committed: int) -> Check:
     """Whether the ledger kept what it had acknowledged or shown (`durability`)."""
     detail = f"{committed} readings seen in the ledger while it was killed"
     return Check("nothing lost", not broken, "\n".join([detail, *broken]))
+
+
+def check_again(control: GatewayControl, folder: RunFolder) -> list[Check]:
+    """Exports and checks a run that is over. Raises ProcessError, RunError."""
+    export(control, folder)
+    return [check_energy(folder), check_complete(control), check_audit(control)]

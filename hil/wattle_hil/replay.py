@@ -72,21 +72,16 @@ def _run(
     title = f"replay of {plan.load}"
     frames = Frames(title, substation, clock, tail, _load_names(plan))
     conductor = Conductor(substation, frames, tail, view, stop)
+
+    def in_time() -> None:
+        if clock.now_ms() > plan.schedule.first_slot_ms:
+            raise RunError(
+                "the meters did not read before the curve was to begin:"
+                " a lower speed, or fewer meters?"
+            )
+
     with substation.running(clock):
-        substation.enrol()
-        substation.start_meters()
-        points = substation.points()
-
-        def begun() -> bool:
-            if clock.now_ms() > plan.schedule.first_slot_ms:
-                raise RunError(
-                    "the meters did not read before the curve was to begin:"
-                    " a lower speed, or fewer meters?"
-                )
-            return tail.has_all(points, 0)
-
-        _watched(conductor.watch(begun))
-        conductor.tell(f"{len(points)} points are in the ledger")
+        _watched(conductor.start_meters(in_time))
         span_ms = plan.schedule.end_ms - plan.schedule.begin_ms
         _watched(
             conductor.watch(

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from wattle_hil.clock import MAX_SPEED
@@ -16,15 +15,12 @@ from wattle_hil.curve_arguments import (
 from wattle_hil.device_plan import LoadSource, MeterPlan, plan_meters
 from wattle_hil.kill_plan import TARGETS, Kill, plan_kills
 from wattle_hil.points_file import copied
-from wattle_hil.run_folder import RunFolder
-from wattle_hil.schedule import Schedule, schedule
+from wattle_hil.run_folder import RunFolder, new_folder
+from wattle_hil.schedule import Schedule, schedule, start_up_real_s
 from wattle_hil.sdm import MODELS
 
 _MAX_METERS = 32
 _MAX_DEVICES = 8
-# From the start of the gateway to the first reading of every meter: 6 s for four on two cores.
-_START_UP_S = 8.0
-_START_UP_METER_S = 0.5
 # Kills end so long before the curve does that what they interrupt is caught up within the run.
 _QUIET_END_S = 10.0
 
@@ -44,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="sampling interval of the curve's time (default: the shortest possible)",
     )
-    add("--out", type=Path, help="new folder for ledger, logs and report (default: by time)")
+    add("--out", type=Path, help="new folder for ledger, logs, report (default: under build/runs)")
     add(
         "--kill",
         type=_targets,
@@ -78,14 +74,13 @@ class ReplayPlan:
 def plan_replay(options: argparse.Namespace) -> ReplayPlan:
     """Reads the curve and makes the run's folder. Raises the bench's errors."""
     curve = curve_from(options.curve, options)
-    start_up_s = _START_UP_S + _START_UP_METER_S * options.meters
+    start_up_s = start_up_real_s(options.meters)
     plan = schedule(curve, options.speed, options.devices, start_up_s, options.interval)
     from_s = (curve.start_ms - plan.begin_ms) / options.speed / 1_000
     until_s = (curve.end_ms - plan.begin_ms) / options.speed / 1_000 - _QUIET_END_S
     each = options.kills if options.kill else 0
     kills = plan_kills(options.kill, each, options.meters, from_s, until_s, options.seed)
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = RunFolder(options.out or Path(f"replay-{stamp}"))
+    folder = RunFolder(options.out or new_folder("replay"))
     folder.create()
     load = copied(LoadSource(curve, options.curve, curve_columns(options)), folder)
     models = [MODELS[options.device]] * options.meters

@@ -2,9 +2,24 @@
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from wattle_hil.errors import RunError
+from wattle_hil.parts import PartMissingError
+from wattle_hil.parts.folder import build_folder
+
+
+def new_folder(kind: str) -> Path:
+    """A name for the folder of a run, by kind and time, under the build folder.
+
+    Raises RunError when there is no build folder.
+    """
+    try:
+        build = build_folder()
+    except PartMissingError as error:
+        raise RunError(f"{error}, or give --out") from error
+    return build / "runs" / f"{kind}-{datetime.now(UTC).strftime('%Y%m%d-%H%M%S')}"
 
 
 class RunFolder:

@@ -6,6 +6,7 @@ import signal
 from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PIPE_BYTES = 512
 
 
 class StopSignal:
@@ -40,6 +41,12 @@ class StopSignal:
         if not self.requested:
             select.select([self._read_fd], [], [], seconds)
         return self.requested
+
+    def clear(self) -> None:
+        """Forgets the signal that came, so that the next one can be asked for again."""
+        if self.requested:
+            self.requested = False
+            os.read(self._read_fd, _PIPE_BYTES)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if self.requested:

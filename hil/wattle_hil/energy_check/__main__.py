@@ -102,7 +102,8 @@ def _lines(results: list[PointResult], failures: list[str], counts: dict[str, in
         lines.append(
             f"{point.meter}/{point.device}: {result.readings} readings,"
             f" {result.failed_readings} failed, {result.restarts} restarts with"
-            f" {result.slots_in_restarts} slots unread"
+            f" {result.slots_in_restarts} slots unread,"
+            f" the latest read {result.latest_ms} ms or more after its slot"
         )
         for counter, counted_wh in result.counted_wh.items():
             by_curve_wh = result.curve_wh[counter]
@@ -149,6 +150,7 @@ def _document(
                 "counted_wh": result.counted_wh,
                 "curve_wh": {key: f"{float(wh):.6f}" for key, wh in result.curve_wh.items()},
                 "curve_enclosed": result.curve_enclosed,
+                "latest_ms": result.latest_ms,
                 "failures": [asdict(failure) for failure in result.failures],
             }
             for result in results

@@ -108,7 +108,10 @@ def _undeclared(
 
 @dataclass
 class PointResult:
-    """What was found about one point; energies in Wh, None where there was nothing to compare."""
+    """What was found about one point; energies in Wh.
+
+    latest_ms: how long after its slot, at least, the latest reading was taken, by its energy.
+    """
 
     point: Point
     readings: int = 0
@@ -118,6 +121,7 @@ class PointResult:
     counted_wh: dict[str, int] = field(default_factory=dict)
     curve_wh: dict[str, Fraction] = field(default_factory=dict)
     curve_enclosed: bool = False
+    latest_ms: int = 0
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -141,6 +145,8 @@ def check_point(point: Point, samples: list[Signed]) -> PointResult:
         result.failed_readings = max(result.failed_readings, len(taken) - len(good))
         result.failures += _check_integral(point, curve, counter, good, result)
         result.failures += _check_readings(point, curve, counter, initial_wh, good)
+        late_ms = [_late_ms(point, curve, counter, wh - initial_wh, one) for one, wh in good]
+        result.latest_ms = max([result.latest_ms, *late_ms])
     return result
 
 
@@ -178,6 +184,18 @@ def _check_readings(
             expected = f"{counter} {float(least):.3f} to {float(most):.3f} Wh"
             expected += f" within {point.resolution_wh} Wh"
             yield _at(point, reading, "energy", expected, f"{found_wh} Wh")
+
+
+def _late_ms(point: Point, curve: Curve, counter: str, energy_wh: int, reading: Taken) -> int:
+    """How long after its slot the load had used this energy, in ms up to the allowed lateness."""
+    least_ms, most_ms = 0, point.lateness_ms
+    while least_ms < most_ms:
+        middle_ms = (least_ms + most_ms) // 2
+        if curve.energy_wh(counter, reading.time_ms + middle_ms) >= energy_wh:
+            most_ms = middle_ms
+        else:
+            least_ms = middle_ms + 1
+    return least_ms
 
 
 def _check_integral(

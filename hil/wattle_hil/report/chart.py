@@ -90,10 +90,15 @@ def _residual_panel(point: PointRecord, x: Scale, top: int, height: int) -> list
         read.append((float(at_ms), net_wh - now_wh))
         low.append((at_ms, min(late_wh, 0.0) - point.resolution_wh))
         high.append((at_ms, max(late_wh, 0.0) + point.resolution_wh))
-    values = [value for _, value in (*read, *low, *high)]
-    y, lines = _value_axis("Ledger minus curve", "Wh", values or [-1.0, 1.0], top, height)
+    # The scale is that of the readings: a late reading may be allowed far more.
+    bounds = [-2.0 * point.resolution_wh, 2.0 * point.resolution_wh]
+    values = [*bounds, *(value for _, value in read)]
+    y, lines = _value_axis("Ledger minus curve", "Wh", values, top, height)
     if read:
-        band = [f"{x(at):.1f} {y(value):.1f}" for at, value in (*high, *reversed(low))]
+        band = [
+            f"{x(at):.1f} {min(max(y(value), top), top + height):.1f}"
+            for at, value in (*high, *reversed(low))
+        ]
         lines.append(f'<path class="allowed" d="M{"L".join(band)}Z"/>')
     zero = y(0.0)
     lines.append(f'<path class="zero" d="M{_LEFT} {zero:.1f}H{WIDTH - _RIGHT}"/>')
