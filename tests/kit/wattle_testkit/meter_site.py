@@ -32,7 +32,6 @@ ROOT = Path(__file__).resolve().parents[3]
 FIRMWARE = ROOT / "firmware"
 SITE = "substation-7"
 LEDGER_ID = bytes(range(16))
-BOARD_HEAP = "110k"  # what an ESP32 has left for Python
 _START_S = 15.0
 
 
@@ -115,10 +114,10 @@ class MeterSite:
         meter = self.gateway.enrol((folder / proof.PROOF_FILE).read_bytes(), SITE)
         self._admit(meter.meter, folder)
         status_path = self.folder / f"{name}.status"
-        program = [str(interpreter), str(firmware.main)]
+        program = (str(interpreter), str(firmware.main))
         if kind == "rom":
-            image = rom_image.build(self.folder / "firmware.romfs")
-            program[1:] = ["-X", f"heapsize={BOARD_HEAP}", str(rom_image.BOOT), str(image)]
+            image = rom_image.build(self.folder / "firmware.romfs", *rom_image.LINUX_BOARD)
+            program = rom_image.command(interpreter, image, "main")
         arguments = (str(folder), "--status", str(status_path), "--log", "3", *options)
         process = Process(name, (*program, *arguments), self.folder / f"{name}.log")
         return Board(folder, process, meter, status_path)

@@ -1,7 +1,7 @@
-"""Runs the Linux board's program from a ROMFS image: rom_boot.py IMAGE [ARGUMENT...]
+"""Runs a program from a ROMFS image: rom_boot.py IMAGE PROGRAM [ARGUMENT...]
 
-The dialect is MicroPython's. The image is mapped, not read: its bytecode runs where it lies and
-costs no heap, as on a board.
+The dialect is MicroPython's. PROGRAM is a module with main(arguments), which gives the exit code.
+The image is mapped, not read: its bytecode runs where it lies and costs no heap, as on a board.
 """
 
 import gc
@@ -27,6 +27,4 @@ def mount(path: str) -> None:
 mount(sys.argv[1])
 # Loading leaves garbage between what stays: collected often, it leaves no holes in a small heap.
 gc.threshold(2048)
-import main  # noqa: E402 - from the image
-
-sys.exit(main.main(sys.argv[2:]))
+sys.exit(__import__(sys.argv[2]).main(sys.argv[3:]))

