@@ -47,15 +47,15 @@ class Admission:
         self._entries_max = entries_max
 
     def admit(
-        self, driver: LedgerDriver, at: Now, samples: Sequence[tuple[bytes, Checked]]
+        self, driver: LedgerDriver, at: Now, samples: Sequence[Checked]
     ) -> tuple[list[Admitted], Progress]:
-        """Admit samples (raw, checked), in any order; one durable write for all of them."""
+        """Admit samples in any order; one durable write for all of them."""
         batch = _Batch(driver, self._epoch, at, self._entries_max)
-        # Lowest first: of two ranges that compete for the last place the lower one counts.
-        for raw, checked in sorted(samples, key=lambda pair: (pair[1].meter, pair[1].seq)):
-            batch.take(raw, checked)
+        # Lowest first: of two that compete for the last place the lower one counts.
+        for checked in sorted(samples, key=lambda sample: (sample.meter, sample.seq)):
+            batch.take(checked)
         for meter, checked in batch.new:
-            driver.checked.remember(meter.signing_key, checked.digest, checked.signature)
+            driver.memory.remember(meter.signing_key, checked.signed)
         progress = driver.add(batch.rows, at)
         return batch.admitted, progress
 
@@ -75,11 +75,11 @@ class _Batch:
         self.new: list[tuple[Meter, Checked]] = []
         self.admitted: list[Admitted] = []
 
-    def take(self, raw: bytes, checked: Checked) -> None:
+    def take(self, checked: Checked) -> None:
         """Decide on one sample."""
-        self.admitted.append(Admitted(checked, self._effect(raw, checked)))
+        self.admitted.append(Admitted(checked, self._effect(checked)))
 
-    def _effect(self, raw: bytes, checked: Checked) -> str | Refused:
+    def _effect(self, checked: Checked) -> str | Refused:
         known = self._meter(checked.meter)
         if known is None:
             kid = checked.meter.hex()
@@ -91,38 +91,39 @@ class _Batch:
             return Refused(downlink.REVOKED, "the meter is revoked", checked.seq)
         kept = self._kept(checked)
         if kept is not None:
-            return self._repeat_or_fork(raw, checked, kept)
+            return self._repeat_or_fork(checked, kept)
         if any(run.first <= checked.seq <= run.last for run in chain.runs):
             return REPEAT  # a gap that was closed: nothing to compare it with
         if self._is_full(checked.meter):
             return Refused(downlink.BUSY, "the pool is full", checked.seq)
-        self._store(raw, checked)
+        self._store(checked)
         self.new.append((meter, checked))
         return STORED
 
-    def _repeat_or_fork(self, raw: bytes, checked: Checked, kept: bytes) -> str:
-        if kept == raw:
+    def _repeat_or_fork(self, checked: Checked, kept: bytes) -> str:
+        if kept == checked.signed.raw:
             return REPEAT
-        ledger_id = self._epoch.ledger_id
-        one = signed_sample.parse(kept, ledger_id)
-        if one.digest == checked.digest:
+        one = signed_sample.parse(kept, self._epoch.ledger_id)
+        if one.digest == checked.signed.digest:
             return REPEAT  # the same content, signed once more
         shown = state_key("fork", checked.meter, checked.seq) in self._driver.state
         if not shown and self._pending(entry.EVIDENCE, checked.meter, checked.seq) is None:
-            self._accuse(one, signed_sample.parse(raw, ledger_id))
+            self._accuse(one, checked.signed)
         return FORK
 
-    def _store(self, raw: bytes, checked: Checked) -> None:
+    def _store(self, checked: Checked) -> None:
+        signed = checked.signed
+        readings = signed.sample.readings
         self._append(
             PoolEntry(
                 0,
                 entry.SAMPLE,
-                checked.meter,
+                signed.kid,
                 checked.seq,
-                checked.digest,
-                checked.first_ms,
-                checked.last_ms,
-                entry.encode(entry.SAMPLE, raw, self._epoch.constants.entry_bytes_max),
+                signed.digest,
+                readings[0].time_ms,
+                readings[-1].time_ms,
+                entry.encode(entry.SAMPLE, signed.raw, self._epoch.constants.entry_bytes_max),
             )
         )
         self._counts[checked.meter] = self._counts.get(checked.meter, 0) + 1

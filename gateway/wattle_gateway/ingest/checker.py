@@ -14,20 +14,24 @@ from wattle_wire.sample import SAMPLE_BYTES_MAX
 
 from wattle_gateway.ledger import crypto, signed_sample
 from wattle_gateway.ledger.errors import LedgerError, SignatureError
+from wattle_gateway.ledger.signed_sample import SignedSample
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A sample whose signature holds under the enrolled key of `meter` (kid)."""
+    """A sample whose signature holds under the enrolled key of its meter."""
 
-    meter: bytes
-    seq: int
-    digest: bytes
-    signature: bytes
-    boot: int
-    clock: str
-    first_ms: int
-    last_ms: int
+    signed: SignedSample
+
+    @property
+    def meter(self) -> bytes:
+        """kid of the meter."""
+        return self.signed.kid
+
+    @property
+    def seq(self) -> int:
+        """Its sequence number."""
+        return self.signed.sample.seq
 
 
 @dataclass(frozen=True)
@@ -65,23 +69,14 @@ def check(raw: bytes, key: bytes | None, ledger_id: bytes) -> Checked | Refused:
         if isinstance(error.__cause__, WireSignatureError):
             return Refused(downlink.BAD_SIGNATURE, str(error))
         return Refused(downlink.MALFORMED, str(error))
-    sample = signed.sample
     if key is None:
-        return Refused(downlink.NOT_ENROLLED, f"kid {signed.kid.hex()}", sample.seq)
+        detail = f"kid {signed.kid.hex()}"
+        return Refused(downlink.NOT_ENROLLED, detail, signed.sample.seq)
     try:
         crypto.verify(key, signed.digest, signed.signature)
     except SignatureError as error:
-        return Refused(downlink.BAD_SIGNATURE, str(error), sample.seq)
-    return Checked(
-        signed.kid,
-        sample.seq,
-        signed.digest,
-        signed.signature,
-        sample.boot,
-        sample.clock,
-        sample.readings[0].time_ms,
-        sample.readings[-1].time_ms,
-    )
+        return Refused(downlink.BAD_SIGNATURE, str(error), signed.sample.seq)
+    return Checked(signed)
 
 
 def check_chunk(

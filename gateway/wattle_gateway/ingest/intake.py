@@ -111,7 +111,7 @@ class Intake:
                 message.done()
 
     async def _admit(self, good: list[tuple[Message, Checked]]) -> None:
-        samples = [(message.payload, checked) for message, checked in good]
+        samples = [checked for _, checked in good]
         try:
             admitted = await self._ledger.step(
                 lambda driver, at: self._admission.admit(driver, at, samples)
@@ -132,14 +132,14 @@ class Intake:
             self._refuse(message, checked.meter, effect)
             return
         self._desk.count({STORED: "stored", REPEAT: "repeat", FORK: "fork"}[effect])
-        seen = self._desk.of(checked.meter)
+        seen, sample = self._desk.of(checked.meter), checked.signed.sample
         repeated = effect != STORED
         self._desk.note(
             replace(
                 seen,
                 at_ms=self._now_ms(),
-                clock=checked.clock,
-                boot=max(seen.boot, checked.boot),
+                clock=sample.clock,
+                boot=max(seen.boot, sample.boot),
                 repeats=seen.repeats + repeated,
             )
         )

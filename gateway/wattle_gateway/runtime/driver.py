@@ -23,7 +23,7 @@ from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.crypto import Sign
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.runtime.checked import CheckedSignatures
+from wattle_gateway.runtime.ingest_memory import IngestMemory
 from wattle_gateway.runtime.queue import EntryQueue
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import ledger_rows, schema
@@ -66,7 +66,7 @@ class LedgerDriver:
             self.state = ledger_rows.load_state(self._database)
             self.head = stored.commit
             self._edge = stored.edge
-            self.checked = CheckedSignatures()
+            self.memory = IngestMemory()
             self.queue = EntryQueue(self._database, self._epoch)
             self._uncommitted: dict[BlockRef, VerifiedBlock] = {}
             self._engine = self._recover(stored.leader)
@@ -96,9 +96,8 @@ class LedgerDriver:
             for row in entries:
                 self.queue.insert(connection, row)
         progress = self._progress()
-        for row in entries:
-            if row.kind == entry.SAMPLE and row.meter is not None:
-                self._report(progress, row.meter)
+        for meter in sorted({row.meter for row in entries if row.meter is not None}):
+            self._report(progress, meter)
         return self._offer(now, progress)
 
     def tick(self, now: Now) -> Progress:
@@ -178,7 +177,13 @@ class LedgerDriver:
     def _execute(self, connection: sqlite3.Connection, commit: Commit) -> Executed:
         blocks = [self._uncommitted.pop(header.ref) for header in commit.blocks]
         executed = contracts.execute(
-            self.state, self.head, commit, blocks, self._epoch, self.checked.verify
+            self.state,
+            self.head,
+            commit,
+            blocks,
+            self._epoch,
+            self.memory.verify,
+            self.memory.parse,
         )
         by_place = {(made.block.author, made.block.round): made for made in blocks}
         times = {}
@@ -187,7 +192,7 @@ class LedgerDriver:
             row = self.queue.settle(connection, body, outcome)
             if outcome.leaf is not None and outcome.kind == entry.SAMPLE:
                 times[row.digest] = ledger_rows.SampleTimes(row.first_ms, row.last_ms)
-            self.checked.forget(row.digest)
+            self.memory.forget(row.digest)
         self._edge = ledger_rows.insert_executed(connection, commit, executed, self._edge, times)
         for key, value in executed.changes:
             if value is None:
@@ -221,4 +226,4 @@ class LedgerDriver:
     def _check_again(self, header: Block, by_ref: dict[BlockRef, Block]) -> VerifiedBlock:
         entries = ledger_rows.load_entries(self.connection, header.epoch, header.ref)
         own_parent = by_ref.get(header.parents[0])
-        return block_format.check(header, entries, self._epoch, own_parent, self.checked.verify)
+        return block_format.check(header, entries, self._epoch, own_parent, self.memory.verify)
