@@ -1,7 +1,7 @@
 """The end of every run: everything becomes final and stops, is checked and reported."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
 
 from wattle_hil.conductor import Conductor
 from wattle_hil.deadline import Deadline
@@ -53,31 +53,23 @@ def bring_to_an_end(
     return checks[-1]
 
 
-def write_note(
-    substation: Substation,
-    title: str,
-    command: str,
-    seed: int,
-    speed: int,
-    load_names: Mapping[str, str],
-) -> None:
-    """Notes what the run is, once its meters have ids. load_names: by the plan's name."""
-    points = tuple(
-        PointNote(
-            substation.meter_ids[plan.name],
-            device.number,
-            load_names[plan.name],
-            device.model.name,
-        )
-        for plan in substation.plans
-        for device in plan.devices
-    )
-    started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    RunNote(title, command, started, seed, speed, points).write(substation.folder.run)
+@dataclass(frozen=True)
+class RunTitle:
+    """What a run is called in its report. load_names: of the meters' loads, by the plan's name."""
+
+    title: str
+    command: str
+    started: str
+    seed: int
+    load_names: Mapping[str, str]
 
 
 def conclude(
-    substation: Substation, conductor: Conductor, complete: Check, times: ReadingTimes
+    run: RunTitle,
+    substation: Substation,
+    conductor: Conductor,
+    complete: Check,
+    times: ReadingTimes,
 ) -> Report:
     """Exports, checks and reports a run whose processes have ended.
 
@@ -85,6 +77,7 @@ def conclude(
     """
     real_s = conductor.elapsed_s
     folder, control, promises = substation.folder, substation.control, conductor.promises
+    _write_note(run, substation)
     ledger_id = str(control.status()["ledger_id"])
     write_points(folder, substation.plans, substation.meter_ids, ledger_id, times)
     export(control, folder)
@@ -105,3 +98,19 @@ def conclude(
     )
     write_report(report, folder.path)
     return report
+
+
+def _write_note(run: RunTitle, substation: Substation) -> None:
+    points = tuple(
+        PointNote(
+            substation.meter_ids[plan.name],
+            device.number,
+            run.load_names[plan.name],
+            device.model.name,
+        )
+        for plan in substation.plans
+        for device in plan.devices
+    )
+    speed = substation.clock.speed
+    note = RunNote(run.title, run.command, run.started, run.seed, speed, points)
+    note.write(substation.folder.run)

@@ -64,13 +64,11 @@ class Conductor:
         self._view.event(text)
 
     def start_meters(self, check_time: Callable[[], None]) -> bool:
-        """Enrols and starts all meters and watches until each point is in the ledger.
+        """Starts all meters and watches until each point is in the ledger.
 
         check_time: raises when it is too late for that. Gives and raises as `watch`.
         """
-        self._substation.enrol()
-        self.tell(f"{len(self._substation.plans)} meters are enrolled")
-        self._substation.start_meters()
+        self._substation.start_meters(self.tell)
         points = self._substation.points()
 
         def begun() -> bool:

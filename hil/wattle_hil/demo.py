@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wattle_hil.clock import MAX_SPEED, BenchClock, host_ms
-from wattle_hil.conclusion import bring_to_an_end, conclude, write_note
+from wattle_hil.conclusion import RunTitle, bring_to_an_end, conclude
 from wattle_hil.conductor import Conductor
 from wattle_hil.curve_arguments import whole_number
 from wattle_hil.curve_csv import CurveColumns, write_curve
@@ -95,28 +95,27 @@ def demo(plan: DemoPlan, programs: Programs, command: str, stop: StopSignal) -> 
 
     Raises the bench's errors; KeyboardInterrupt when it is stopped before it has begun.
     """
-    substation = Substation(plan.folder, programs, plan.meters, plan.schedule.interval_ms)
+    began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    run = RunTitle("Demonstration", command, began, plan.seed, plan.load_names)
     with LiveView() as view:
+        view.event(f"files in {plan.folder.path}")
         clock = BenchClock(plan.schedule.begin_ms, host_ms(), plan.schedule.speed)
-        substation.prepare(clock)
-        speed = plan.schedule.speed
-        write_note(substation, "Demonstration", command, plan.seed, speed, plan.load_names)
-        view.event(f"{len(plan.meters)} boards are provisioned; files in {plan.folder.path}")
-        conductor, complete, times = _run(plan, substation, clock, view, stop)
+        interval_ms = plan.schedule.interval_ms
+        substation = Substation(plan.folder, programs, plan.meters, interval_ms, clock)
+        conductor, complete, times = _run(plan, run, substation, view, stop)
         view.event("checking")
-        return conclude(substation, conductor, complete, times)
+        return conclude(run, substation, conductor, complete, times)
 
 
 def _run(
-    plan: DemoPlan, substation: Substation, clock: BenchClock, view: View, stop: StopSignal
+    plan: DemoPlan, run: RunTitle, substation: Substation, view: View, stop: StopSignal
 ) -> tuple[Conductor, Check, ReadingTimes]:
     """From the first process to the last."""
+    clock, interval_ms = substation.clock, plan.schedule.interval_ms
     tail = LedgerTail(plan.folder.followed)
-    title = f"demonstration at speed {plan.schedule.speed}, Ctrl-C ends it"
-    frames = Frames(title, substation, clock, tail, plan.load_names)
+    frames = Frames(f"{run.title}, Ctrl-C ends it", substation, tail, run.load_names)
     conductor = Conductor(substation, frames, tail, view, stop)
-    interval_ms = plan.schedule.interval_ms
-    with substation.running(clock):
+    with substation.running():
         if not conductor.start_meters(lambda: None):
             raise KeyboardInterrupt
         from_ms = (clock.now_ms() // interval_ms + 1) * interval_ms
@@ -124,12 +123,9 @@ def _run(
         conductor.watch(lambda: end_s is not None and conductor.elapsed_s >= end_s)
         # Asked to end is not asked to give up: what was read is still to become final.
         stop.clear()
-        # The slot before the last one: its reading is under way at the latest.
+        # The slot before the last one: it was read, or is being read, for sure.
         until_ms = (clock.now_ms() // interval_ms - 1) * interval_ms
         conductor.tell("waiting until everything is final")
         complete = bring_to_an_end(substation, conductor, tail, until_ms)
-    return (
-        conductor,
-        complete,
-        ReadingTimes(interval_ms, plan.schedule.lateness_ms, from_ms, until_ms),
-    )
+    times = ReadingTimes(interval_ms, plan.schedule.lateness_ms, from_ms, until_ms)
+    return conductor, complete, times

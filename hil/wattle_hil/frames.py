@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from wattle_hil.clock import BenchClock
 from wattle_hil.device_plan import DevicePlan, MeterPlan
 from wattle_hil.ledger_tail import LedgerTail, PointTail
 from wattle_hil.live_view import Frame, GatewayRow, PointRow
@@ -21,13 +20,11 @@ class Frames:
         self,
         title: str,
         substation: Substation,
-        clock: BenchClock,
         tail: LedgerTail,
         load_names: Mapping[str, str],
     ) -> None:
         self._title = title
         self._substation = substation
-        self._clock = clock
         self._tail = tail
         self._load_names = load_names
         self._rates: deque[tuple[float, int]] = deque()
@@ -76,6 +73,6 @@ class Frames:
             samples=self._tail.samples,
             samples_per_s=(last - first) / (last_s - first_s) if last_s > first_s else 0.0,
             refused=", ".join(f"{name} {count}" for name, count in refused.items()) or "none",
-            bench_ms=self._clock.now_ms(),
-            speed=self._clock.speed,
+            bench_ms=self._substation.clock.now_ms(),
+            speed=self._substation.clock.speed,
         )

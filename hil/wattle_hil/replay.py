@@ -1,8 +1,11 @@
 """`wattle-hil replay`: a load curve through meters and gateway into the ledger, and checked."""
 
+from datetime import UTC, datetime
+
 from wattle_hil.clock import BenchClock, host_ms
-from wattle_hil.conclusion import bring_to_an_end, conclude, write_note
+from wattle_hil.conclusion import RunTitle, bring_to_an_end, conclude
 from wattle_hil.conductor import Conductor
+from wattle_hil.curve import iso_utc
 from wattle_hil.errors import RunError
 from wattle_hil.frames import Frames
 from wattle_hil.ledger_tail import LedgerTail
@@ -21,34 +24,17 @@ def replay(plan: ReplayPlan, programs: Programs, command: str, stop: StopSignal)
 
     Raises the bench's errors; KeyboardInterrupt when somebody asks to stop.
     """
-    substation = Substation(plan.folder, programs, plan.meters, plan.schedule.interval_ms)
+    names = {meter.name: plan.load for meter in plan.meters}
+    began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    run = RunTitle(f"Replay of {plan.load}", command, began, plan.seed, names)
     with LiveView() as view:
         _announce(plan, view)
-        substation.prepare(_clock(plan))
-        title = f"Replay of {plan.load}"
-        names = _load_names(plan)
-        write_note(substation, title, command, plan.seed, plan.schedule.speed, names)
-        conductor, complete = _run(plan, substation, view, stop)
+        clock = BenchClock(plan.schedule.begin_ms, host_ms(), plan.schedule.speed)
+        interval_ms = plan.schedule.interval_ms
+        substation = Substation(plan.folder, programs, plan.meters, interval_ms, clock)
+        conductor, complete = _run(plan, run, substation, view, stop)
         view.event("checking")
-        return conclude(substation, conductor, complete, _times(plan.schedule))
-
-
-def _load_names(plan: ReplayPlan) -> dict[str, str]:
-    return {meter.name: plan.load for meter in plan.meters}
-
-
-def _times(schedule: Schedule) -> ReadingTimes:
-    return ReadingTimes(
-        schedule.interval_ms,
-        schedule.lateness_ms,
-        schedule.first_slot_ms,
-        schedule.last_slot_ms,
-    )
-
-
-def _clock(plan: ReplayPlan) -> BenchClock:
-    """The bench clock, beginning now."""
-    return BenchClock(plan.schedule.begin_ms, host_ms(), plan.schedule.speed)
+        return conclude(run, substation, conductor, complete, _times(plan.schedule))
 
 
 def _announce(plan: ReplayPlan, view: View) -> None:
@@ -63,34 +49,39 @@ def _announce(plan: ReplayPlan, view: View) -> None:
     )
 
 
+def _times(schedule: Schedule) -> ReadingTimes:
+    return ReadingTimes(
+        schedule.interval_ms,
+        schedule.lateness_ms,
+        schedule.first_slot_ms,
+        schedule.last_slot_ms,
+    )
+
+
 def _run(
-    plan: ReplayPlan, substation: Substation, view: View, stop: StopSignal
+    plan: ReplayPlan, run: RunTitle, substation: Substation, view: View, stop: StopSignal
 ) -> tuple[Conductor, Check]:
-    """From the first process to the last. The bench clock begins when this does."""
-    clock = _clock(plan)
+    """From the first process to the last."""
+    clock, schedule = substation.clock, plan.schedule
     tail = LedgerTail(plan.folder.followed)
-    title = f"replay of {plan.load}"
-    frames = Frames(title, substation, clock, tail, _load_names(plan))
+    frames = Frames(run.title, substation, tail, run.load_names)
     conductor = Conductor(substation, frames, tail, view, stop)
 
     def in_time() -> None:
-        if clock.now_ms() > plan.schedule.first_slot_ms:
+        if clock.now_ms() > schedule.first_slot_ms:
             raise RunError(
-                "the meters did not read before the curve was to begin:"
-                " a lower speed, or fewer meters?"
+                f"not every meter was in the ledger at {iso_utc(schedule.first_slot_ms)}, when"
+                " readings must begin: choose a lower speed, or fewer meters"
             )
 
-    with substation.running(clock):
+    def progress() -> float:
+        done_ms = clock.now_ms() - schedule.begin_ms
+        return min(1.0, done_ms / (schedule.end_ms - schedule.begin_ms))
+
+    with substation.running():
         _watched(conductor.start_meters(in_time))
-        span_ms = plan.schedule.end_ms - plan.schedule.begin_ms
-        _watched(
-            conductor.watch(
-                lambda: clock.now_ms() >= plan.schedule.end_ms,
-                lambda: min(1.0, (clock.now_ms() - plan.schedule.begin_ms) / span_ms),
-                plan.kills,
-            )
-        )
-        complete = bring_to_an_end(substation, conductor, tail, plan.schedule.last_slot_ms)
+        _watched(conductor.watch(lambda: clock.now_ms() >= schedule.end_ms, progress, plan.kills))
+        complete = bring_to_an_end(substation, conductor, tail, schedule.last_slot_ms)
     return conductor, complete
 
 

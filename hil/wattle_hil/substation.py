@@ -8,8 +8,8 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,23 @@ _LEAST_RATING_W = 1_000
 
 
 class Substation:
-    """Use it as: prepare(), then `with running(clock)`: enrol(), start_meters()."""
+    """One gateway and its meters. Use: `with running(): start_meters(..)`, then watch.
+
+    clock: the bench clock of all; the ledger begins at its time. meter_ids: by the plan's name,
+    once the boards are provisioned. lines, meters: likewise, once they run.
+    """
 
     def __init__(
-        self, folder: RunFolder, programs: Programs, plans: Sequence[MeterPlan], interval_ms: int
+        self,
+        folder: RunFolder,
+        programs: Programs,
+        plans: Sequence[MeterPlan],
+        interval_ms: int,
+        clock: BenchClock,
     ) -> None:
         self.folder = folder
         self.plans = tuple(plans)
+        self.clock = clock
         self.control = GatewayControl(programs.gateway, folder.gateway)
         self.lines: dict[str, Line] = {}
         self.meters: dict[str, Process] = {}
@@ -64,54 +74,54 @@ class Substation:
             folder.followed,
         )
 
-    def prepare(self, clock: BenchClock) -> None:
-        """Makes gateway and boards; nothing runs yet. Raises ProcessError.
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Makes the ledger, serves the serial lines and starts the gateway, for a block's length.
 
-        clock: the ledger begins at its time; another one may be used to run.
+        Whatever is left at its end is killed. Raises ProcessError, LineError.
         """
-        clock.save(self.folder.clock)
+        self.clock.save(self.folder.clock)
         self.control.call(
             *("init", "--name", SITE, "--site", SITE, "--host", _HOST),
             *("--port", str(_free_port()), "--bench-clock", str(self.folder.clock)),
         )
-        with ThreadPoolExecutor(_TOOLS_AT_ONCE) as pool:
-            ids = list(pool.map(self._provision, self.plans))
-        self.meter_ids = {plan.name: found for plan, found in zip(self.plans, ids, strict=True)}
-
-    @contextlib.contextmanager
-    def running(self, clock: BenchClock) -> Iterator[None]:
-        """Serial lines and gateway, for the length of the block; whatever is left then is killed.
-
-        Raises ProcessError or DeadlineError when the gateway does not start.
-        """
-        clock.save(self.folder.clock)
         with contextlib.ExitStack() as stack:
             for plan in self.plans:
                 devices = [device.emulated() for device in plan.devices]
-                line = Line(self.folder.line(plan.name), devices, clock.now_ms)
+                line = Line(self.folder.line(plan.name), devices, self.clock.now_ms)
                 self.lines[plan.name] = stack.enter_context(line)
             stack.enter_context(self._group)
             self._group.start(self.gateway)
-            self.control.wait_until_running(self.gateway, Deadline(START_DEADLINE_S))
-            self._group.start(self.follower)
             yield
 
-    def enrol(self) -> None:
-        """Puts all meters on the ledger and their certificates on the boards."""
-        with ThreadPoolExecutor(_TOOLS_AT_ONCE) as pool:
-            list(pool.map(self._enrol, self.plans))
+    def start_meters(self, tell: Callable[[str], None]) -> None:
+        """Provisions and enrols all meters and starts the firmware of each as soon as it can.
 
-    def start_meters(self) -> None:
-        """Starts the firmware of every meter."""
-        for plan in self.plans:
-            command = (
-                *self._interpreter(plan),
-                str(self.folder.board(plan.name)),
-                *("--bench-clock", str(self.folder.clock)),
-                *("--status", str(self.folder.meter_status(plan.name))),
-            )
-            log = self.folder.log(plan.name)
-            self.meters[plan.name] = self._group.start(Process(plan.name, command, log))
+        Raises ProcessError or DeadlineError when something does not come about.
+        """
+        with ThreadPoolExecutor(_TOOLS_AT_ONCE) as pool:
+            # The boards need nothing of the gateway but its site file, so both can go on at once.
+            provisioned = pool.map(self._provision, self.plans)
+            self.control.wait_until_running(self.gateway, Deadline(START_DEADLINE_S))
+            self._group.start(self.follower)
+            names = (plan.name for plan in self.plans)
+            self.meter_ids = dict(zip(names, provisioned, strict=True))
+            tell(f"the gateway runs, {len(self.plans)} boards are provisioned")
+            enrolments = {pool.submit(self._enrol, plan): plan for plan in self.plans}
+            for enrolment in as_completed(enrolments):
+                enrolment.result()
+                self._start_meter(enrolments[enrolment])
+        tell("all meters are enrolled and started")
+
+    def _start_meter(self, plan: MeterPlan) -> None:
+        command = (
+            *self._interpreter(plan),
+            str(self.folder.board(plan.name)),
+            *("--bench-clock", str(self.folder.clock)),
+            *("--status", str(self.folder.meter_status(plan.name))),
+        )
+        log = self.folder.log(plan.name)
+        self.meters[plan.name] = self._group.start(Process(plan.name, command, log))
 
     def stop_meters(self) -> None:
         """Ends the meters cleanly. Raises ProcessError when one does not end so."""

@@ -22,7 +22,11 @@ LATENESS_MS = 300
 START_MS = 1_700_000_000_000
 INITIAL_WH = 5_000
 
-ROW = ("meter", "seq", "device", "time_ms", "st", "ei_wh", "ee_wh", "p_w", "raw")
+COMMIT_DELAY_MS = 2_000
+ROW = (
+    *("meter", "seq", "boot", "ledger_index", "commit", "commit_time_ms", "classes", "clock"),
+    *("time_ms", "device", "st", "ei_wh", "ee_wh", "p_w", "raw"),
+)
 
 
 @dataclass
@@ -84,7 +88,7 @@ class Export:
                 gaps, seq, boot, prev = [(seq, 1_023, 1)], 1_024, 2, None
             time_ms = START_MS + second * 1_000
             raw, prev = self._sample(seq, boot, prev, time_ms, gaps)
-            self.rows.append(self._row(seq, time_ms, raw))
+            self.rows.append(self._row(seq, boot, time_ms, raw))
             seq, gaps = seq + 1, []
 
     def _sample(
@@ -100,10 +104,17 @@ class Export:
         reading = Reading(1, time_ms, "G", values)
         return self.meter.signed(Sample(EUI64, seq, boot, prev, "S", [reading], gaps=gaps))
 
-    def _row(self, seq: int, time_ms: int, raw: bytes) -> dict[str, str]:
+    def _row(self, seq: int, boot: int, time_ms: int, raw: bytes) -> dict[str, str]:
+        place = len(self.rows)
         return {
             "meter": self.meter.kid.hex(),
             "seq": str(seq),
+            "boot": str(boot),
+            "ledger_index": str(2 * place),
+            "commit": str(place + 1),
+            "commit_time_ms": str(time_ms + COMMIT_DELAY_MS),
+            "classes": "gap" if boot > 1 and self.rows[-1]["boot"] != str(boot) else "",
+            "clock": "S",
             "device": "1",
             "time_ms": str(time_ms),
             "st": "G",
