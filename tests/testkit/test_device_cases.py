@@ -28,6 +28,13 @@ def test_wants_300_kilobytes():
 
 def helper():
     raise AssertionError("no case")
+
+
+def made(text):
+    return lambda: print(text)
+
+
+test_is_assigned = made("made by a function")
 """
 
 
@@ -54,7 +61,13 @@ def cases(tmp_path: Path) -> Path:
 
 def test_each_case_has_its_own_result(cases: Path, bits: int) -> None:
     results = device_cases.run(cases, bits)
-    assert [*results] == ["test_passes", "test_fails", "test_wants_300_kilobytes"]
+    assert [*results] == [
+        "test_passes",
+        "test_fails",
+        "test_wants_300_kilobytes",
+        "test_is_assigned",
+    ]
+    assert results["test_is_assigned"].output == "made by a function"
     assert results["test_passes"].passed
     assert results["test_passes"].output == "seen on the way"
     failed = results["test_fails"]
@@ -124,11 +137,14 @@ def test_pytest_shows_every_case_on_every_interpreter(cases: Path) -> None:
         "cases_planted.py::test_passes": "PASSED",
         "cases_planted.py::test_fails": "FAILED",
         "cases_planted.py::test_wants_300_kilobytes": "PASSED",
+        "cases_planted.py::test_is_assigned": "PASSED",
         "cases_planted.py::micropython64::test_passes": "PASSED",
         "cases_planted.py::micropython64::test_fails": "FAILED",
         "cases_planted.py::micropython64::test_wants_300_kilobytes": "PASSED",
+        "cases_planted.py::micropython64::test_is_assigned": "PASSED",
         "cases_planted.py::micropython32::test_passes": "PASSED",
         "cases_planted.py::micropython32::test_fails": "FAILED",
         "cases_planted.py::micropython32::test_wants_300_kilobytes": "FAILED",
+        "cases_planted.py::micropython32::test_is_assigned": "PASSED",
     }
     assert "sums are off (on micropython32)" in done.stdout

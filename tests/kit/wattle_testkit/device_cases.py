@@ -44,7 +44,7 @@ def run(path: Path, bits: int, names: Sequence[str] = ()) -> dict[str, CaseResul
     Raises PartMissingError when there is no such interpreter.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = names or [function.name for function in _case_functions(tree)]
+    names = names or [name for name, _ in _cases(tree)]
     heap = _heap(tree) if bits == 32 else None
     command = [
         parts.micropython(bits),
@@ -93,12 +93,15 @@ def _results(output: str, names: Sequence[str], ending: str) -> dict[str, CaseRe
     return results
 
 
-def _case_functions(tree: ast.Module) -> list[ast.FunctionDef]:
-    return [
-        node
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    ]
+def _cases(tree: ast.Module) -> list[tuple[str, int]]:
+    """(name, line) of each case: a function, or a name that one is assigned to."""
+    cases = []
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+                if name.startswith("test_"):
+                    cases.append((name, node.lineno))
+    return cases
 
 
 def _heap(tree: ast.Module) -> str | None:
@@ -145,9 +148,9 @@ class DeviceCases(pytest.Collector):
 
     def collect(self) -> Iterator[DeviceCase]:
         """One item a function; nothing of the file is run to find them."""
-        for function in _case_functions(ast.parse(self.path.read_text(encoding="utf-8"))):
-            item: DeviceCase = DeviceCase.from_parent(self, name=function.name)
-            item.line = function.lineno - 1
+        for name, line in _cases(ast.parse(self.path.read_text(encoding="utf-8"))):
+            item: DeviceCase = DeviceCase.from_parent(self, name=name)
+            item.line = line - 1
             # Keeps the items of one process in one worker of a parallel run.
             item.add_marker(pytest.mark.xdist_group(f"{self.path.stem}-{self.bits}"))
             yield item
