@@ -114,7 +114,7 @@ class MeterSite:
         meter = self.gateway.enrol((folder / proof.PROOF_FILE).read_bytes(), SITE)
         self._admit(meter.meter, folder)
         status_path = self.folder / f"{name}.status"
-        program = (str(interpreter), str(firmware.main))
+        program: tuple[str, ...] = (str(interpreter), str(firmware.main))
         if kind == "rom":
             image = rom_image.build(self.folder / "firmware.romfs", *rom_image.LINUX_BOARD)
             program = rom_image.command(interpreter, image, "main")

@@ -1,0 +1,220 @@
+"""Sampling: each slot read once or reported, never delayed by signing."""
+
+import asyncio
+
+from wattle_meter.board import Board
+from wattle_meter.clock import WallClock
+from wattle_meter.grid import Grid
+from wattle_meter.sampling import WAITING_MAX, Sampling
+from wattle_testkit.meter_fakes import FakeClock, run, settle
+from wattle_wire import sample
+from wattle_wire.sample import READINGS_MAX, Reading
+
+T = 1700006400000  # a full hour
+NUMBERS = [1, 2]
+
+
+class FakeBoard(Board):
+    """Uptime that runs `speed` times as fast as the fake clock."""
+
+    def __init__(self, speed=1):
+        self.clock = FakeClock()
+        self.speed = speed
+
+    def uptime_ms(self):
+        return self.clock.now_ms * self.speed
+
+
+class FakeMetering:
+    """Rounds that take `round_ms` of the clock and give `status`."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.round_ms = 100
+        self.status = "G"
+        self.budgets = []
+
+    async def read_round(self, slot_ms, budget_ms):
+        self.budgets.append(budget_ms)
+        self.clock.now_ms += self.round_ms
+        return [Reading(number, slot_ms, self.status, {"ei": 7}) for number in NUMBERS]
+
+
+class Bench:
+    """Sampling at one a second that begins at T."""
+
+    def __init__(self, speed=1, interval_ms=1000):
+        self.board = FakeBoard(speed)
+        self.clock = self.board.clock
+        self.metering = FakeMetering(self.clock)
+        self.wall = WallClock(0, 0, speed)
+        self.wall.inform(0, T)
+        self.sampling = Sampling(self.board, Grid(interval_ms), self.metering, NUMBERS, self.wall)
+
+    def until(self, now_ms):
+        """Steps until the clock shows `now_ms`."""
+        while self.clock.now_ms < now_ms:
+            wait_ms = run(self.sampling.step())
+            self.clock.now_ms += min(wait_ms, now_ms - self.clock.now_ms)
+
+    def take(self):
+        state, readings = run(self.sampling.take())
+        sample.encode(sample.Sample(bytes(8), 1, 1, None, state, readings))
+        return state, [
+            (reading.device, reading.time_ms - T, reading.status) for reading in readings
+        ]
+
+
+def test_a_round_at_each_slot():
+    bench = Bench()
+    bench.until(100)
+    assert bench.take() == ("I", [(1, 0, "G"), (2, 0, "G")])
+    assert bench.sampling.is_empty()
+    bench.until(1100)
+    assert bench.take() == ("I", [(1, 1000, "G"), (2, 1000, "G")])
+    assert bench.metering.budgets == [1000, 1000]
+
+
+def test_slots_that_wait_for_a_signature_share_a_sample():
+    bench = Bench()
+    bench.until(2500)
+    assert bench.take()[1] == [
+        (1, 0, "G"),
+        (2, 0, "G"),
+        (1, 1000, "G"),
+        (2, 1000, "G"),
+        (1, 2000, "G"),
+        (2, 2000, "G"),
+    ]
+
+
+def test_a_sample_takes_as_many_rounds_as_it_can_hold():
+    bench = Bench()
+    bench.until((READINGS_MAX // 2 - 1) * 1000 + 100)
+    state, readings = bench.take()
+    assert len(readings) == READINGS_MAX
+    assert bench.sampling.is_empty()
+
+
+def test_a_slow_round_leaves_slots_unread_and_says_so():
+    bench = Bench()
+    bench.metering.round_ms = 2600
+    bench.until(2600)
+    bench.metering.round_ms = 100
+    bench.until(3500)
+    assert bench.take()[1] == [
+        (1, 0, "G"),
+        (2, 0, "G"),
+        (1, 1000, "E"),
+        (2, 1000, "E"),
+        (1, 2000, "E"),
+        (2, 2000, "E"),
+        (1, 3000, "G"),
+        (2, 3000, "G"),
+    ]
+    assert bench.sampling.counts["missed_slots"] == 2
+
+
+def test_failed_readings_are_kept_and_counted():
+    bench = Bench()
+    bench.metering.status = "T"
+    bench.metering.read_round = failing(bench)
+    bench.until(500)
+    assert bench.take()[1] == [(1, 0, "T"), (2, 0, "T")]
+    assert bench.sampling.counts["failed_readings"] == 2
+
+
+def failing(bench):
+    async def read_round(slot_ms, budget_ms):
+        return [Reading(number, slot_ms, "T", {"ei": "T"}) for number in NUMBERS]
+
+    return read_round
+
+
+def test_a_change_of_the_clock_state_starts_a_new_sample():
+    bench = Bench()
+    bench.until(500)
+    bench.wall.ask(500, bytes(16))
+    bench.wall.answer(500, bytes(16), T + 500)
+    bench.until(1500)
+    assert bench.take() == ("I", [(1, 0, "G"), (2, 0, "G")])
+    assert bench.take() == ("S", [(1, 1000, "G"), (2, 1000, "G")])
+
+
+def test_a_jump_of_the_clock_is_no_row_of_missed_slots():
+    for jump_ms in (3600000, -3600000, 86400000 + 250):
+        bench = Bench()
+        bench.until(500)
+        bench.wall.ask(500, bytes(16))
+        bench.sampling.clock_set(bench.wall.answer(500, bytes(16), T + 500 + jump_ms))
+        bench.until(2500)
+        assert bench.sampling.counts["missed_slots"] == 0, jump_ms
+        assert bench.take()[1] == [(1, 0, "G"), (2, 0, "G")]
+        _, readings = bench.take()
+        times = [row[1] - jump_ms for row in readings]
+        assert 0 <= times[0] <= 1000
+        assert (T + readings[0][1]) % 1000 == 0
+
+
+def test_a_clock_set_back_never_mixes_times_in_one_sample():
+    bench = Bench()
+    bench.until(1500)
+    bench.wall.inform(1500, T + 1500 - 30000)
+    bench.sampling.clock_set(-30000)
+    bench.until(2500)
+    assert [row[1] for row in bench.take()[1]] == [0, 0, 1000, 1000]
+    assert [row[1] for row in bench.take()[1]] == [-29000, -29000, -28000, -28000]
+
+
+def test_a_small_correction_reads_no_slot_twice():
+    for jump_ms in (-400, -10, 10, 400):
+        bench = Bench()
+        bench.until(1450)
+        bench.sampling.clock_set(bench.wall.inform(1450, T + 1450 + jump_ms))
+        bench.until(3550)
+        times = [row[1] for row in bench.take()[1] if row[0] == 1]
+        assert times == [0, 1000, 2000, 3000], (jump_ms, times)
+
+
+def test_what_could_not_be_signed_comes_first_again():
+    bench = Bench()
+    bench.until(500)
+    state, readings = run(bench.sampling.take())
+    bench.sampling.give_back(state, readings)
+    bench.until(1500)
+    assert [row[1] for row in bench.take()[1]] == [0, 0, 1000, 1000]
+
+
+def test_on_a_bench_the_interval_is_in_bench_time():
+    bench = Bench(speed=60, interval_ms=60000)
+    bench.until(2500)
+    times = [row[1] for row in bench.take()[1] if row[0] == 1]
+    assert times == [0, 60000, 120000]
+    assert bench.metering.budgets == [1000, 1000, 1000]
+
+
+def test_reading_pauses_when_nobody_signs():
+    bench = Bench()
+
+    async def main():
+        reading = asyncio.create_task(step_for_ever(bench))
+        for _ in range(5):
+            await settle()
+        rounds = bench.sampling.counts["rounds"]
+        bench.clock.now_ms += 5000
+        await settle()
+        assert bench.sampling.counts["rounds"] == rounds == WAITING_MAX // len(NUMBERS)
+        _, readings = await bench.sampling.take()
+        assert len(readings) == READINGS_MAX
+        await settle()
+        reading.cancel()
+        assert bench.sampling.counts["rounds"] > rounds
+        assert bench.sampling.counts["missed_slots"] == 4
+
+    asyncio.run(main())
+
+
+async def step_for_ever(bench):
+    while True:
+        bench.clock.now_ms += await bench.sampling.step()
+        await asyncio.sleep(0)
