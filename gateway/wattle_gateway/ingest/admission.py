@@ -11,7 +11,7 @@ from wattle_wire import downlink
 
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.contracts import registry
-from wattle_gateway.contracts.chain import Chain
+from wattle_gateway.contracts.chain import Chain, expire
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import key as state_key
 from wattle_gateway.ingest.checker import Checked, Refused
@@ -164,9 +164,11 @@ class _Batch:
 
     def _meter(self, kid: bytes) -> tuple[Meter, Chain] | None:
         if kid not in self._meters:
-            state = self._driver.state
+            state, open_ms = self._driver.state, self._epoch.constants.gap_open_ms
             found = registry.meter(state, kid)
-            self._meters[kid] = (
-                None if found is None else (found, registry.chain(state, kid, found.first_seq))
-            )
+            if found is None:
+                self._meters[kid] = None
+            else:
+                chain = registry.chain(state, kid, found.first_seq)
+                self._meters[kid] = (found, expire(chain, self._at.unix_ms, open_ms))
         return self._meters[kid]
