@@ -59,7 +59,7 @@ class LinuxBoard(Board):
         self.clock = TickClock()
         self.random = HostRandom()
         self.store = FileStore(folder + "/nvs")
-        self.platform = "linux, micropython %d.%d.%d" % sys.implementation[1][:3]
+        self.platform = "linux, micropython %d.%d.%d" % sys.implementation.version[:3]
         self.protection = "file"
         self._options = options
         if options.bench is not None:

@@ -56,7 +56,7 @@ def command(interpreter: Path, image: Path, program: str) -> tuple[str, ...]:
 def _modules(sources: Iterable[Path]) -> Iterable[bytes]:
     for source in sorted(sources):
         compiled = subprocess.run(
-            [_MPY_CROSS, "-O2", "-s", source.name, "-o", "-", source],
+            [_MPY_CROSS, "-s", source.name, "-o", "-", source],
             check=True,
             capture_output=True,
         ).stdout

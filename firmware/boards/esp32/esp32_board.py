@@ -1,0 +1,138 @@
+"""The ESP32: wireless network, UART, NVS and the flash file system as the meter's board.
+
+In the configuration, `board` is {"uart": {"number", "tx", "rx", "direction"?},
+"wifi": {"ssid", "password"}}; `direction` is the pin of an RS-485 transceiver's DE and /RE.
+"""
+
+import asyncio
+import os
+import sys
+
+import machine
+import network
+import tls
+from nvs_store import NvsStore
+from serial_port import UartSerialPort
+from wattle_meter import small_file, tls_stream
+from wattle_meter.app import ERROR, INFO, Meter
+from wattle_meter.board import Board, Files, Random, SerialPort, Stream
+from wattle_meter.config import GatewayConfig
+from wattle_meter.directory import Directory
+from wattle_meter.errors import MeterError
+from wattle_meter.fields import Fields
+from wattle_meter.line import Line
+from wattle_meter.ticks import TickClock
+
+CERTIFICATE = "tls.crt.der"
+CERTIFICATE_BYTES_MAX = 4096
+# Association and DHCP take seconds; the MQTT client gives a whole connection 20 s.
+WIFI_MS = 15000
+WIFI_POLL_MS = 100
+# The longest the event loop stands still is a name look-up without an answer, about 15 s.
+WATCHDOG_MS = 60000
+_UART_MAX = 2
+_PIN_MAX = 48
+_SSID_CHARS_MAX = 32  # IEEE 802.11
+_PASSWORD_CHARS_MAX = 63  # WPA2 passphrase
+_LEVELS = "EWID"
+
+
+class ChipRandom(Random):
+    """The chip's random source; it is a true one while the radio is on."""
+
+    def bytes(self, count: int) -> bytes:
+        return os.urandom(count)
+
+
+class Esp32Board(Board):
+    """The board that this runs on."""
+
+    def __init__(self) -> None:
+        self.folder = ""  # the root of the flash file system
+        self.clock = TickClock()
+        # First, because of the random source: see ChipRandom.
+        self._wifi = network.WLAN(network.STA_IF)
+        self._wifi.active(True)
+        self.random = ChipRandom()
+        self.store = NvsStore("wattle")
+        self.platform = "esp32, micropython %d.%d.%d" % sys.implementation.version[:3]
+        self.protection = "file"  # NVS is not encrypted unless flash encryption is burnt in
+        self._ssid = self._password = ""
+        self._contexts: dict[str, tls.SSLContext] = {}
+        self._watchdog: machine.WDT | None = None
+
+    def uptime_ms(self) -> int:
+        return self.clock.ticks_ms()
+
+    def rtc_ms(self) -> int | None:
+        return None  # nothing keeps the chip's clock going while it is without power
+
+    def eui64(self) -> bytes:
+        mac = self._wifi.config("mac")
+        return bytes(mac[:3]) + b"\xff\xfe" + bytes(mac[3:])
+
+    def outbox(self) -> Files:
+        return Directory("/outbox")
+
+    def serial_port(self, line: Line, settings: Fields) -> SerialPort:
+        wifi = settings.child("wifi")
+        self._ssid = wifi.text("ssid", _SSID_CHARS_MAX)
+        self._password = wifi.text("password", _PASSWORD_CHARS_MAX)
+        wifi.done()
+        uart = settings.child("uart")
+        number = uart.integer("number", 0, _UART_MAX)
+        tx = uart.integer("tx", 0, _PIN_MAX)
+        rx = uart.integer("rx", 0, _PIN_MAX)
+        direction = None
+        if uart.get("direction") is not None:
+            direction = uart.integer("direction", 0, _PIN_MAX)
+        uart.done()
+        settings.done()
+        return UartSerialPort(number, tx, rx, direction, line)
+
+    async def connect(self, gateway: GatewayConfig, tls_key: bytes) -> Stream:
+        await self._associate()
+        context = self._contexts.get(gateway.ca)
+        if context is None:
+            trusted = small_file.read("/" + gateway.ca, CERTIFICATE_BYTES_MAX)
+            certificate = small_file.read("/" + CERTIFICATE, CERTIFICATE_BYTES_MAX)
+            context = tls_stream.context(trusted, certificate, tls_key)
+            # Kept: it needs 2 kB in one piece, which a heap that has run for a while may not have.
+            self._contexts[gateway.ca] = context
+        return await tls_stream.dial(gateway.host, gateway.port, context, gateway.server_name)
+
+    async def stop_requested(self) -> None:
+        # From here on the meter runs: if its tasks stand still, the chip starts anew.
+        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+        await asyncio.Event().wait()
+
+    def log(self, level: int, text: str) -> None:
+        if level <= INFO:
+            print(_LEVELS[level], text)
+
+    def status(self, counters: dict[str, object]) -> None:
+        if self._watchdog is not None:
+            self._watchdog.feed()
+
+    async def _associate(self) -> None:
+        """Joins the wireless network if it is not joined. Raises OSError."""
+        if self._wifi.isconnected():
+            return
+        self._wifi.disconnect()
+        self._wifi.connect(self._ssid, self._password)
+        until_ms = self.clock.ticks_ms() + WIFI_MS
+        while not self._wifi.isconnected():
+            if self.clock.ticks_ms() >= until_ms:
+                raise OSError("no wireless network %s" % self._ssid)
+            await self.clock.sleep_ms(WIFI_POLL_MS)
+
+
+def main() -> None:
+    """Runs the meter for ever; returns only if a person must mend something."""
+    board = Esp32Board()
+    try:
+        meter = Meter(board)
+    except (MeterError, OSError, ValueError) as error:
+        board.log(ERROR, "%s: %s" % (type(error).__name__, error))
+        return
+    asyncio.run(meter.run())
