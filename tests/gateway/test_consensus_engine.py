@@ -15,7 +15,7 @@ from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.genesis import Constants
 from wattle_testkit.alliance import CREATED_MS, GRID, Party, epoch_of
-from wattle_testkit.lone_gateway import Disk, LoneGateway
+from wattle_testkit.lone_gateway import Disk, LoneGateway, PowerCutError
 
 EPOCH = epoch_of()
 ENTRY = b"an entry that execution will find void"
@@ -166,6 +166,18 @@ def test_a_restart_before_execution_decides_the_same_commit_again() -> None:
     again = Engine(EPOCH, 0, GRID.sign, disk.recovered(EPOCH)).tick(gateway.now)
     assert again.commits == output.commits
     assert again.to_persist == ()
+
+
+def test_a_payload_cut_off_from_its_rounds_gets_them_at_the_start() -> None:
+    disk = Disk(first_head(EPOCH), writes_left=1)
+    with pytest.raises(PowerCutError):
+        LoneGateway(EPOCH, disk).propose(ENTRY)
+    assert len(disk.blocks) == 1
+    disk.writes_left = None
+    after = LoneGateway(EPOCH, disk)
+    after.tick()
+    assert [block.round for block in after.sent] == [2, 3]
+    assert [outcome.round for outcome in after.outcomes()] == [1]
 
 
 def test_recovered_blocks_with_a_hole_are_refused() -> None:

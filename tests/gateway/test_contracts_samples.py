@@ -304,10 +304,9 @@ class TestEvidence:
         assert registry.chain(ledger.state, BOARD.kid, 1) == before == chain.new_chain(1)
 
     def test_a_signature_that_fails_shows_nothing(self, ledger: CommitChain) -> None:
-        forged = self.OTHER.raw[:-64] + self.ONE.raw[-64:]
-        broken = replace(self.OTHER, raw=forged)
-        for pair in [(self.ONE, broken), (broken, self.ONE)]:
-            assert ledger.one(self.entry(*pair)).effect == VOID
+        for good, bad in [(self.ONE, self.OTHER), (self.OTHER, self.ONE)]:
+            forged = replace(bad, raw=bad.raw[:-64] + good.raw[-64:])
+            assert ledger.one(self.entry(good, forged)).effect == VOID
         assert registry.fork(ledger.state, BOARD.kid, 7) is None
 
     def test_a_meter_that_is_not_enrolled_is_no_ones(self) -> None:

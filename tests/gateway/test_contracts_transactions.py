@@ -182,6 +182,12 @@ class TestEnrol:
         proof = thief.signed("enrol", stolen)
         assert refused(ledger, enrol_with(proof=proof)) == classes.PROOF_FAILS
 
+    def test_5_proof_under_another_kid(self, ledger: CommitChain) -> None:
+        payload = cose.parse_sign1("enrol", EPOCH.ledger_id, BOARD.proof()).payload
+        digest = cose.digest("enrol", EPOCH.ledger_id, bytes(8), payload)
+        proof = cose.sign1(bytes(8), payload, BOARD.sign(digest))
+        assert refused(ledger, enrol_with(proof=proof)) == classes.PROOF_FAILS
+
     def test_5_proof_with_a_link_key_off_the_curve(self, ledger: CommitChain) -> None:
         point_0 = b"\x04" + bytes(64)
         payload = uplink.encode_proof(

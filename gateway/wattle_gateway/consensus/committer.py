@@ -29,7 +29,7 @@ def is_certificate(dag: Dag, epoch: Epoch, block: Block, candidate: BlockRef) ->
     votes = committee.mask_of(
         ref.author
         for ref in block.parents
-        if ref.round == candidate.round + 1 and ref in dag and candidate in dag.get(ref).parents
+        if ref.round == candidate.round + 1 and candidate in dag.get(ref).parents
     )
     return committee.is_quorum(epoch, votes)
 
