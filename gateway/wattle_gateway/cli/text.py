@@ -12,9 +12,16 @@ _MS_MAX = (1 << 53) - 1
 _FILE_COLUMNS = 200
 
 
+class _Output(Console):
+    """Leaves a reader that has gone away to `main`; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Where tables go: the terminal at its width, or a file."""
-    return Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS)
+    return _Output(width=None if sys.stdout.isatty() else _FILE_COLUMNS)
 
 
 def parsed_time(text: str) -> int:
