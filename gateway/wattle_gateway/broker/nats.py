@@ -199,7 +199,7 @@ class NatsBroker:
         if level in ("ERR", "FTL") or not level:
             self._last_line = text
         if level in ("WRN", "ERR", "FTL") and self._may_log():
-            tell = _log.info if level == "WRN" else _log.warning
+            tell = _log.debug if level == "WRN" else _log.warning
             tell("broker says", level=level, text=text)
 
     def _settle_reload(self, failure: str | None) -> None:
