@@ -39,3 +39,7 @@ class ScheduleError(HilError):
 
 class RunError(HilError):
     """The folder of a run cannot be used, or lacks what a run leaves there."""
+
+
+class BenchError(HilError):
+    """Something could not be measured."""

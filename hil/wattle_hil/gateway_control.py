@@ -1,6 +1,8 @@
 """The gateway of a run, reached as its operator reaches it: by its command, and nothing else."""
 
 import json
+import os
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from wattle_hil.processes import Finished, Process, run
 
 COMMAND_DEADLINE_S = 60.0
 _POLL_S = 0.05
+_RECV_BYTES = 65_536
 # Commands that have commands of their own; the folder comes behind them.
 _COMMAND_WORDS = {"meters": 2}
 
@@ -45,6 +48,25 @@ class GatewayControl:
             raise ProcessError(f"status is not JSON: {error}") from error
         assert isinstance(content, dict)
         return content
+
+    def live(self) -> Mapping[str, Any]:
+        """What the running gateway says of itself, asked at its socket: cheap enough to poll.
+
+        Raises ProcessError when none answers.
+        """
+        folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(COMMAND_DEADLINE_S)
+                # A socket's address is short; the folder's path may not be.
+                connection.connect(f"/proc/self/fd/{folder}/{self._admin_socket.name}")
+                connection.sendall(b'{"command": "live"}\n')
+                answer = json.loads(b"".join(iter(lambda: connection.recv(_RECV_BYTES), b"")))
+        except (OSError, ValueError) as error:
+            raise ProcessError(f"the gateway does not answer: {error}") from error
+        finally:
+            os.close(folder)
+        return dict(answer["live"])
 
     def wait_until_running(self, process: Process, deadline: Deadline) -> None:
         """Waits until the gateway answers. Raises ProcessError when it ends, DeadlineError."""

@@ -204,13 +204,22 @@ class Finished:
         return self.output
 
 
-def run(name: str, command: Sequence[str], deadline_s: float) -> Finished:
-    """Runs a program to its end, from any thread. Raises ProcessError unless it ends in time."""
+def run(
+    name: str,
+    command: Sequence[str],
+    deadline_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> Finished:
+    """Runs a program to its end, from any thread. Raises ProcessError unless it ends in time.
+
+    environment: added to the bench's own.
+    """
     try:
         done = subprocess.run(
             [*_guard(), *command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
+            env=os.environ | dict(environment or {}),
             start_new_session=True,
             timeout=deadline_s,
             check=False,

@@ -83,7 +83,7 @@ class Substation:
         self.clock.save(self.folder.clock)
         self.control.call(
             *("init", "--name", SITE, "--site", SITE, "--host", _HOST),
-            *("--port", str(_free_port()), "--bench-clock", str(self.folder.clock)),
+            *("--port", str(free_port()), "--bench-clock", str(self.folder.clock)),
         )
         with contextlib.ExitStack() as stack:
             for plan in self.plans:
@@ -227,7 +227,7 @@ def _rating_w(curve: Curve) -> int:
     return max(_LEAST_RATING_W, -(-peak_uw // UW_PER_W))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A TCP port that nobody uses now."""
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
