@@ -77,6 +77,8 @@ class PaperMeter:
             return False
         self.client.loop_start()
         until(lambda: self._connected.is_set() or self._dropped.is_set(), DEADLINE_S, "an answer")
+        if not self._connected.is_set():
+            self.close()
         return self._connected.is_set()
 
     @property
