@@ -110,7 +110,9 @@ class Link(Handler):
 
     def hello(self) -> Hello:
         self._connection = self._board.random.bytes(uplink.CONNECTION_BYTES)
+        counts = self._delivery.counts
         self._delivery = self._new_delivery()
+        self._delivery.counts = counts  # of the meter's life, not of a connection
         self._asked_at = None
         will = uplink.encode_state(self._connection, False)
         return Hello(

@@ -71,19 +71,18 @@ class MeterSite:
         self.folder = folder
         self.port = _free_port()
         self._group = group
-        self._authority_key = keys.new_p256()
-        self._authority = authority.SiteAuthority.create(self._authority_key, SITE)
+        self.authority = authority.SiteAuthority.create(keys.new_p256(), SITE)
         self._meters: set[MeterAccess] = set()
         link = ec.generate_private_key(ec.SECP256R1())
         self.gateway = ScriptGateway(LEDGER_ID, link)
         self._issue("broker", server=True)
         self._issue(authority.GATEWAY_NAME, server=False)
-        (folder / "authority.pem").write_bytes(authority.pem(self._authority.certificate))
+        (folder / "authority.pem").write_bytes(authority.pem(self.authority.certificate))
         self.broker: Process | None = None
 
     def site_file(self) -> SiteFile:
         """What a technician is given, read back from its file."""
-        der = base64.b64encode(authority.der(self._authority.certificate)).decode()
+        der = base64.b64encode(authority.der(self.authority.certificate)).decode()
         content = {
             "format": 1,
             "ledger_name": "test",
@@ -156,15 +155,15 @@ class MeterSite:
         key = keys.new_p256()
         public = key.public_key()
         if server:
-            issued = self._authority.issue_server(public, ["localhost", "127.0.0.1"])
+            issued = self.authority.issue_server(public, ["localhost", "127.0.0.1"])
         else:
-            issued = self._authority.issue_client(public, name)
+            issued = self.authority.issue_client(public, name)
         keys.save_private(self.folder / f"{name}.key", key)
         (self.folder / f"{name}.pem").write_bytes(authority.pem(issued))
 
     def _admit(self, meter: str, folder: Path) -> None:
         found = proof.verified(folder, LEDGER_ID)
-        issued = self._authority.issue_client(crypto.load_public(found.tls_public), meter)
+        issued = self.authority.issue_client(crypto.load_public(found.tls_public), meter)
         source = self.folder / f"{meter}.pem"
         source.write_bytes(authority.pem(issued))
         certificate.install(folder, source)
