@@ -86,7 +86,7 @@ def _check(options: argparse.Namespace, stop: StopSignal) -> int:
 
 def _summary(report: Report, folder: RunFolder) -> int:
     print(text_report(report), end="")
-    print(f"report: {folder.path / PAGE}")
+    print(f"report: {folder.shown}/{PAGE}")
     return DONE if report.passed else FAILED
 
 

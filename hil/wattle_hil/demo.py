@@ -15,7 +15,7 @@ from wattle_hil.curve_shapes import MAX_DURATION_MS, SHAPES, STEP_MS
 from wattle_hil.device_plan import LoadSource, MeterPlan, plan_meters
 from wattle_hil.frames import Frames
 from wattle_hil.ledger_tail import LedgerTail
-from wattle_hil.live_view import LiveView, View
+from wattle_hil.live_view import LiveView
 from wattle_hil.points_file import ReadingTimes
 from wattle_hil.programs import Programs
 from wattle_hil.report.model import Check, Report
@@ -24,6 +24,7 @@ from wattle_hil.schedule import Schedule, schedule, start_up_real_s
 from wattle_hil.sdm import SDM120, SDM630, Model
 from wattle_hil.stop_signal import StopSignal
 from wattle_hil.substation import Substation
+from wattle_hil.terminal_picture import save_picture
 
 DEFAULT_SPEED = 10
 _MAX_METERS = 16
@@ -51,11 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--speed", type=whole_number(1, MAX_SPEED), default=DEFAULT_SPEED, help="default 10")
     add("--seed", type=int, default=1, help="of the loads (default 1)")
     add("--out", type=Path, help="new folder for ledger, logs, report (default: under build/runs)")
+    add("--picture", type=Path, metavar="FILE.svg", help="draw the last table, for documents")
 
 
 @dataclass(frozen=True)
 class DemoPlan:
-    """A demonstration before it begins. once_s: None = until somebody ends it."""
+    """A demonstration before it begins.
+
+    once_s: None = until somebody ends it. picture: where its last table is to be drawn.
+    """
 
     folder: RunFolder
     meters: Sequence[MeterPlan]
@@ -63,6 +68,7 @@ class DemoPlan:
     load_names: dict[str, str]
     once_s: int | None
     seed: int
+    picture: Path | None
 
 
 def plan_demo(options: argparse.Namespace) -> DemoPlan:
@@ -79,7 +85,7 @@ def plan_demo(options: argparse.Namespace) -> DemoPlan:
     meters = plan_meters(loads, [model for _, model in chosen], devices=1)
     plan = schedule(loads[0].curve, options.speed, 1, start_up_real_s(options.meters))
     names = {meter.name: name for meter, (name, _) in zip(meters, chosen, strict=True)}
-    return DemoPlan(folder, meters, plan, names, options.once, options.seed)
+    return DemoPlan(folder, meters, plan, names, options.once, options.seed, options.picture)
 
 
 def _load(folder: RunFolder, number: int, name: str, length_ms: int, seed: int) -> LoadSource:
@@ -98,7 +104,7 @@ def demo(plan: DemoPlan, programs: Programs, command: str, stop: StopSignal) -> 
     began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     run = RunTitle("Demonstration", command, began, plan.seed, plan.load_names)
     with LiveView() as view:
-        view.event(f"files in {plan.folder.path}")
+        view.event(f"files in {plan.folder.shown}")
         clock = BenchClock(plan.schedule.begin_ms, host_ms(), plan.schedule.speed)
         interval_ms = plan.schedule.interval_ms
         substation = Substation(plan.folder, programs, plan.meters, interval_ms, clock)
@@ -108,7 +114,7 @@ def demo(plan: DemoPlan, programs: Programs, command: str, stop: StopSignal) -> 
 
 
 def _run(
-    plan: DemoPlan, run: RunTitle, substation: Substation, view: View, stop: StopSignal
+    plan: DemoPlan, run: RunTitle, substation: Substation, view: LiveView, stop: StopSignal
 ) -> tuple[Conductor, Check, ReadingTimes]:
     """From the first process to the last."""
     clock, interval_ms = substation.clock, plan.schedule.interval_ms
@@ -121,6 +127,8 @@ def _run(
         from_ms = (clock.now_ms() // interval_ms + 1) * interval_ms
         end_s = None if plan.once_s is None else conductor.elapsed_s + plan.once_s
         conductor.watch(lambda: end_s is not None and conductor.elapsed_s >= end_s)
+        if plan.picture is not None:
+            save_picture(view.picture(), "make demo", plan.picture)
         # Asked to end is not asked to give up: what was read is still to become final.
         stop.clear()
         # The slot before the last one: it was read, or is being read, for sure.

@@ -51,12 +51,15 @@ class Frames:
         return PointRow(
             name=f"{meter_id}/{device.number}",
             load=self._load_names[plan.name],
+            runs_on=self._substation.interpreter_name(plan),
             power_w=None if power_dw is None else power_dw / 10,
-            energy_wh=None if newest is None else newest.import_wh,
+            import_wh=None if newest is None else newest.import_wh,
+            export_wh=None if newest is None else newest.export_wh,
             seq=counters.get("seq"),
             durable=link.get("durable"),
             final=counters.get("final"),
-            classes=", ".join(f"{name} {count}" for name, count in sorted(tail.classes.items())),
+            classes=", ".join(f"{name} {count}" for name, count in sorted(tail.classes.items()))
+            or "none",
             failed_reads=tail.failed,
             state="killed" if not alive else "online" if link.get("connected") else "offline",
         )

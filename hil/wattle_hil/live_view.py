@@ -30,8 +30,10 @@ class PointRow:
 
     name: str
     load: str
+    runs_on: str
     power_w: float | None
-    energy_wh: int | None
+    import_wh: int | None
+    export_wh: int | None
     seq: int | None
     durable: int | None
     final: int | None
@@ -124,6 +126,10 @@ class LiveView:
         elif self._frame is not None:
             self._live.update(self._picture(self._frame), refresh=True)
 
+    def picture(self) -> RenderableType:
+        """What a terminal shows, or would show, now."""
+        return Text() if self._frame is None else self._picture(self._frame)
+
     def _picture(self, frame: Frame) -> RenderableType:
         parts: list[RenderableType] = [_points_table(frame)]
         if frame.gateway is not None:
@@ -137,9 +143,9 @@ class LiveView:
 
 def _points_table(frame: Frame) -> Table:
     table = Table(title=frame.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("point", "load"):
+    for name in ("point", "load", "runs on"):
         table.add_column(name, no_wrap=True)
-    for name in ("power W", "energy Wh", "seq", "durable", "final", "failed"):
+    for name in ("power W", "import Wh", "export Wh", "seq", "durable", "final", "failed"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("classes")
     table.add_column("state", no_wrap=True)
@@ -147,8 +153,10 @@ def _points_table(frame: Frame) -> Table:
         table.add_row(
             row.name,
             row.load,
+            row.runs_on,
             "-" if row.power_w is None else f"{row.power_w:.1f}",
-            *(_count(value) for value in (row.energy_wh, row.seq, row.durable, row.final)),
+            *(_count(value) for value in (row.import_wh, row.export_wh)),
+            *(_count(value) for value in (row.seq, row.durable, row.final)),
             _count(row.failed_reads),
             row.classes,
             Text(row.state, style="green" if row.state == "online" else "red"),
@@ -178,8 +186,9 @@ def plain_lines(frame: Frame) -> list[str]:
     for row in frame.points:
         power = "-" if row.power_w is None else f"{row.power_w:.1f}"
         lines.append(
-            f"{row.name} {row.load}: {power} W, {_count(row.energy_wh)} Wh, seq {_count(row.seq)},"
-            f" durable {_count(row.durable)}, final {_count(row.final)}, classes {row.classes},"
-            f" {row.failed_reads} failed reads, {row.state}"
+            f"{row.name} {row.load}: {power} W, import {_count(row.import_wh)} Wh,"
+            f" export {_count(row.export_wh)} Wh, seq {_count(row.seq)},"
+            f" durable {_count(row.durable)}, final {_count(row.final)},"
+            f" classes {row.classes}, {row.failed_reads} failed reads, {row.state}"
         )
     return lines

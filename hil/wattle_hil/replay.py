@@ -45,7 +45,7 @@ def _announce(plan: ReplayPlan, view: View) -> None:
         view.event(f"gap in the curve: {gap}")
     view.event(
         f"{plan.schedule.real_s:.0f} s at speed {plan.schedule.speed}, a reading every"
-        f" {plan.schedule.interval_ms // 1_000} s of the curve; files in {plan.folder.path}"
+        f" {plan.schedule.interval_ms // 1_000} s of the curve; files in {plan.folder.shown}"
     )
 
 

@@ -1,6 +1,7 @@
 """Where the files of a run stand; a run that is over can be checked and reported again."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,11 @@ class RunFolder:
         self.samples = self.path / "samples.csv"
         self.followed = self.logs / "followed.csv"
         self.energy_check = self.path / "energy_check.json"
+
+    @property
+    def shown(self) -> str:
+        """The path for people: from here, where that is shorter."""
+        return min(str(self.path), os.path.relpath(self.path), key=len)
 
     def create(self) -> None:
         """Makes the folder and those in it. Raises RunError when there is something already."""

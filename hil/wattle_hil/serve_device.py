@@ -1,6 +1,7 @@
 """`wattle-hil device`: an emulated metering device on a pty, for whatever master is at hand."""
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,11 @@ _SHAPE_LENGTH_MS = 7 * 86_400_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("model", choices=sorted(MODELS))
-    parser.add_argument("link", type=Path, help="path of the serial port to make")
+    parser.add_argument(
+        "--port",
+        type=Path,
+        help="path of the serial port to make (default: in the temporary folder)",
+    )
     load = parser.add_mutually_exclusive_group(required=True)
     load.add_argument("--curve", type=Path, metavar="CSV", help="its load, with --time ..")
     load.add_argument("--shape", choices=sorted(SHAPES), help="its load, made from --seed")
@@ -50,12 +55,13 @@ def serve(
     clock = BenchClock(curve.start_ms if options.curve else began_ms, began_ms, options.speed)
     device = EmulatedDevice(options.unit_id, MODELS[options.model], curve, baud=options.baud)
     timing = LineTiming(baud=options.baud, paced=options.paced)
-    with Line(options.link, [device], clock.now_ms, timing):
+    port = options.port or Path(tempfile.gettempdir()) / f"wattle-{options.model}"
+    with Line(port, [device], clock.now_ms, timing):
         for line in curve.summary():
             tell(line)
         tell(
             f"{device.model.name}, unit {options.unit_id}, {options.baud} baud 8N1 on"
-            f" {options.link}; {iso_utc(clock.now_ms())} at speed {options.speed};"
+            f" {port}; {iso_utc(clock.now_ms())} at speed {options.speed};"
             " Ctrl-C ends it"
         )
         stop.wait(None)

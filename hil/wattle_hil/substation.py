@@ -154,6 +154,10 @@ class Substation:
         """The programs that run the meters, each once."""
         return sorted({Path(self._interpreter(plan)[0]) for plan in self.plans})
 
+    def interpreter_name(self, plan: MeterPlan) -> str:
+        """The name of the program that runs a meter: micropython64, micropython32."""
+        return Path(self._interpreter(plan)[0]).name
+
     def gateway_runs(self) -> bool:
         """Whether the gateway answers and its broker accepts connections."""
         status = self.control.status()

@@ -2,15 +2,22 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
+import pytest
 from rich.console import Console
+from wattle_hil.errors import ReportError
 from wattle_hil.live_view import EVENTS_SHOWN, Frame, GatewayRow, LiveView, PointRow, plain_lines
+from wattle_hil.terminal_picture import save_picture
 
 ROW = PointRow(
     name="1f2e3d4c5b6a7988/1",
     load="kettle",
+    runs_on="micropython32",
     power_w=2_012.5,
-    energy_wh=1_234_567,
+    import_wh=1_234_567,
+    export_wh=89,
     seq=40,
     durable=39,
     final=38,
@@ -46,7 +53,14 @@ def test_a_terminal_shows_every_point_and_the_gateway() -> None:
         view.show(FRAME)
         view.event("kill -9 of gateway")
     shown = shown_on(console)
-    for part in ("1f2e3d4c5b6a7988/1", "kettle", "2012.5", "1\u202f234\u202f567", "late 2"):
+    for part in (
+        "1f2e3d4c5b6a7988/1",
+        "kettle",
+        "micropython32",
+        "2012.5",
+        "1\u202f234\u202f567",
+        "late 2",
+    ):
         assert part in shown
     for part in ("12 commits, head 12 ab12cd34", "2007-02-01T00:00:00Z", "kill -9 of gateway"):
         assert part in shown
@@ -77,9 +91,23 @@ def test_a_pipe_gets_lines_from_time_to_time_and_every_event() -> None:
 
 
 def test_what_is_not_known_yet_is_a_dash() -> None:
-    bare = replace(ROW, power_w=None, energy_wh=None, seq=None, durable=None, final=None)
+    bare = replace(
+        ROW, power_w=None, import_wh=None, export_wh=None, seq=None, durable=None, final=None
+    )
     (line,) = plain_lines(replace(FRAME, points=[bare], gateway=None, progress=None))
     assert line == (
-        "1f2e3d4c5b6a7988/1 kettle: - W, - Wh, seq -, durable -, final -, classes late 2,"
-        " 1 failed reads, online"
+        "1f2e3d4c5b6a7988/1 kettle: - W, import - Wh, export - Wh, seq -, durable -, final -,"
+        " classes late 2, 1 failed reads, online"
     )
+
+
+def test_the_picture_of_a_terminal_loads_nothing(tmp_path: Path) -> None:
+    view = LiveView(Console(file=io.StringIO()))
+    view.show(FRAME)
+    save_picture(view.picture(), "make demo", tmp_path / "demo.svg")
+    svg = (tmp_path / "demo.svg").read_text(encoding="utf-8")
+    assert ElementTree.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "kettle" in svg
+    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+    with pytest.raises(ReportError):
+        save_picture(view.picture(), "", tmp_path / "absent" / "demo.svg")

@@ -28,7 +28,7 @@ def test_a_device_is_served_until_it_is_told_to_end(tmp_path: Path, number: int)
     (tmp_path / "load.csv").write_text(CURVE, encoding="utf-8")
     port = tmp_path / "port"
     columns = ("--curve", str(tmp_path / "load.csv"), "--time", "t", "--power", "p", "--unit", "W")
-    served = device("sdm120", str(port), *columns, "--unit-id", "7")
+    served = device("sdm120", "--port", str(port), *columns, "--unit-id", "7")
     try:
         until(port.is_symlink, DEADLINE_S, "the port is there")
         client = ModbusSerialClient(str(port), baudrate=9_600, timeout=2)
@@ -46,7 +46,7 @@ def test_a_device_is_served_until_it_is_told_to_end(tmp_path: Path, number: int)
 
 
 def test_a_made_load_needs_no_file(tmp_path: Path) -> None:
-    served = device("sdm630", str(tmp_path / "port"), "--shape", "office")
+    served = device("sdm630", "--port", str(tmp_path / "port"), "--shape", "office")
     try:
         until((tmp_path / "port").is_symlink, DEADLINE_S, "the port is there")
         served.terminate()
@@ -68,7 +68,7 @@ def test_a_made_load_needs_no_file(tmp_path: Path) -> None:
 def test_what_cannot_be_served_is_said_with_exit_code_2(
     tmp_path: Path, arguments: tuple[str, ...], problem: str
 ) -> None:
-    served = device("sdm120", str(tmp_path / "port"), *arguments)
+    served = device("sdm120", "--port", str(tmp_path / "port"), *arguments)
     said, errors = served.communicate(timeout=DEADLINE_S)
     assert (served.returncode, said) == (2, "")
     assert errors.startswith("wattle-hil: ")
