@@ -24,6 +24,7 @@ INT_MAX = (1 << 63) - 1
 
 _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
 _FALSE, _TRUE, _NULL = 20, 21, 22
+_KEY_MAJORS = (_UINT, _NINT, _TEXT)
 
 
 class Tag:
@@ -36,9 +37,7 @@ class Tag:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Tag) and self.number == other.number and self.value == other.value
-        )
+        return isinstance(other, Tag) and self.number == other.number and self.value == other.value
 
     def __hash__(self) -> int:
         return hash((self.number, repr(self.value)))
@@ -101,45 +100,49 @@ def _head(major: int, argument: int, out: bytearray) -> None:
 
 
 def _encode(value: object, out: bytearray, depth: int) -> None:
-    if depth > NESTING_MAX:
-        raise LimitError("nested deeper than %d" % NESTING_MAX)
-    if value is None:
-        out.append(_SIMPLE << 5 | _NULL)
-    elif value is True:
-        out.append(_SIMPLE << 5 | _TRUE)
-    elif value is False:
-        out.append(_SIMPLE << 5 | _FALSE)
-    elif isinstance(value, int):
-        if not INT_MIN <= value <= INT_MAX:
-            raise LimitError("integer %d, expected int64" % value)
-        if value < 0:
-            _head(_NINT, -1 - value, out)
-        else:
-            _head(_UINT, value, out)
-    elif isinstance(value, (bytes, bytearray)):
-        _head(_BYTES, len(value), out)
-        out.extend(value)
-    elif isinstance(value, str):
+    # What a sample has most of stands first: a gateway does this for every sample it checks.
+    if isinstance(value, str):
         text = value.encode()
         _head(_TEXT, len(text), out)
         out.extend(text)
+    elif value is None or value is True or value is False:  # MicroPython: a bool is no int
+        out.append(_SIMPLE << 5 | (_NULL if value is None else _TRUE if value else _FALSE))
+    elif isinstance(value, int):
+        _encode_int(value, out)
+    elif isinstance(value, dict):
+        _encode_map(value, out, depth)
+    elif isinstance(value, (bytes, bytearray)):
+        _head(_BYTES, len(value), out)
+        out.extend(value)
     elif isinstance(value, (list, tuple)):
+        _check_depth(depth)
         _check_items(len(value))
         _head(_ARRAY, len(value), out)
         for item in value:
             _encode(item, out, depth + 1)
-    elif isinstance(value, dict):
-        _encode_map(value, out, depth)
     elif isinstance(value, Tag):
         if value.number not in _TAGS:
             raise MalformedError("tag %d, expected one of %r" % (value.number, _TAGS))
+        _check_depth(depth)
         _head(_TAG, value.number, out)
         _encode(value.value, out, depth + 1)
     else:
         raise MalformedError("a value of type %s has no encoding" % type(value).__name__)
 
 
+def _encode_int(value: int, out: bytearray) -> None:
+    if 0 <= value < 24:
+        out.append(value)
+    elif not INT_MIN <= value <= INT_MAX:
+        raise LimitError("integer %d, expected int64" % value)
+    elif value < 0:
+        _head(_NINT, -1 - value, out)
+    else:
+        _head(_UINT, value, out)
+
+
 def _encode_map(value: dict[object, object], out: bytearray, depth: int) -> None:
+    _check_depth(depth)
     _check_items(len(value))
     rows = []
     for key in value:
@@ -157,15 +160,19 @@ def _first(row: tuple[bytes, object]) -> bytes:
     return row[0]
 
 
+def _check_depth(depth: int) -> None:
+    if depth >= NESTING_MAX:
+        raise LimitError("nested deeper than %d" % NESTING_MAX)
+
+
 def _check_items(count: int) -> None:
     if count > ITEMS_MAX:
         raise LimitError("%d items in one array or map, expected at most %d" % (count, ITEMS_MAX))
 
 
 def _argument(data: bytes, pos: int, info: int) -> tuple[int, int]:
-    """The argument of a head whose first byte stands before `pos` (RFC 8949 section 3)."""
-    if info < 24:
-        return info, pos
+    """The argument behind a head whose additional information is `info`, 24 or more (RFC 8949
+    section 3), and the position behind it."""
     if info > 27:
         raise MalformedError(
             "head with additional information %d at byte %d, expected a definite length"
@@ -182,19 +189,30 @@ def _argument(data: bytes, pos: int, info: int) -> tuple[int, int]:
 
 
 def _decode(data: bytes, pos: int, depth: int) -> tuple[object, int]:
-    if depth > NESTING_MAX:
-        raise LimitError("nested deeper than %d" % NESTING_MAX)
+    # As in _encode, what a sample has most of stands first.
     if pos >= len(data):
         raise TruncatedError("%d bytes, expected at least %d" % (len(data), pos + 1))
     first = data[pos]
+    pos += 1
+    if first < 24:
+        return first, pos
     major = first >> 5
-    argument, pos = _argument(data, pos + 1, first & 31)
-    if major in (_UINT, _NINT):
+    argument = first & 31
+    if argument > 23:
+        argument, pos = _argument(data, pos, argument)
+    if major == _TEXT:
+        return _decode_string(data, pos, argument, major)
+    if major <= _NINT:
         if argument > INT_MAX:
             raise LimitError("integer beyond int64 before byte %d" % pos)
-        return (argument if major == _UINT else -1 - argument), pos
-    if major in (_BYTES, _TEXT):
+        return (-1 - argument if major else argument), pos
+    if major == _BYTES:
         return _decode_string(data, pos, argument, major)
+    if major == _SIMPLE:
+        return _simple(first), pos
+    _check_depth(depth)
+    if major == _MAP:
+        return _decode_map(data, pos, argument, depth)
     if major == _ARRAY:
         _check_items(argument)
         items = []
@@ -202,19 +220,19 @@ def _decode(data: bytes, pos: int, depth: int) -> tuple[object, int]:
             item, pos = _decode(data, pos, depth + 1)
             items.append(item)
         return items, pos
-    if major == _MAP:
-        return _decode_map(data, pos, argument, depth)
-    if major == _TAG:
-        if argument not in _TAGS:
-            raise MalformedError("tag %d, expected one of %r" % (argument, _TAGS))
-        value, pos = _decode(data, pos, depth + 1)
-        return Tag(argument, value), pos
-    if first & 31 == _FALSE:
-        return False, pos
-    if first & 31 == _TRUE:
-        return True, pos
-    if first & 31 == _NULL:
-        return None, pos
+    if argument not in _TAGS:
+        raise MalformedError("tag %d, expected one of %r" % (argument, _TAGS))
+    value, pos = _decode(data, pos, depth + 1)
+    return Tag(argument, value), pos
+
+
+def _simple(first: int) -> object:
+    if first == _SIMPLE << 5 | _FALSE:
+        return False
+    if first == _SIMPLE << 5 | _TRUE:
+        return True
+    if first == _SIMPLE << 5 | _NULL:
+        return None
     raise MalformedError("byte 0x%02x is no simple value we know (floats are refused)" % first)
 
 
@@ -237,10 +255,10 @@ def _decode_map(data: bytes, pos: int, count: int, depth: int) -> tuple[object, 
     last = b""
     for _ in range(count):
         begin = pos
-        key, pos = _decode(data, pos, depth + 1)
-        if isinstance(key, bool) or not isinstance(key, (int, str)):
+        if begin < len(data) and data[begin] >> 5 not in _KEY_MAJORS:
             raise MalformedError("map key at byte %d, expected int or text" % begin)
-        encoded = bytes(data[begin:pos])
+        key, pos = _decode(data, pos, depth + 1)
+        encoded = data[begin:pos]
         if encoded <= last:
             raise MalformedError("map key at byte %d is not above the one before" % begin)
         last = encoded

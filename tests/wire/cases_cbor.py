@@ -184,3 +184,19 @@ def test_values_without_an_encoding_are_refused() -> None:
         except MalformedError:
             continue
         raise AssertionError(repr(value))
+
+
+def test_an_empty_container_counts_as_one_level_both_ways() -> None:
+    for empty, value in ((b"\x80", []), (b"\xa0", {})):
+        item: object = value
+        for _ in range(cbor.NESTING_MAX - 1):
+            item = [item]
+        data = b"\x81" * (cbor.NESTING_MAX - 1) + empty
+        assert cbor.encode(item) == data
+        assert cbor.decode(data) == item
+        _raises(LimitError, b"\x81" + data)
+        try:
+            cbor.encode([item])
+        except LimitError:
+            continue
+        raise AssertionError("an encoding nested too deeply was made")
