@@ -146,14 +146,20 @@ def _encode_map(value: dict[object, object], out: bytearray, depth: int) -> None
     _check_items(len(value))
     rows = []
     for key in value:
-        if isinstance(key, bool) or not isinstance(key, (int, str)):
-            raise MalformedError("map key %r, expected int or str" % (key,))
-        rows.append((encode(key), key))
+        rows.append((_encode_key(key), key))
     rows.sort(key=_first)
     _head(_MAP, len(rows), out)
     for encoded, key in rows:
         out.extend(encoded)
         _encode(value[key], out, depth + 1)
+
+
+def _encode_key(key: object) -> bytes:
+    if isinstance(key, bool) or not isinstance(key, (int, str)):
+        raise MalformedError("map key %r, expected int or str" % (key,))
+    if isinstance(key, int) and -24 <= key < 24:  # all labels of COSE and SenML that we use
+        return bytes((key if key >= 0 else 0x1F - key,))
+    return encode(key)
 
 
 def _first(row: tuple[bytes, object]) -> bytes:
