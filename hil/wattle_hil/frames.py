@@ -51,7 +51,7 @@ class Frames:
         return PointRow(
             name=f"{meter_id}/{device.number}",
             load=self._load_names[plan.name],
-            runs_on=self._substation.interpreter_name(plan),
+            runs_on=self._substation.word_size(plan),
             power_w=None if power_dw is None else power_dw / 10,
             import_wh=None if newest is None else newest.import_wh,
             export_wh=None if newest is None else newest.export_wh,

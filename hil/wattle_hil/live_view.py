@@ -142,7 +142,7 @@ class LiveView:
 
 
 def _points_table(frame: Frame) -> Table:
-    table = Table(title=frame.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=frame.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("point", "load", "runs on"):
         table.add_column(name, no_wrap=True)
     for name in ("power W", "import Wh", "export Wh", "seq", "durable", "final", "failed"):

@@ -154,9 +154,9 @@ class Substation:
         """The programs that run the meters, each once."""
         return sorted({Path(self._interpreter(plan)[0]) for plan in self.plans})
 
-    def interpreter_name(self, plan: MeterPlan) -> str:
-        """The name of the program that runs a meter: micropython64, micropython32."""
-        return Path(self._interpreter(plan)[0]).name
+    def word_size(self, plan: MeterPlan) -> str:
+        """What a meter's interpreter is, by the end of its name: 64-bit, 32-bit."""
+        return f"{Path(self._interpreter(plan)[0]).name[-2:]}-bit"
 
     def gateway_runs(self) -> bool:
         """Whether the gateway answers and its broker accepts connections."""

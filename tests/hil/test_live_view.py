@@ -14,7 +14,7 @@ from wattle_hil.terminal_picture import save_picture
 ROW = PointRow(
     name="1f2e3d4c5b6a7988/1",
     load="kettle",
-    runs_on="micropython32",
+    runs_on="32-bit",
     power_w=2_012.5,
     import_wh=1_234_567,
     export_wh=89,
@@ -56,7 +56,7 @@ def test_a_terminal_shows_every_point_and_the_gateway() -> None:
     for part in (
         "1f2e3d4c5b6a7988/1",
         "kettle",
-        "micropython32",
+        "32-bit",
         "2012.5",
         "1\u202f234\u202f567",
         "late 2",
