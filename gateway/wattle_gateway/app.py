@@ -24,7 +24,8 @@ from wattle_gateway.broker.nats import NatsBroker
 from wattle_gateway.broker.permissions import MeterAccess
 from wattle_gateway.config import EMBEDDED, BrokerConfig, GatewayConfig
 from wattle_gateway.contracts.registry import Meter
-from wattle_gateway.errors import StoreError
+from wattle_gateway.errors import BrokerError, StoreError
+from wattle_gateway.home import bundle
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ingest import commands, desk
@@ -87,6 +88,7 @@ class Gateway:
         self.meters: dict[bytes, Meter] = {}
         self.head: CommitHead | None = None
         self.broker: NatsBroker | None = None
+        self._registry_changed = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything, serve until `stop` is set, stop everything in the reverse order.
@@ -112,6 +114,7 @@ class Gateway:
             self.intake.run(),
             self.acks.run(),
             self._keep_desk(),
+            self._follow_registry(),
         ]
         if self.broker is not None:
             duties.append(self.broker.supervise())
@@ -127,6 +130,7 @@ class Gateway:
             self.broker = _embedded_broker(self.home, self.config.broker, _access(self.meters))
             parts.push_async_callback(self.broker.stop)
             await self.broker.start()
+        self._renew_bundle()
         self.link = self._make_link()
         parts.push_async_callback(self.link.stop)
         self.link.start()
@@ -198,6 +202,19 @@ class Gateway:
             self.registrar.certificate_of(meter)
         self.registrar.write_revocations(meters)
 
+    def _renew_bundle(self) -> None:
+        """site.json says what config.toml says now."""
+        text = bundle.render(
+            self.identity.genesis,
+            self.identity.author,
+            self.config,
+            self.identity.site_authority,
+        )
+        if self.home.bundle.read_text(encoding="utf-8") != text:
+            draft = self.home.bundle.with_suffix(".new")
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(self.home.bundle)
+
     def _make_link(self) -> MqttLink:
         broker = self.config.broker
         return MqttLink(
@@ -217,6 +234,8 @@ class Gateway:
         self.head = progress.head
         self.acks.moved(progress.head, progress.acks)
         self.registrar.follow(progress)
+        if progress.registry_changed:
+            self._registry_changed.set()
 
     def _set_meters(self, meters: dict[bytes, Meter]) -> None:
         self.meters = meters
@@ -225,9 +244,21 @@ class Gateway:
 
     async def _admit(self, meters: dict[bytes, Meter]) -> None:
         """The registry has changed: tell all parts, and the broker whom to let in."""
+        before = _access(self.meters)
         self._set_meters(meters)
-        if self.broker is not None:
+        if self.broker is not None and _access(meters) != before:
             await self.broker.update(_access(meters))
+
+    async def _follow_registry(self) -> None:
+        """Transactions that nobody waits for, left by a crash, count like any other."""
+        while True:
+            await self._registry_changed.wait()
+            self._registry_changed.clear()
+            meters = await self.ledger.read(LedgerDriver.meters)
+            try:
+                await self._admit(meters)
+            except BrokerError as error:
+                _log.error("broker does not know all meters", error=error)
 
     async def _keep_desk(self) -> None:
         while True:

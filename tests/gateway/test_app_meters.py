@@ -81,9 +81,8 @@ def test_every_connection_is_told_where_the_meter_stands(gateway: GatewayProcess
         meter.await_final(1)
     with PaperMeter(board, gateway) as meter:
         assert meter.await_final(1).durable == 1
-    line = line_of(gateway, board)
-    assert line["connections"] == 2
-    assert line["flaps"] == 1
+    until(lambda: line_of(gateway, board)["connections"] == 2, 10, "written within a second")
+    assert line_of(gateway, board)["flaps"] == 1
 
 
 def test_a_meter_that_is_gone_is_shown_as_gone(gateway: GatewayProcess) -> None:

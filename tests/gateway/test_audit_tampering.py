@@ -11,7 +11,18 @@ from wattle_gateway.audit.ledger_audit import audit_ledger
 from wattle_testkit.alliance import CREATED_MS, Board, genesis_of, reading, sample_entry
 from wattle_testkit.driven_ledger import DrivenLedger
 
-TABLES = ("ledger", "blocks", "entries", "leaves", "commits", "state", "samples", "classes", "pool")
+TABLES = (
+    "ledger",
+    "blocks",
+    "entries",
+    "leaves",
+    "commits",
+    "state",
+    "samples",
+    "totals",
+    "classes",
+    "pool",
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +127,7 @@ def test_a_row_that_vanished_is_found(tampered: sqlite3.Connection, table: str) 
         "INSERT INTO state VALUES (x'01', x'02')",
         "INSERT INTO samples VALUES (x'0102030405060708', 1, 1, 1, 1)",
         "INSERT INTO classes VALUES (x'0102030405060708', 1, 1)",
+        "INSERT INTO totals VALUES (x'0102030405060708', 1, 1, 1)",
         "INSERT INTO entries VALUES (1, x'00')",
         "INSERT INTO leaves VALUES (1000, 1, NULL, 0)",
         "INSERT INTO commits VALUES (1000, 1, 1, x'00')",

@@ -27,6 +27,7 @@ class Replayed:
     edge: RightEdge = field(default_factory=RightEdge)
     state: dict[bytes, bytes] = field(default_factory=dict)
     classes: dict[tuple[bytes, int], int] = field(default_factory=dict)
+    totals: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     samples: int = 0
 
 
@@ -173,6 +174,12 @@ class Executions:
                 seq=outcome.seq,
             )
         self.replayed.samples += 1
+        count, last_seq, last_ms = self.replayed.totals.get(outcome.meter, (0, 0, 0))
+        self.replayed.totals[outcome.meter] = (
+            count + 1,
+            max(last_seq, outcome.seq or 0),
+            max(last_ms, readings[-1].time_ms),
+        )
         for bit in class_bits(outcome.verdict):
             key = (outcome.meter, bit)
             self.replayed.classes[key] = self.replayed.classes.get(key, 0) + 1

@@ -54,6 +54,14 @@ def check_state(connection: sqlite3.Connection, replayed: Replayed) -> Iterator[
     for key in sorted(stored.keys() | replayed.state.keys()):
         if stored.get(key) != replayed.state.get(key):
             yield Difference(f"{_key_text(key)} is not what execution left", "state")
+    totals = {row[0]: row[1:] for row in connection.execute("SELECT * FROM totals")}
+    for meter in sorted(totals.keys() | replayed.totals.keys()):
+        if totals.get(meter) != replayed.totals.get(meter):
+            yield Difference(
+                f"the row says {totals.get(meter)}, expected {replayed.totals.get(meter)}",
+                "totals",
+                meter=meter.hex(),
+            )
     classes = {(row[0], row[1]): row[2] for row in connection.execute("SELECT * FROM classes")}
     for pair in sorted(classes.keys() | replayed.classes.keys()):
         if classes.get(pair) != replayed.classes.get(pair):

@@ -76,7 +76,8 @@ class NatsBroker:
     async def start(self) -> None:
         """Start the broker and wait until it accepts connections; BrokerError if it does not."""
         await self._end_stale()
-        await self._launch()
+        async with self._updating:
+            await self._launch()
 
     async def supervise(self) -> None:
         """Keep the broker alive until cancelled: restart it, with growing pauses, when it ends."""
@@ -94,7 +95,8 @@ class NatsBroker:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, BACKOFF_MAX_S)
             try:
-                await self._launch()
+                async with self._updating:  # an update in between would not reach the new process
+                    await self._launch()
             except BrokerError as error:
                 _log.error("broker does not start", error=error)
 
@@ -154,6 +156,8 @@ class NatsBroker:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            # Ctrl-C in a terminal is for the gateway, which stops the broker in its turn.
+            start_new_session=True,
         )
         self._process = process
         self._pid_file.write_text(f"{process.pid}\n")
@@ -181,6 +185,7 @@ class NatsBroker:
             except ValueError:  # longer than the stream's limit; the rest follows as a line
                 continue
             if not line:
+                self._settle_reload(None)  # the next start reads the file
                 return
             self._take_line(line.decode(errors="replace").rstrip())
 

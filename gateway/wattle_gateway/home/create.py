@@ -17,6 +17,7 @@ from wattle_gateway.store import connection
 
 # The gateway itself reaches its embedded broker by these.
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
+ANY_ADDRESS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,7 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
     site_authority = authority.SiteAuthority.create(pairs["authority"], choice.site)
     certificates = {
         "authority": site_authority.certificate,
-        "broker": site_authority.issue_server(
-            pairs["broker"].public_key(), [*dict.fromkeys([*choice.hosts, *LOCAL_HOSTS])]
-        ),
+        "broker": site_authority.issue_server(pairs["broker"].public_key(), _broker_names(choice)),
         "gateway": site_authority.issue_client(
             pairs["gateway"].public_key(), authority.GATEWAY_NAME
         ),
@@ -93,6 +92,12 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
     # Loading what was written refuses a site or port that `run` would refuse later.
     loaded = config.load(home.config)
     home.bundle.write_text(bundle.render(first, 0, loaded, site_authority), encoding="utf-8")
+
+
+def _broker_names(choice: NewGateway) -> list[str]:
+    """All names by which the broker is reached, each once, the meters' first."""
+    listen = [] if choice.listen in ANY_ADDRESS else [choice.listen]
+    return [*dict.fromkeys([*choice.hosts, *listen, *LOCAL_HOSTS])]
 
 
 def _config_values(choice: NewGateway) -> dict[str, dict[str, str | int]]:

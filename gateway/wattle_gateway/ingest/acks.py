@@ -104,7 +104,7 @@ class AckSender:
 
     def _send(self, kid: bytes, standing: _Standing, now_s: float) -> None:
         meter = self._meters.get(kid)
-        if meter is None or self._head is None:
+        if meter is None or meter.revoked is not None or self._head is None:
             return
         view = standing.view
         ack = Ack(

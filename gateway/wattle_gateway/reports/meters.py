@@ -74,9 +74,10 @@ def _line(
     counts: dict[bytes, dict[str, int]],
     waiting: dict[bytes, int],
 ) -> MeterLine:
-    last_seq, last_ms, samples = connection.execute(
-        "SELECT max(seq), max(last_ms), count(*) FROM samples WHERE meter = ?", (meter.kid,)
+    row = connection.execute(
+        "SELECT samples, last_seq, last_ms FROM totals WHERE meter = ?", (meter.kid,)
     ).fetchone()
+    samples, last_seq, last_ms = row or (0, None, None)
     known = seen.get(meter.kid)
     shown = known or operation_rows.Seen(meter.kid)
     return MeterLine(

@@ -72,9 +72,7 @@ SELECT samples.leaf, leaves.verdict, leaves.commit_index, commits.time_ms, entri
 FROM samples JOIN leaves USING (leaf)
 JOIN commits ON commits.commit_index = leaves.commit_index
 JOIN entries ON entries.id = leaves.entry
-WHERE (:meter IS NULL OR samples.meter = :meter)
-  AND (:from_ms IS NULL OR samples.last_ms >= :from_ms)
-  AND (:to_ms IS NULL OR samples.first_ms < :to_ms)
+WHERE {conditions}
 ORDER BY samples.meter, samples.seq
 """
 
@@ -87,9 +85,14 @@ def rows(
     A quantity that could not be read is its status letter. With `raw` each row has the hex of the
     sample's COSE_Sign1 bytes. Raises StoreError for a damaged entry.
     """
-    found = connection.execute(
-        _QUERY, {"meter": wanted.meter, "from_ms": wanted.from_ms, "to_ms": wanted.to_ms}
-    )
+    asked = {
+        "samples.meter = ?": wanted.meter,
+        "samples.last_ms >= ?": wanted.from_ms,
+        "samples.first_ms < ?": wanted.to_ms,
+    }
+    given = {condition: value for condition, value in asked.items() if value is not None}
+    query = _QUERY.format(conditions=" AND ".join(given) or "true")
+    found = connection.execute(query, tuple(given.values()))
     for leaf, verdict, commit_index, commit_time_ms, body in found:
         signed = _sample_in(leaf, body, ledger_id)
         if signed is not None:

@@ -64,7 +64,11 @@ class WallClock:
         if not self.alarmed:
             self.alarmed = True
             self.jumps += 1
-            _log.error("wall clock jumped, stamping by the monotonic clock", by_ms=wall - expected)
+            _log.error(
+                "wall clock jumped, stamping by the monotonic clock; "
+                "if the wall clock is right now, start the gateway again",
+                by_ms=wall - expected,
+            )
         return expected
 
 

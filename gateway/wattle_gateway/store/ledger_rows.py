@@ -152,6 +152,12 @@ def insert_executed(
         rows.append((outcome.meter, outcome.seq, leaf_index, found.first_ms, found.last_ms))
     connection.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", rows)
     connection.executemany(
+        "INSERT INTO totals VALUES (?, 1, ?, ?) ON CONFLICT (meter) DO UPDATE SET "
+        "samples = samples + 1, last_seq = max(last_seq, excluded.last_seq), "
+        "last_ms = max(last_ms, excluded.last_ms)",
+        [(meter, seq, last_ms) for meter, seq, _, _, last_ms in rows],
+    )
+    connection.executemany(
         "INSERT INTO classes VALUES (?, ?, 1) "
         "ON CONFLICT (meter, class) DO UPDATE SET count = count + 1",
         [(outcome.meter, bit) for outcome in samples for bit in class_bits(outcome.verdict)],

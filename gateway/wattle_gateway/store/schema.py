@@ -80,6 +80,13 @@ CREATE TABLE samples (
     PRIMARY KEY (meter, seq)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE totals (
+    meter BLOB PRIMARY KEY,
+    samples INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL        -- newest reading
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE classes (
     meter BLOB NOT NULL,
     class INTEGER NOT NULL,         -- bit of the verdict; 0: valid
