@@ -6,9 +6,15 @@ import secrets
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from wattle_gateway.home.identity import load_identity
+from wattle_gateway.ledger import crypto, entry, transaction
+from wattle_gateway.runtime.queue import entry_row
+from wattle_gateway.store import connection as database
+from wattle_gateway.store import pool_rows, schema
 from wattle_testkit.alliance import Board, reading
 from wattle_testkit.gateway_process import GatewayProcess, command
 from wattle_testkit.outside_broker import OutsideBroker
@@ -172,6 +178,50 @@ def _workers(pid: int) -> list[int]:
     return [
         child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
+
+
+def test_an_enrolment_that_a_crash_left_behind_is_carried_out(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path / "gateway")
+    board = gateway.board("forgotten")
+    identity = load_identity(gateway.home)
+    raw = transaction.build(
+        board.epoch.ledger_id,
+        identity.member.kid,
+        crypto.signer(identity.block_key),
+        lane=0,
+        nonce=0,
+        until_ms=(1 << 53) - 1,
+        kind=transaction.ENROL,
+        body=transaction.enrol_body(replace(board.enrol(), site="home")),
+    )
+    row = entry_row(entry.encode(entry.TRANSACTION, raw, 60_000), board.epoch.ledger_id)
+    writer = database.open_writer(gateway.home.database, schema.LEDGER, board.epoch.ledger_id)
+    pool_rows.insert(writer, row)
+    writer.close()
+    gateway.start()
+    try:
+        until(lambda: gateway.status()["meters"], 10, "enrolled")
+        until(
+            lambda: board.kid.hex() in (gateway.home.broker / "nats.conf").read_text(),
+            10,
+            "known to the broker",
+        )
+        gateway.enrol(board)  # by now a repetition, which gives the certificate
+        with PaperMeter(board, gateway) as meter:
+            meter.send(board.sample(1))
+            meter.await_durable(1)
+    finally:
+        gateway.kill()
+
+
+def test_site_json_follows_the_configuration(tmp_path: Path) -> None:
+    gateway = GatewayProcess(tmp_path / "gateway")
+    text = gateway.home.config.read_text()
+    gateway.home.config.write_text(text.replace('host = "127.0.0.1"', 'host = "localhost"', 1))
+    gateway.start()
+    gateway.kill()
+    bundle = json.loads(gateway.home.bundle.read_text())
+    assert bundle["broker"] == {"host": "localhost", "port": gateway.port}
 
 
 def test_an_outside_broker_keeps_revoked_meters_out(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from wattle_gateway.broker import nats_config, program
 from wattle_gateway.broker.permissions import MeterAccess
 from wattle_gateway.errors import BrokerError
+from wattle_gateway.home.identity import load_identity
 from wattle_gateway.pki import authority
 from wattle_testkit.alliance import private_key
 from wattle_testkit.gateway_process import GatewayProcess, command, free_port
@@ -67,6 +68,23 @@ def test_a_killed_broker_comes_back_and_traffic_goes_on(gateway: GatewayProcess)
         meter.send(board.sample(2))
         meter.await_durable(2)
         assert gateway.ask("live")["live"]["broker_restarts"] == restarts + 1
+
+
+def test_who_is_turned_away_is_counted(gateway: GatewayProcess, tmp_path: Path) -> None:
+    def refused() -> int:
+        return int(gateway.ask("live")["live"]["broker_refused_connections"])
+
+    before = refused()
+    nobody = gateway.board("nobody")
+    assert not PaperMeter(nobody, gateway, certificate=tmp_path / "none.pem").attempt()
+    until(lambda: refused() > before, 10, "no certificate")
+    before = refused()
+    stranger = tmp_path / "stranger.pem"
+    identity = load_identity(gateway.home)
+    key = private_key("nobody tls").public_key()
+    stranger.write_bytes(authority.pem(identity.site_authority.issue_client(key, nobody.kid.hex())))
+    assert not PaperMeter(nobody, gateway, certificate=stranger).attempt()
+    until(lambda: refused() > before, 10, "a certificate of ours, but not enrolled")
 
 
 def test_the_brokers_own_protocol_is_closed_to_meters(
