@@ -133,7 +133,7 @@ class LiveView:
     def _picture(self, frame: Frame) -> RenderableType:
         parts: list[RenderableType] = [_points_table(frame)]
         if frame.gateway is not None:
-            parts.append(_gateway_text(frame.gateway))
+            parts.append(_gateway_text(frame.gateway, "\n"))
         if frame.progress is not None:
             parts.append(ProgressBar(total=1.0, completed=frame.progress))
         if self._events:
@@ -164,11 +164,12 @@ def _points_table(frame: Frame) -> Table:
     return table
 
 
-def _gateway_text(row: GatewayRow) -> Text:
+def _gateway_text(row: GatewayRow, separator: str) -> Text:
     return Text(
         f"gateway: {grouped(row.commits)} commits, head {row.head}, {grouped(row.samples)} samples,"
-        f" {row.samples_per_s:.1f} a second, refused: {row.refused}; broker {row.broker};"
-        f" {iso_utc(row.bench_ms // 1_000 * 1_000)} at speed {row.speed}"
+        f" {row.samples_per_s:.1f} a second, refused: {row.refused}{separator}"
+        f"broker: {row.broker}, bench clock: {iso_utc(row.bench_ms // 1_000 * 1_000)}"
+        f" at speed {row.speed}"
     )
 
 
@@ -180,7 +181,7 @@ def plain_lines(frame: Frame) -> list[str]:
     """A frame as lines of text."""
     lines = []
     if frame.gateway is not None:
-        lines.append(_gateway_text(frame.gateway).plain)
+        lines.append(_gateway_text(frame.gateway, ", ").plain)
     if frame.progress is not None:
         lines.append(f"{frame.title}: {100 * frame.progress:.0f} %")
     for row in frame.points:

@@ -8,7 +8,7 @@ from rich.terminal_theme import MONOKAI
 
 from wattle_hil.errors import ReportError
 
-_COLUMNS = 118
+_COLUMNS = 122
 # Rich's own format fetches a font from elsewhere.
 _FORMAT = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
