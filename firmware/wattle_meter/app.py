@@ -4,14 +4,12 @@ Sampling, signing, sending and housekeeping are tasks of their own. What fails i
 counted and started again; no task ever dies silently, and none takes another one with it.
 """
 
-import asyncio
 import gc
-import sys
 
 from wattle_wire import topics
 
 from wattle_meter import config, identity
-from wattle_meter.board import Board
+from wattle_meter.board import ERROR, INFO, Board
 from wattle_meter.bus import Bus
 from wattle_meter.clock import WallClock
 from wattle_meter.grid import Grid
@@ -22,10 +20,9 @@ from wattle_meter.metering import Metering
 from wattle_meter.outbox import Outbox
 from wattle_meter.sampling import Sampling
 from wattle_meter.signer import SoftwareSigner
+from wattle_meter.tasks import Tasks
 
 VERSION = "0.1.0"  # of the firmware, in the birth message
-
-ERROR, WARNING, INFO, DETAIL = 0, 1, 2, 3
 
 # Without a threshold garbage fills the heap to its end before each collection, and what is kept
 # for long ends up scattered over all of it.
@@ -36,7 +33,8 @@ HOUSEKEEPING_MS = 1000
 STORE_TIME_EVERY_MS = 600000
 RTC_EVERY_MS = 60000
 STATUS_EVERY_MS = 2000
-RESTART_AFTER_MS = 1000
+# How long to wait before a reading that got no sequence number is tried again.
+RETRY_MS = 1000
 # A stop waits this long for readings that were taken but are not signed yet.
 STOP_MS = 5000
 _TIME = "time"
@@ -86,7 +84,8 @@ class Meter:
             self._clock_set,
         )
         self._signing = False
-        self.counts = {"samples": 0, "restarts": 0, "unsaved": 0}
+        self._tasks = Tasks(board)
+        self.counts = {"samples": 0, "unsaved": 0}
 
     async def run(self) -> None:
         """Runs until the board says stop; then ends cleanly, so that no seq is lost."""
@@ -94,39 +93,22 @@ class Meter:
         gc.threshold(COLLECT_EVERY_BYTES)
         self._inform()
         self._board.log(INFO, "meter %s starts, boot %d" % (self.meter_id, self._journal.boot))
-        sampling = self._start("sampling", self._sampling.run)
-        others = [
-            self._start("recording", self._record),
-            self._start("connection", self._link.client.run),
-            self._start("sending", self._link.send),
-            self._start("housekeeping", self._keep_house),
-        ]
+        tasks = self._tasks
+        tasks.start("sampling", self._sampling.run)
+        tasks.start("recording", self._record)
+        tasks.start("connection", self._link.client.run)
+        tasks.start("sending", self._link.send)
+        tasks.start("housekeeping", self._keep_house)
         await self._board.stop_requested()
-        sampling.cancel()
+        await tasks.stop("sampling")
         await self._signed()
         clean = self._journal.stop()
         self._store_time()
-        for task in others:
-            task.cancel()
-        await self._board.clock.sleep_ms(0)  # lets the connection close itself
+        await tasks.stop_all()
         how = "cleanly" if clean else "with samples that could not be written"
         self._board.log(INFO, "meter %s stops %s" % (self.meter_id, how))
 
     # ---- tasks
-
-    def _start(self, name: str, task):  # type: ignore[no-untyped-def]
-        return asyncio.create_task(self._supervise(name, task))
-
-    async def _supervise(self, name: str, task) -> None:  # type: ignore[no-untyped-def]
-        while True:
-            try:
-                await task()
-            except Exception as error:
-                self.counts["restarts"] += 1
-                self._board.log(ERROR, "%s failed: %s: %s" % (name, type(error).__name__, error))
-                sys.print_exception(error, sys.stderr)  # type: ignore[arg-type]
-                gc.collect()
-            await self._board.clock.sleep_ms(RESTART_AFTER_MS)
 
     async def _record(self) -> None:
         """Signs what sampling has read."""
@@ -140,7 +122,7 @@ class Meter:
                 self.counts["unsaved"] += 1
                 self._sampling.give_back(state, readings)
                 self._board.log(ERROR, "no sequence number: %r" % error)
-                await self._board.clock.sleep_ms(RESTART_AFTER_MS)
+                await self._board.clock.sleep_ms(RETRY_MS)
             finally:
                 self._signing = False
             self._link.wake()
@@ -215,6 +197,7 @@ class Meter:
         gc.collect()
         uptime_ms = self._board.uptime_ms()
         result: dict[str, object] = dict(self.counts)
+        result["restarts"] = self._tasks.restarts
         result.update(self._sampling.counts)
         result.update(self._journal.counts())
         result.update({"bus": self._bus.counts, "link": self._link.status()})

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from wattle_meter.fields import Fields
     from wattle_meter.line import Line
 
+ERROR, WARNING, INFO, DETAIL = 0, 1, 2, 3  # how important a line of the log is
+
 
 class Clock:
     """Time and waiting."""
@@ -160,7 +162,7 @@ class Board:
         raise NotImplementedError
 
     def log(self, level: int, text: str) -> None:
-        """One line about an event; 0 error, 1 warning, 2 information, 3 detail."""
+        """One line about an event; `level` ERROR, WARNING, INFO or DETAIL."""
         raise NotImplementedError
 
     def status(self, counters: dict[str, object]) -> None:

@@ -12,16 +12,24 @@ def keys_of(store: Store, random: Random) -> Keys:
     """The meter's keys; made now if this is its first start.
 
     Raises KeyDamagedError if they are damaged, or gone although this board has signed before:
-    silently another meter is the last thing it may become. Raises OSError.
+    silently another meter is the last thing it may become; or if they are there but the record
+    of used seqs is not: a second sample of one seq is a forgery in everybody's eyes. Raises
+    OSError.
     """
     found = keys.load(store)
     if found is not None:
+        if not reservation.has_begun(store):
+            raise KeyDamagedError(
+                "the board's store has keys but no record of the sequence numbers used with "
+                "them; restore it, or enrol this meter anew with an empty store"
+            )
         return found
-    if reservation.was_used(store):
+    if reservation.was_used(store, FIRST_SEQ):
         raise KeyDamagedError(
             "the board's store has no keys but has used sequence numbers: its keys were lost; "
             "enrol it anew with an empty store"
         )
+    reservation.begin(store, FIRST_SEQ)
     return keys.create(store, random.bytes)
 
 

@@ -10,7 +10,7 @@ from wattle_wire import cose, downlink, p256, structure, topics, uplink
 from wattle_wire.errors import MacError, WireError
 
 from wattle_meter.acks import Delivery
-from wattle_meter.board import Board, Stream
+from wattle_meter.board import INFO, WARNING, Board, Stream
 from wattle_meter.clock import ClockError, WallClock
 from wattle_meter.commands import CommandError, Commands
 from wattle_meter.config import Config, GatewayConfig
@@ -85,7 +85,7 @@ class Link(Handler):
         """Turns to another gateway when it is time; call about once a second."""
         if self._choice.decide(self._journal.samples_wait(), self._clock.ticks_ms()):
             row = self._config.gateways[self._choice.index]
-            self._board.log(1, "link: turning to gateway %s:%d" % (row.host, row.port))
+            self._board.log(WARNING, "link: turning to gateway %s:%d" % (row.host, row.port))
             self.client.drop("another gateway's turn")
 
     def status(self) -> dict[str, object]:
@@ -122,12 +122,12 @@ class Link(Handler):
         )
 
     def opened(self) -> None:
-        self._board.log(2, "link: connected to %s:%d" % (self._gateway.host, self._gateway.port))
+        self._board.log(INFO, "link: connected to %s:%d" % (self._gateway.host, self._gateway.port))
         self._opened = True
         self._work.set()
 
     def closed(self, reason: str) -> None:
-        self._board.log(1, "link: no connection: %s" % reason)
+        self._board.log(WARNING, "link: no connection: %s" % reason)
         self._opened = False
         self._work.set()
 
@@ -271,7 +271,7 @@ class Link(Handler):
 
     def _refuse(self, outcome: str, error: Exception) -> None:
         self.counts[outcome] += 1
-        self._board.log(1, "link: message not taken (%s): %s" % (outcome, error))
+        self._board.log(WARNING, "link: message not taken (%s): %s" % (outcome, error))
 
     def _topic(self, leaf: str) -> str:
         return topics.topic(self._config.site, topics.meter_id(self._signer.kid), leaf)

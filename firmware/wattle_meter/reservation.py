@@ -80,9 +80,19 @@ class Reservation:
         self._store.commit()
 
 
-def was_used(store: Store) -> bool:
-    """Whether seqs were ever reserved in `store`."""
+def begin(store: Store, first_seq: int) -> None:
+    """Notes in `store`, for the commit that makes a new key safe, that none was reserved yet."""
+    store.set(_END, _bytes(first_seq))
+
+
+def has_begun(store: Store) -> bool:
+    """Whether `store` knows which seqs were reserved. Beside a key it must: see begin()."""
     return bool(store.get(_END))
+
+
+def was_used(store: Store, first_seq: int) -> bool:
+    """Whether seqs were ever reserved in `store`."""
+    return (_number(store, _END) or 0) > first_seq
 
 
 def _bytes(number: int) -> bytes:

@@ -7,16 +7,22 @@ the next slot does not wait. When signing falls behind, readings of several slot
 import asyncio
 
 from wattle_wire.quantity import OTHER_ERROR
-from wattle_wire.sample import READINGS_MAX, Reading
+from wattle_wire.sample import READINGS_MAX, SAMPLE_BYTES_MAX, Reading
 
 from wattle_meter.board import Board
 from wattle_meter.clock import WallClock
 from wattle_meter.grid import Grid
 from wattle_meter.metering import Metering
 
-# Readings that wait for a signature; one takes about 300 bytes of heap. When they are that many,
+# Values that wait for a signature; one takes about 40 bytes of heap. When they are that many,
 # reading pauses and the slots passed over are reported as unread.
-WAITING_MAX = READINGS_MAX
+WAITING_VALUES_MAX = 512
+# What readings may take of a sample's 16,384 bytes: the rest holds the meter's own records (gaps,
+# digests) and the envelope, 700 bytes at most.
+READINGS_BYTES_MAX = SAMPLE_BYTES_MAX - 1024
+# Upper bounds of what one reading and one value take in a sample (SPEC section 5).
+_READING_BYTES = 48
+_VALUE_BYTES = 28
 # The wall clock may be set while we wait for a slot of a long interval.
 SLEEP_MS_MAX = 1000
 
@@ -59,7 +65,7 @@ class Sampling:
 
     async def step(self) -> int:
         """Reads the slot that has begun, if any; gives the real ms until the next look."""
-        if self._waiting + len(self._numbers) > max(WAITING_MAX, len(self._numbers)):
+        while self._waiting >= WAITING_VALUES_MAX:
             self._changed.clear()
             await self._changed.wait()
         uptime_ms = self._board.uptime_ms()
@@ -82,38 +88,54 @@ class Sampling:
         return 0
 
     async def take(self) -> tuple[str, list[Reading]]:
-        """Waits for readings; gives (clock state, readings) for one sample, in its order."""
+        """Waits for readings; gives (clock state, readings) for one sample, in its order.
+
+        As many rounds as one sample holds; a round that is larger is shared out.
+        """
         while not self._rounds:
             self._changed.clear()
             await self._changed.wait()
-        state, readings = self._rounds.pop(0)
-        while self._rounds and self._fits(state, readings):
-            readings = readings + self._rounds.pop(0)[1]
-        self._waiting -= len(readings)
+        state = self._rounds[0][0]
+        taken: list[Reading] = []
+        room = READINGS_BYTES_MAX
+        while self._rounds and self._rounds[0][0] == state:
+            readings = self._rounds[0][1]
+            if taken and readings[0].time_ms <= taken[-1].time_ms:
+                break  # the clock was set back: a sample's times rise
+            while readings and len(taken) < READINGS_MAX and room >= _reading_bytes(readings[0]):
+                room -= _reading_bytes(readings[0])
+                taken.append(readings.pop(0))
+            if readings:
+                break
+            self._rounds.pop(0)
+        self._waiting -= _values(taken)
         self._changed.set()
-        return state, readings
+        return state, taken
 
     def give_back(self, state: str, readings: list[Reading]) -> None:
         """Takes back what could not be signed; it comes first at the next take()."""
         self._rounds = [(state, readings)] + self._rounds
-        self._waiting += len(readings)
-
-    def _fits(self, state: str, readings: list[Reading]) -> bool:
-        """Whether the oldest round may follow `readings` in one sample (SPEC section 5)."""
-        next_state, following = self._rounds[0]
-        return (
-            next_state == state
-            and len(readings) + len(following) <= READINGS_MAX
-            and following[0].time_ms > readings[-1].time_ms
-        )
+        self._waiting += _values(readings)
 
     def _report_missed(self, state: str, slot_ms: int) -> None:
-        if self._waiting + len(self._numbers) > WAITING_MAX:
+        if self._waiting >= WAITING_VALUES_MAX:
             self.counts["unreported"] += 1
             return
         self._put(state, [Reading(number, slot_ms, OTHER_ERROR, {}) for number in self._numbers])
 
     def _put(self, state: str, readings: list[Reading]) -> None:
         self._rounds.append((state, readings))
-        self._waiting += len(readings)
+        self._waiting += _values(readings)
         self._changed.set()
+
+
+def _reading_bytes(reading: Reading) -> int:
+    return _READING_BYTES + _VALUE_BYTES * len(reading.values)
+
+
+def _values(readings: list[Reading]) -> int:
+    """How many values they hold; one without values counts as one."""
+    count = 0
+    for reading in readings:
+        count += max(1, len(reading.values))
+    return count

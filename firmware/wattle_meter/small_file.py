@@ -14,7 +14,11 @@ def read(path: str, bytes_max: int) -> bytes:
 
     Sized by the file: read(n) would ask the heap for n bytes in one piece first.
     """
-    with open(path, "rb") as file:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - so that only its own error gets the name added
+    except OSError as error:
+        raise OSError(error.args[0], path) from None  # MicroPython's does not say which file
+    try:
         size = file.seek(0, _END)
         if size > bytes_max:
             raise FileTooLargeError(
@@ -22,4 +26,6 @@ def read(path: str, bytes_max: int) -> bytes:
             )
         file.seek(0)
         data: bytes = file.read(size)
-    return data
+        return data
+    finally:
+        file.close()

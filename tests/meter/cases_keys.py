@@ -1,8 +1,8 @@
 """Keys are made once, come back after a power cut, and are never replaced."""
 
-from wattle_meter import keys, signer
+from wattle_meter import identity, keys, reservation, signer
 from wattle_testkit.meter_fakes import FakeClock, FakeStore, run
-from wattle_wire import cose, p256
+from wattle_wire import cose, p256, uplink
 
 LEDGER = bytes(16)
 
@@ -99,3 +99,55 @@ class ElementSigner(signer.Signer):
 def test_any_object_with_the_signers_interface_can_sign():
     raw, _ = run(signer.seal(ElementSigner(), "birth", LEDGER, b"payload", FakeClock()))
     assert cose.parse_sign1("birth", LEDGER, raw).signature == b"\x01" * 64
+
+
+class FakeRandom:
+    """What keys_of needs of a board's random source."""
+
+    bytes = Source()
+
+
+def test_the_first_start_makes_keys_and_the_record_of_their_seqs():
+    store = FakeStore()
+    made = identity.keys_of(store, FakeRandom())
+    store.cut()
+    assert identity.keys_of(store, None).signing.private == made.signing.private
+    assert reservation.Reservation(store, 1, None).take() == 1
+
+
+def refused(store):
+    try:
+        identity.keys_of(store, None)
+    except keys.KeyDamagedError as error:
+        return str(error)
+    raise AssertionError("accepted")
+
+
+def test_lost_keys_are_not_made_anew():
+    store = FakeStore()
+    reservation.Reservation(store, 1, None).take()
+    assert "keys were lost" in refused(store)
+
+
+def test_keys_without_the_record_of_their_seqs_are_not_used():
+    store = FakeStore()
+    keys.create(store, Source())
+    assert "no record of the sequence numbers" in refused(store)
+
+
+def test_a_power_cut_before_the_keys_were_safe_leaves_a_new_board():
+    store = FakeStore()
+    reservation.begin(store, 1)
+    store.commit()
+    identity.keys_of(store, FakeRandom())
+
+
+def test_the_enrolment_proof_is_signed_by_the_key_it_names():
+    store = FakeStore()
+    made = identity.keys_of(store, FakeRandom())
+    raw = identity.enrolment_proof(made, bytes(8), LEDGER, "file")
+    signed = cose.parse_sign1("enrol", LEDGER, raw)
+    p256.verify(made.signing.public, signed.digest, signed.signature)
+    eui64, signing, link, tls, first_seq, protection = uplink.decode_proof(signed.payload)
+    assert (eui64, first_seq, protection) == (bytes(8), 1, "file")
+    assert (signing, link, tls) == (made.signing.public, made.link.public, made.tls.public)

@@ -5,9 +5,9 @@ import asyncio
 from wattle_meter.board import Board
 from wattle_meter.clock import WallClock
 from wattle_meter.grid import Grid
-from wattle_meter.sampling import WAITING_MAX, Sampling
+from wattle_meter.sampling import WAITING_VALUES_MAX, Sampling
 from wattle_testkit.meter_fakes import FakeClock, run, settle
-from wattle_wire import sample
+from wattle_wire import quantity, sample
 from wattle_wire.sample import READINGS_MAX, Reading
 
 T = 1700006400000  # a full hour
@@ -33,11 +33,17 @@ class FakeMetering:
         self.round_ms = 100
         self.status = "G"
         self.budgets = []
+        self.numbers = NUMBERS
+        self.values = 1
 
     async def read_round(self, slot_ms, budget_ms):
         self.budgets.append(budget_ms)
         self.clock.now_ms += self.round_ms
-        return [Reading(number, slot_ms, self.status, {"ei": 7}) for number in NUMBERS]
+        names = quantity.names()[: self.values]
+        return [
+            Reading(number, slot_ms, self.status, dict.fromkeys(names, -(2**63)))
+            for number in self.numbers
+        ]
 
 
 class Bench:
@@ -194,6 +200,7 @@ def test_on_a_bench_the_interval_is_in_bench_time():
 
 def test_reading_pauses_when_nobody_signs():
     bench = Bench()
+    bench.metering.values = 16
 
     async def main():
         reading = asyncio.create_task(step_for_ever(bench))
@@ -202,15 +209,53 @@ def test_reading_pauses_when_nobody_signs():
         rounds = bench.sampling.counts["rounds"]
         bench.clock.now_ms += 5000
         await settle()
-        assert bench.sampling.counts["rounds"] == rounds == WAITING_MAX // len(NUMBERS)
-        _, readings = await bench.sampling.take()
-        assert len(readings) == READINGS_MAX
+        assert bench.sampling.counts["rounds"] == rounds == WAITING_VALUES_MAX // 16 // 2
+        await bench.sampling.take()
         await settle()
         reading.cancel()
         assert bench.sampling.counts["rounds"] > rounds
         assert bench.sampling.counts["missed_slots"] == 4
 
     asyncio.run(main())
+
+
+def test_a_round_too_large_for_a_sample_is_shared_out():
+    bench = Bench()
+    bench.metering.values = 25
+    bench.metering.numbers = list(range(1, 33))
+    bench.until(100)
+    devices = []
+    while not bench.sampling.is_empty():
+        _, readings = run(bench.sampling.take())
+        assert {reading.time_ms for reading in readings} == {T}
+        made = sample.Sample(
+            bytes(8),
+            2**53 - 1,
+            2**32 - 1,
+            bytes(32),
+            "S",
+            readings,
+            (2**53 - 1, bytes(16)),
+            [(at * 2**49, at * 2**49 + 2**48, 1) for at in range(8)],
+            (bytes(32), -(2**63)),
+        )
+        assert len(sample.encode(made)) <= sample.SAMPLE_BYTES_MAX - 120  # the envelope
+        devices += [reading.device for reading in readings]
+    assert devices == list(range(1, 33))
+
+
+def test_rounds_of_many_values_share_a_sample_only_as_far_as_it_holds_them():
+    bench = Bench()
+    bench.metering.values = 25
+    bench.metering.numbers = [1, 2, 3, 4]
+    bench.until(4100)
+    _, readings = run(bench.sampling.take())
+    assert len(sample.encode(sample.Sample(bytes(8), 1, 1, None, "I", readings))) <= 16384
+    assert len(readings) == 20
+    assert bench.sampling.is_empty()
+    bench.until(9100)
+    _, readings = run(bench.sampling.take())
+    assert len(readings) == 20
 
 
 async def step_for_ever(bench):

@@ -1,4 +1,4 @@
-"""An hour of sampling in a board's heap; arguments: FOLDER PROFILE.
+"""Sampling in a board's heap, an hour of it or less; arguments: FOLDER PROFILE DEVICES MINUTES.
 
 The dialect is MicroPython's. Time passes as fast as the interpreter computes: the clock, the
 serial line with its device and the acks are fakes; grid, bus, metering, chain, signature and
@@ -24,7 +24,6 @@ from wattle_meter.signer import SoftwareSigner
 from wattle_testkit.meter_fakes import FakeClock, FakeSlave, FakeStore, run
 from wattle_wire.downlink import Ack
 
-MINUTES = 60
 INTERVAL_MS = 1000
 START_MS = 1700000000000
 OUTBOX_BYTES = 65536  # the smallest: so an hour of 1 MB goes around it many times
@@ -62,18 +61,22 @@ class DevicePort(SerialPort):
         return True
 
 
-def meter(board, folder, profile_path):
-    """(sampling, journal) of a meter with one device that answers whatever it is asked."""
+def meter(board, folder, profile_path, count):
+    """(sampling, journal) of a meter with `count` devices that answer whatever they are asked."""
     found, _ = profile.load(profile_path)
     reads = read_plan.plan_reads(found, sorted(found.registers))
     slave = FakeSlave({})
-    for read in reads:
-        slave.set_words(1, read.address, [0x4366, 0x3334] * ((read.count + 1) // 2))
+    numbers = list(range(1, count + 1))
+    for number in numbers:
+        for read in reads:
+            slave.set_words(number, read.address, [0x4366, 0x3334] * ((read.count + 1) // 2))
     bus = Bus(DevicePort(board.clock, slave), Line(), board.clock)
-    metering = Metering(bus, [Device(1, 1, found, reads)], board.clock)
+    metering = Metering(
+        bus, [Device(number, number, found, reads) for number in numbers], board.clock
+    )
     wall = WallClock(board.uptime_ms())
     wall.inform(board.uptime_ms(), START_MS)
-    sampling = Sampling(board, Grid(INTERVAL_MS), metering, [1], wall)
+    sampling = Sampling(board, Grid(INTERVAL_MS), metering, numbers, wall)
     signer = SoftwareSigner(Pair(bytes(31) + b"\x05"))
     outbox = Outbox(Directory(folder), OUTBOX_BYTES)
     return sampling, Journal(bytes(8), bytes(16), signer, FakeStore(), outbox)
@@ -99,12 +102,12 @@ def one_minute(board, sampling, journal, acked):
 
 def main(arguments):
     """Runs the hour; gives the exit code."""
-    folder, profile_path = arguments
+    folder, profile_path, count, minutes = arguments
     board = FakeBoard()
-    sampling, journal = meter(board, folder, profile_path)
+    sampling, journal = meter(board, folder, profile_path, int(count))
     used = []
     highest = 0
-    for minute in range(MINUTES):
+    for minute in range(int(minutes)):
         acked = minute % 10 in ACKED_MINUTES
         highest = max(highest, one_minute(board, sampling, journal, acked))
         gc.collect()

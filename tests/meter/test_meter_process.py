@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from wattle_hil import parts
-from wattle_hil.clock import host_ms
+from wattle_hil.clock import BenchClock, host_ms
+from wattle_hil.faults import FaultRule, FaultScript, NoReply
 from wattle_hil.line import Line
 from wattle_hil.processes import ProcessGroup
 from wattle_testkit import waiting
@@ -87,6 +88,66 @@ def test_samples_of_a_first_boot_form_a_chain(
     [device] = birth["devices"]  # type: ignore[misc]
     assert (device["d"], device["profile"], device["unit"]) == (1, "sdm120", 1)
     board.process.stop(STOP_S)
+
+
+def test_any_mqtt_broker_does(site: MeterSite, group: ProcessGroup, line: Line) -> None:
+    try:
+        parts.mosquitto()
+    except parts.PartMissingError as error:
+        pytest.skip(str(error))
+    board = site.board("meter", "64", line.link)
+    site.start_broker("mosquitto")
+    group.start(board.process)
+    samples_reach(board, 3)
+    waiting.until(lambda: board.status().get("final", 0), SAMPLES_S, "final in the status")
+    assert board.meter.broken == []
+    board.process.stop(STOP_S)
+    waiting.until(lambda: not board.meter.states[-1][0], SAMPLES_S, "last will")
+
+
+def test_a_silent_device_is_reported_as_silent(
+    site: MeterSite, group: ProcessGroup, line: Line
+) -> None:
+    board = site.board("meter", "64", line.link)
+    site.start_broker()
+    group.start(board.process)
+    samples_reach(board, 2)
+    line.inject(FaultScript([FaultRule(NoReply())]))
+
+    def newest_status() -> str:
+        newest = board.meter.samples[max(board.meter.samples)][0]
+        return newest.readings[-1].status
+
+    waiting.until(lambda: newest_status() == "T", SAMPLES_S, "a reading that timed out")
+    silent = board.meter.samples[max(board.meter.samples)][0].readings[-1]
+    assert set(silent.values.values()) == {"T"}
+    line.inject(FaultScript())
+    waiting.until(lambda: newest_status() == "G", SAMPLES_S, "the device's answer")
+    assert sorted(board.meter.samples) == list(range(1, max(board.meter.samples) + 1))
+
+
+def test_on_a_bench_samples_carry_the_time_of_the_curve(
+    site: MeterSite, group: ProcessGroup, tmp_path: Path
+) -> None:
+    start_ms = 1_170_288_000_000
+    clock = BenchClock(start_ms, host_ms(), 60)
+    clock.save(tmp_path / "clock.json")
+    with Line(tmp_path / "line", [emulated_sdm120(start_ms)], clock.now_ms) as line:
+        options = ("--bench-clock", str(tmp_path / "clock.json"))
+        board = site.board("meter", "64", line.link, *options, interval_ms=60_000)
+        site.gateway.clock_ms = clock.now_ms
+        site.start_broker()
+        group.start(board.process)
+        samples_reach(board, 4)
+        times = [sample.readings[0].time_ms for sample, _, _ in board.meter.samples.values()]
+        assert all(after - before == 60_000 for before, after in pairwise(sorted(times)))
+        assert start_ms <= times[0] < start_ms + 3_600_000
+        assert board.meter.samples[4][0].clock == "S"
+        readings = [board.meter.samples[seq][0].readings[0] for seq in sorted(board.meter.samples)]
+        energies = [reading.values["ei"] for reading in readings]
+        for before, after in pairwise(energies[1:]):  # the first slot may be read late
+            assert after - before == pytest.approx(38, abs=8)  # 2,300 W for a minute
+        board.process.stop(STOP_S)
 
 
 def test_acks_end_retransmission_and_show_up_in_the_next_sample(

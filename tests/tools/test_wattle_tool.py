@@ -111,7 +111,7 @@ def test_what_cannot_work_is_refused_by_name(
 
 @pytest.mark.parametrize("text", ["sdm120:1", "x:sdm120:1", "1:sdm120:x", "1:sdm120:1:kwh", ""])
 def test_a_device_that_makes_no_sense_is_a_wrong_argument(text: str) -> None:
-    with pytest.raises(ValueError, match="expected|no quantity"):
+    with pytest.raises(ValueError, match=r"expected|no quantity"):
         DeviceChoice.parse(text)
 
 

@@ -14,8 +14,8 @@ import tls
 from nvs_store import NvsStore
 from serial_port import UartSerialPort
 from wattle_meter import small_file, tls_stream
-from wattle_meter.app import ERROR, INFO, Meter
-from wattle_meter.board import Board, Files, Random, SerialPort, Stream
+from wattle_meter.app import Meter
+from wattle_meter.board import ERROR, INFO, Board, Files, Random, SerialPort, Stream
 from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
 from wattle_meter.errors import MeterError

@@ -7,7 +7,8 @@
 import json
 import time
 
-from wattle_meter.fields import Fields
+from wattle_meter import small_file
+from wattle_meter.fields import FieldError, Fields
 
 SPEED_MAX = 86400
 _EARLIEST_MS = 946684800000  # 2000-01-01
@@ -24,9 +25,12 @@ class BenchClock:
     """Virtual time; `speed` virtual ms in a real one."""
 
     def __init__(self, path: str) -> None:
-        """Reads the file. Raises FieldError, OSError; ValueError if it is not JSON."""
-        with open(path, "rb") as file:
-            fields = Fields(json.loads(file.read(_FILE_BYTES_MAX)), path + ":")
+        """Reads the file. Raises FieldError, FileTooLargeError, OSError."""
+        try:
+            content = json.loads(small_file.read(path, _FILE_BYTES_MAX))
+        except ValueError:
+            raise FieldError("%s: not JSON" % path) from None
+        fields = Fields(content, path + ":")
         self._base_ms = fields.integer("base_ms", _EARLIEST_MS, _LATEST_MS)
         self._anchor_ms = fields.integer("anchor_ms", _EARLIEST_MS, _LATEST_MS)
         self.speed = fields.integer("speed", 1, SPEED_MAX)

@@ -6,13 +6,15 @@ authority, emulated metering devices on a pty, MicroPython.
 
 import base64
 import json
+import os
 import socket
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from wattle_gateway.broker import nats_config
+from wattle_gateway.broker import mosquitto, nats_config
 from wattle_gateway.broker.permissions import MeterAccess
 from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import authority, keys
@@ -121,20 +123,9 @@ class MeterSite:
         process = Process(name, (*program, *arguments), self.folder / f"{name}.log")
         return Board(folder, process, meter, status_path)
 
-    def start_broker(self) -> None:
-        """Starts nats-server with the meters admitted so far, and the gateway with it."""
-        config = self.folder / "nats.conf"
-        files = nats_config.NatsFiles(
-            self.folder / "broker.pem",
-            self.folder / "broker.key",
-            self.folder / "authority.pem",
-            self.folder / "nats",
-        )
-        config.write_text(
-            nats_config.render("127.0.0.1", self.port, files, authority.GATEWAY_NAME, self._meters)
-        )
-        program = Path(sys.executable).parent / "nats-server"
-        command = (str(program), "-c", str(config))
+    def start_broker(self, kind: str = "nats") -> None:
+        """Starts nats-server or mosquitto for the meters admitted so far, and the gateway."""
+        command = self._mosquitto() if kind == "mosquitto" else self._nats()
         self.broker = self._group.start(Process("broker", command, self.folder / "broker.log"))
         if not self.gateway.connected:
             name = authority.GATEWAY_NAME
@@ -150,6 +141,33 @@ class MeterSite:
     def wait_for_gateway(self) -> None:
         """Returns when the gateway is connected."""
         waiting.until(lambda: self.gateway.connected, _START_S, "gateway at the broker")
+
+    def _nats(self) -> tuple[str, ...]:
+        config = self.folder / "nats.conf"
+        files = nats_config.NatsFiles(
+            self.folder / "broker.pem",
+            self.folder / "broker.key",
+            self.folder / "authority.pem",
+            self.folder / "nats",
+        )
+        config.write_text(
+            nats_config.render("127.0.0.1", self.port, files, authority.GATEWAY_NAME, self._meters)
+        )
+        return (str(Path(sys.executable).parent / "nats-server"), "-c", str(config))
+
+    def _mosquitto(self) -> tuple[str, ...]:
+        revoked = self.authority.revocation_list([], datetime.now(UTC))
+        files = {
+            name: (self.folder / name).read_bytes()
+            for name in ("authority.pem", "broker.pem", "broker.key")
+        }
+        files["revoked.pem"] = authority.pem(revoked)
+        config = mosquitto.write_files(
+            self.folder / "mosquitto", "127.0.0.1", self.port, authority.GATEWAY_NAME, files
+        )
+        with config.open("a") as file:
+            file.write("user root\n" if os.getuid() == 0 else "")
+        return (str(parts.mosquitto()), "-c", str(config))
 
     def _issue(self, name: str, *, server: bool) -> None:
         key = keys.new_p256()
