@@ -15,6 +15,8 @@ from wattle_testkit.alliance import CREATED_MS, Board, epoch_of, reading
 from wattle_testkit.driven_ledger import DrivenLedger
 from wattle_wire import downlink
 
+MANY = {f"{base}{phase}": 1000 for base in ("i", "p", "q", "u") for phase in "123"}
+
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[DrivenLedger]:
@@ -84,6 +86,22 @@ def test_a_fork_becomes_evidence_once(ledger: DrivenLedger, board: Board, commit
     assert registry.fork(ledger.driver.state, board.kid, 10) is not None
     assert admit(ledger, other) == [FORK]
     assert pool_rows.size(ledger.driver.connection) == 0
+
+
+def test_a_fork_too_large_to_be_shown_is_no_fault_of_ours(tmp_path: Path) -> None:
+    ledger = DrivenLedger(
+        tmp_path / "small.db", epoch_of(constants=Constants(entry_bytes_max=20_000))
+    )
+    board = Board("meter", ledger.epoch)
+    ledger.enrol(board)
+    large = [
+        [reading(CREATED_MS + at, ei=energy_wh, **MANY) for at in range(1, 65)]
+        for energy_wh in (1, 2)
+    ]
+    one, other = (board.sample(1, readings) for readings in large)
+    assert len(one.raw) > 10_000
+    assert admit(ledger, one, other) == [STORED, FORK]
+    ledger.driver.close()
 
 
 def test_the_pool_has_a_limit_and_the_lowest_come_first(ledger: DrivenLedger, board: Board) -> None:

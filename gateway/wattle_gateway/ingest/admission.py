@@ -17,6 +17,7 @@ from wattle_gateway.contracts.state import key as state_key
 from wattle_gateway.ingest.checker import Checked, Refused
 from wattle_gateway.ledger import entry, signed_sample
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.errors import LimitError
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.runtime.driver import LedgerDriver, Progress
 from wattle_gateway.store import ledger_rows
@@ -130,7 +131,10 @@ class _Batch:
 
     def _accuse(self, one: SignedSample, other: SignedSample) -> None:
         evidence = entry.encode_evidence(one, other)
-        body = entry.encode(entry.EVIDENCE, evidence, self._epoch.constants.entry_bytes_max)
+        try:
+            body = entry.encode(entry.EVIDENCE, evidence, self._epoch.constants.entry_bytes_max)
+        except LimitError:
+            return  # a ledger whose entries are too small for two large samples
         digest = sha256(evidence).digest()
         seq = one.sample.seq
         self._append(PoolEntry(0, entry.EVIDENCE, one.kid, seq, digest, 0, 0, body))

@@ -106,5 +106,6 @@ class Presence:
         crypto.verify(meter.signing_key, signed.digest, signed.signature)
         uplink.decode_birth(signed.payload)
         self._desk.count("births")
+        self._acks.remind(meter.kid)
         known = self._desk.of(meter.kid)
         self._desk.note(replace(known, at_ms=self._now_ms(), birth=signed.payload))
