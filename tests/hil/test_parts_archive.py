@@ -109,6 +109,13 @@ def test_a_signed_package_is_offered_fetched_and_unpacked(
 
 
 @needs_tools
+def test_the_sources_are_known_before_anything_is_fetched(
+    mirror: Mirror, archive: Callable[[Path], Archive]
+) -> None:
+    assert archive(mirror.keyring).sources() == [(f"file:{mirror.folder}", SUITE)]
+
+
+@needs_tools
 def test_an_unknown_package_is_not_offered(
     mirror: Mirror, archive: Callable[[Path], Archive]
 ) -> None:

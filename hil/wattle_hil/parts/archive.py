@@ -141,7 +141,9 @@ class Archive:
 
     def sources(self) -> list[tuple[str, str]]:
         """(mirror, suite) of each configured source, in the order of the configuration."""
-        return _RELEASE_URI.findall(self._apt("apt-get", "--print-uris", "update"))
+        # apt 2.6 (Debian 12) prints no addresses when it is as quiet as we otherwise ask.
+        listing = self._apt("apt-get", "-o", "quiet=0", "--print-uris", "update")
+        return _RELEASE_URI.findall(listing)
 
     def offers(self, name: str, architecture: str) -> list[Package]:
         """The versions of a package that the archive holds, newest first; none: an empty list."""
