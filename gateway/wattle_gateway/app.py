@@ -39,7 +39,6 @@ from wattle_gateway.ingest.mqtt_link import MqttLink, TlsFiles
 from wattle_gateway.ingest.presence import Presence
 from wattle_gateway.ingest.workers import Workers
 from wattle_gateway.ledger import crypto
-from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.pki import authority
 from wattle_gateway.runtime.clock import Clock, open_clock, steady_ms
@@ -86,7 +85,6 @@ class Gateway:
         self.clock = clock
         self.epoch = first_epoch(identity.genesis)
         self.meters: dict[bytes, Meter] = {}
-        self.head: CommitHead | None = None
         self.broker: NatsBroker | None = None
         self._registry_changed = asyncio.Event()
 
@@ -195,7 +193,6 @@ class Gateway:
             )
         )
         self._set_meters(meters)
-        self.head = head
         self.acks.moved(head, {kid: view for kid, view in views.items() if view is not None})
         # A crash between a commit and its files: the ledger decides, the files follow.
         for meter in meters.values():
@@ -231,7 +228,6 @@ class Gateway:
         )
 
     def _on_progress(self, progress: Progress) -> None:
-        self.head = progress.head
         self.acks.moved(progress.head, progress.acks)
         self.registrar.follow(progress)
         if progress.registry_changed:
@@ -244,9 +240,8 @@ class Gateway:
 
     async def _admit(self, meters: dict[bytes, Meter]) -> None:
         """The registry has changed: tell all parts, and the broker whom to let in."""
-        before = _access(self.meters)
         self._set_meters(meters)
-        if self.broker is not None and _access(meters) != before:
+        if self.broker is not None:
             await self.broker.update(_access(meters))
 
     async def _follow_registry(self) -> None:

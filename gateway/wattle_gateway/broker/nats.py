@@ -52,6 +52,8 @@ class NatsBroker:
         self._folder = folder
         self._render = render
         self._meters = meters
+        # Those that the process works by; None while that is not certain.
+        self._admitted: frozenset[MeterAccess] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -67,11 +69,6 @@ class NatsBroker:
     def running(self) -> bool:
         """Whether the broker is up and accepts connections."""
         return self._ready.is_set()
-
-    @property
-    def pid(self) -> int | None:
-        """The process id, None while there is no process."""
-        return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
         """Start the broker and wait until it accepts connections; BrokerError if it does not."""
@@ -106,20 +103,25 @@ class NatsBroker:
         Returns when the broker works by it. Raises BrokerError if it does not take it.
         """
         async with self._updating:
-            self._meters = meters
+            if meters == self._admitted:
+                return
+            self._meters, self._admitted = meters, None
             self._write_config()
             if not self.running or self._process is None:
                 return  # the next start reads the file
             self._reloaded = asyncio.get_running_loop().create_future()
-            self._process.send_signal(signal.SIGHUP)
             try:
+                self._process.send_signal(signal.SIGHUP)
                 await asyncio.wait_for(self._reloaded, RELOAD_DEADLINE_S)
+            except ProcessLookupError:
+                return  # it has just ended; the next start reads the file
             except TimeoutError as error:
                 raise BrokerError(
                     f"the broker did not reload within {RELOAD_DEADLINE_S:.0f} s"
                 ) from error
             finally:
                 self._reloaded = None
+            self._admitted = meters
 
     async def stop(self) -> None:
         """End the broker and wait until it is gone."""
@@ -149,6 +151,8 @@ class NatsBroker:
     async def _launch(self) -> None:
         shutil.rmtree(self._folder / "store", ignore_errors=True)
         self._write_config()
+        self._admitted = None
+        self._last_line = ""
         self._ready.clear()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())),
@@ -174,6 +178,7 @@ class NatsBroker:
         if not self.running:
             await self.stop()
             raise BrokerError(f"nats-server does not start: {self._last_line or 'it said nothing'}")
+        self._admitted = self._meters
         _log.info("broker ready", pid=process.pid)
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:

@@ -1,4 +1,4 @@
-"""Private keys in files, and what the gateway does with them: sign a message, agree on a secret."""
+"""Private keys: made, kept in files, read again; and the secret that two of them agree on."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from wattle_wire import cose
 
 from wattle_gateway.errors import HomeError
 from wattle_gateway.ledger import crypto
@@ -37,13 +36,6 @@ def checkpoint_public(key: CheckpointKey) -> bytes:
     return key.public_key().public_bytes_raw()
 
 
-def sign_message(key: PrivateKey, kind: str, ledger_id: bytes, payload: bytes) -> bytes:
-    """A whole COSE_Sign1 of `payload` by `key` (SPEC section 3)."""
-    kid = cose.kid_of(crypto.public_of(key))
-    digest = cose.digest(kind, ledger_id, kid, payload)
-    return cose.sign1(kid, payload, crypto.signer(key)(digest))
-
-
 def shared_x(key: PrivateKey, point: bytes) -> bytes:
     """The 32-byte ECDH secret of our pair and another's point; SignatureError if it is no point."""
     return key.exchange(ec.ECDH(), crypto.load_public(point))
@@ -64,14 +56,6 @@ def load_p256(path: Path) -> PrivateKey:
     key = _load(path)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
         raise HomeError(f"{path}: expected a P-256 private key")
-    return key
-
-
-def load_ed25519(path: Path) -> CheckpointKey:
-    """The Ed25519 pair in a PEM file; HomeError names the file and what is wrong."""
-    key = _load(path)
-    if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise HomeError(f"{path}: expected an Ed25519 private key")
     return key
 
 
