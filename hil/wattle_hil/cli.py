@@ -67,13 +67,13 @@ def _device(options: argparse.Namespace, stop: StopSignal) -> int:
 def _replay(options: argparse.Namespace, stop: StopSignal) -> int:
     programs = find_programs()
     plan = replay_plan.plan_replay(options)
-    return _summary(replay(plan, programs, _command_line(), stop), plan.folder)
+    return summary(replay(plan, programs, _command_line(), stop), plan.folder)
 
 
 def _demo(options: argparse.Namespace, stop: StopSignal) -> int:
     programs = find_programs()
     plan = demo.plan_demo(options)
-    return _summary(demo.demo(plan, programs, _command_line(), stop), plan.folder)
+    return summary(demo.demo(plan, programs, _command_line(), stop), plan.folder)
 
 
 def _check(options: argparse.Namespace, stop: StopSignal) -> int:
@@ -84,7 +84,8 @@ def _check(options: argparse.Namespace, stop: StopSignal) -> int:
     return DONE if all(check.passed for check in checks) else FAILED
 
 
-def _summary(report: Report, folder: RunFolder) -> int:
+def summary(report: Report, folder: RunFolder) -> int:
+    """Prints a report; the exit code that it means."""
     print(text_report(report), end="")
     print(f"report: {folder.shown}/{PAGE}")
     return DONE if report.passed else FAILED

@@ -97,7 +97,8 @@ class Conductor:
             self.look(progress() if progress else None)
             if until() and not self._recoveries:
                 return True
-            if left and self.elapsed_s >= left[0].at_s:
+            # A part that is still coming back would be killed for nothing.
+            if left and self.elapsed_s >= left[0].at_s and not self._recoveries:
                 self._kill(left.pop(0))
             if self._stop.wait(_TURN_S):
                 return False

@@ -160,15 +160,14 @@ class Substation:
 
     def gateway_runs(self) -> bool:
         """Whether the gateway answers and its broker accepts connections."""
-        status = self.control.status()
-        return bool(status["running"] and (status["live"] or {}).get("broker_running"))
+        return bool(self.control.live().get("broker_running"))
 
     def kill_broker(self) -> int:
         """kill -9 of the gateway's broker; how often it had been restarted before.
 
         Raises ProcessError when the gateway has no broker.
         """
-        restarts = int((self.control.status()["live"] or {}).get("broker_restarts", 0))
+        restarts = int(self.control.live().get("broker_restarts") or 0)
         brokers = [pid for pid in self.gateway.children() if process_name(pid) == _BROKER]
         if not brokers:
             raise ProcessError(f"the gateway has no {_BROKER} among its processes")
@@ -178,8 +177,8 @@ class Substation:
 
     def broker_runs(self, restarts: int) -> bool:
         """Whether the broker was restarted so often and accepts connections."""
-        live = self.control.status()["live"] or {}
-        return bool(live.get("broker_running")) and live.get("broker_restarts", 0) >= restarts
+        live = self.control.live()
+        return bool(live.get("broker_running")) and int(live["broker_restarts"]) >= restarts
 
     def meter_status(self, plan: MeterPlan) -> Mapping[str, Any]:
         """The counters that a meter last wrote; empty before."""

@@ -160,8 +160,7 @@ class _IngestBench:
         return broker_s, durable_s, time.monotonic() - began
 
     def _all_stored(self) -> bool:
-        live = self._control.live()
-        stored = int(live["counters"].get("stored", 0))
+        stored = int(self._control.live().get("counters", {}).get("stored", 0))
         if stored > self._published:
             raise BenchError(f"{stored} samples stored of {self._published}")
         return stored == self._published

@@ -1,8 +1,9 @@
-"""A gateway that lies in what it exports: the command line of the real one, with one thing wrong.
+"""A gateway with one thing wrong: the command line of the real one, and
 
-    python -m wattle_testkit.wrong_gateway drop samples DIR ..    leaves out one sample in 1,000
-    python -m wattle_testkit.wrong_gateway shift samples DIR ..   one reading has 1 Wh more
-    python -m wattle_testkit.wrong_gateway rewrite samples DIR .. and the signed bytes say so too
+    python -m wattle_testkit.wrong_gateway lose run DIR ..        loses one sample in 1,000
+    python -m wattle_testkit.wrong_gateway drop samples DIR ..    exports all but one in 1,000
+    python -m wattle_testkit.wrong_gateway shift samples DIR ..   exports 1 Wh more in one reading
+    python -m wattle_testkit.wrong_gateway rewrite samples DIR .. and changes the signed bytes too
 
 The energy check must find each of them.
 """
@@ -12,9 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from wattle_gateway.cli.main import main
+from wattle_gateway.ingest.intake import Intake
+from wattle_gateway.ingest.mqtt_link import Message
 from wattle_gateway.reports import samples
+from wattle_wire import cbor, sample_reader, structure, topics
 
-# One in 1,000 by seq, so that a run of a minute meets it too.
+# By seq, so that a run of a minute meets it too.
 DROPPED_OF_1000 = 12
 
 Rows = Callable[..., Iterator[samples.Row]]
@@ -51,6 +55,27 @@ def _with_more_energy(row: samples.Row) -> samples.Row:
     return {**row, "ei_wh": str(old + 1), "raw": raw}
 
 
+def lose_samples() -> None:
+    """The ingest takes a sample from the broker, and that was it; every time it comes."""
+    take = Intake.take
+
+    def wrong(intake: Intake, message: Message) -> None:
+        if message.topic.endswith(topics.SAMPLE) and _seq(message) % 1_000 == DROPPED_OF_1000:
+            message.done()
+        else:
+            take(intake, message)
+
+    setattr(Intake, Intake.take.__name__, wrong)
+
+
+def _seq(message: Message) -> int:
+    envelope = cbor.decode(message.payload)
+    assert isinstance(envelope, cbor.Tag)
+    payload = structure.array(envelope.value, 4, "envelope")[2]
+    assert isinstance(payload, bytes)
+    return sample_reader.decode(payload).seq
+
+
 WRONG: dict[str, Callable[[Rows], Rows]] = {
     "drop": dropping,
     "shift": shifting,
@@ -59,5 +84,8 @@ WRONG: dict[str, Callable[[Rows], Rows]] = {
 
 
 if __name__ == "__main__":
-    samples.rows = WRONG[sys.argv[1]](samples.rows)
+    if sys.argv[1] == "lose":
+        lose_samples()
+    else:
+        samples.rows = WRONG[sys.argv[1]](samples.rows)
     sys.exit(main(sys.argv[2:]))
