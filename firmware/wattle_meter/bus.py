@@ -129,13 +129,16 @@ class Bus:
         until = clock.ticks_ms() + self._line.transfer_ms(REQUEST_BYTES) + timeout_ms
         received = b""
         damage = None
-        while True:
+        in_time = True
+        while in_time:
             left_ms = until - clock.ticks_ms()
-            if left_ms <= 0 or not await self._port.wait_readable(left_ms):
-                break
+            in_time = left_ms > 0 and await self._port.wait_readable(left_ms)
+            # A TLS handshake may have held us up beyond the time-out: what came meanwhile counts.
             piece = self._port.read_available()
             if not piece:
-                raise OSError("readable without bytes: the other end is closed")
+                if in_time:
+                    raise OSError("readable without bytes: the other end is closed")
+                break
             if not received:  # it began to answer: it may finish
                 until += self._line.transfer_ms(response_bytes(count))
             received = (received + piece)[-RECEIVED_BYTES_MAX:]
@@ -144,7 +147,7 @@ class Bus:
             except CrcError as error:
                 damage = error
                 until = min(until, clock.ticks_ms() + FRAME_PIECES_MS)
-                continue
+                words = None
             if words is not None:
                 return words
         if damage is not None:

@@ -73,7 +73,7 @@ def emulated(name: str) -> EmulatedDevice:
 
 def read_as_firmware(name: str, quantities: list[str]) -> dict[str, int]:
     """The firmware's plan, requests, parser and arithmetic, answered by the emulated device."""
-    loaded = profile.load(str(PROFILES / f"{name}.json"))
+    loaded, _ = profile.load(str(PROFILES / f"{name}.json"))
     values = {}
     for read in read_plan.plan_reads(loaded, quantities):
         request = modbus.read_request(7, loaded.function, read.address, read.count)
@@ -87,7 +87,7 @@ def read_as_firmware(name: str, quantities: list[str]) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_every_quantity_of_a_profile_is_read_as_what_the_curve_says(name: str) -> None:
-    quantities = sorted(profile.load(str(PROFILES / f"{name}.json")).registers)
+    quantities = sorted(profile.load(str(PROFILES / f"{name}.json"))[0].registers)
     assert sorted(EXPECTED[name]) == quantities
     assert read_as_firmware(name, quantities) == EXPECTED[name]
 
@@ -100,7 +100,7 @@ def test_every_quantity_is_read_alone_as_in_a_block(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_ranges_that_a_profile_calls_readable_are(name: str) -> None:
-    for first, last in profile.load(str(PROFILES / f"{name}.json")).readable:
+    for first, last in profile.load(str(PROFILES / f"{name}.json"))[0].readable:
         pdu = struct.pack(">BHH", 4, first, last - first + 1)
         assert emulated(name).answer(pdu, AT_MS)[0] == 4
 

@@ -85,6 +85,29 @@ def test_answer_that_begins_in_time_may_end_late():
     bench.failure(modbus.ResponseTimeoutError)
 
 
+def test_answer_that_lay_there_while_others_ran_counts():
+    bench = Bench(pieces((20, ANSWER)))
+
+    async def held_up(timeout_ms):
+        bench.clock.now_ms += 3 * TIMEOUT_MS
+        return False
+
+    bench.port.wait_readable = held_up
+    assert bench.read() == WORDS
+    assert bench.bus.counts["timeout"] == 0
+
+
+def test_noise_that_lay_there_while_others_ran_is_no_answer():
+    bench = Bench(pieces((20, b"\x55" * 20)))
+
+    async def held_up(timeout_ms):
+        bench.clock.now_ms += 3 * TIMEOUT_MS
+        return False
+
+    bench.port.wait_readable = held_up
+    assert bench.failure(modbus.FrameError) < 4 * TIMEOUT_MS
+
+
 def test_silent_device_costs_its_timeout_only():
     bench = Bench()
     assert bench.failure(modbus.ResponseTimeoutError, unit=3) == 9 + TIMEOUT_MS

@@ -5,7 +5,7 @@ import asyncio
 from wattle_meter import config, gateway_choice
 from wattle_meter.board import Board, Random
 from wattle_meter.clock import WallClock
-from wattle_meter.fields import Fields
+from wattle_meter.fields import FieldError, Fields
 from wattle_meter.journal import Journal
 from wattle_meter.keys import Keys, Pair
 from wattle_meter.link import Link
@@ -91,12 +91,12 @@ class FakeBoard(Board):
 class Bench:
     """A link with two gateways, its client and sender running."""
 
-    def __init__(self):
+    def __init__(self, link_keys=None):
         self.board = FakeBoard()
         self.clock = self.board.clock
         rows = [
-            {"host": "gw%d" % at, "port": 8883, "ca": "ca", "link_public": pair.public.hex()}
-            for at, pair in enumerate(GATEWAYS)
+            {"host": "gw%d" % at, "port": 8883, "ca": "ca", "link_public": key.hex()}
+            for at, key in enumerate(link_keys or [pair.public for pair in GATEWAYS])
         ]
         top = {
             "format": 1,
@@ -225,6 +225,15 @@ async def greeting(bench):
 
 
 test_a_connection_begins_with_birth_and_state = case(greeting)
+
+
+def test_a_gateway_whose_key_is_no_point_is_named():
+    try:
+        Bench([bytes((4,)) + bytes(63) + b"\x01"])
+    except FieldError as error:
+        assert "link_public of gw0" in str(error)
+        return
+    raise AssertionError("accepted")
 
 
 async def live_samples(bench):

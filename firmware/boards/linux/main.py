@@ -34,7 +34,7 @@ class UsageError(Exception):
 
 
 def parse(arguments: list[str]) -> tuple[str, bool, Options]:
-    """(folder, identity only, options). Raises UsageError, FieldError, OSError, ValueError."""
+    """(folder, identity only, options). Raises UsageError, MeterError, OSError."""
     options = Options()
     folder = ""
     only_identity = False
