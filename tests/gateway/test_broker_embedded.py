@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from wattle_gateway.broker import nats_config, program
+from wattle_gateway.broker import nats_config
 from wattle_gateway.broker.permissions import MeterAccess
+from wattle_gateway.broker.program import find
 from wattle_gateway.errors import BrokerError
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.pki import authority
 from wattle_testkit.alliance import private_key
-from wattle_testkit.gateway_process import GatewayProcess, command, free_port
+from wattle_testkit.gateway_process import GatewayProcess, command, free_port, program
 from wattle_testkit.paper_meter import PaperMeter
 from wattle_testkit.waiting import until
 
@@ -145,7 +146,7 @@ def test_a_broker_of_an_earlier_life_is_ended(tmp_path: Path) -> None:
     config = gateway.home.broker / "nats.conf"
     gateway.kill()
     # One that the kernel did not take along: started without the lifeline.
-    stale = subprocess.Popen([program.find(""), "--config", config], stderr=subprocess.DEVNULL)
+    stale = subprocess.Popen([find(""), "--config", config], stderr=subprocess.DEVNULL)
     (gateway.home.broker / "nats.pid").write_text(f"{stale.pid}\n")
     try:
         gateway.start()
@@ -175,7 +176,7 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         folder = tmp_path / "gateway"
         assert command("init", folder, "--port", str(port)).returncode == 0
-        done = command("run", folder)
+        done = program("run", folder)
     assert done.returncode == 8
     assert "nats-server does not start" in done.stderr.splitlines()[-1]
     assert "address already in use" in done.stderr.splitlines()[-1]
@@ -195,11 +196,11 @@ def test_a_program_that_will_not_do(tmp_path: Path, says: str | None, error: str
         path.write_text(f"#!/bin/sh\necho '{says}'\n")
         path.chmod(0o755)
     with pytest.raises(BrokerError, match=error):
-        program.find(str(path))
+        find(str(path))
 
 
 def test_the_installed_program_will_do() -> None:
-    assert program.find("").name == "nats-server"
+    assert find("").name == "nats-server"
 
 
 def test_a_path_with_quotes_stays_a_path(tmp_path: Path) -> None:
@@ -221,6 +222,6 @@ def test_a_path_with_quotes_stays_a_path(tmp_path: Path) -> None:
     )
     (folder / "nats.conf").write_text(text)
     done = subprocess.run(
-        [program.find(""), "-t", "-c", folder / "nats.conf"], capture_output=True, check=False
+        [find(""), "-t", "-c", folder / "nats.conf"], capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from wattle_gateway.consensus.errors import PoolFullError
 from wattle_gateway.errors import GatewayError
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.errors import FormatError
-from wattle_testkit.gateway_process import GatewayProcess, command
+from wattle_testkit.gateway_process import GatewayProcess, command, program
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -127,7 +127,7 @@ class TestExitCodes:
         assert exit_code(GatewayError("x")) == 70
 
     def test_no_command(self) -> None:
-        done = command()
+        done = program()
         assert done.returncode == 2
         assert "usage: wattle-gateway" in done.stderr
 
@@ -202,7 +202,7 @@ class TestRun:
         gateway = GatewayProcess(tmp_path / "g")
         gateway.start()
         try:
-            done = command("run", gateway.folder)
+            done = program("run", gateway.folder)
             assert done.returncode == 6
             assert f"(process {gateway.pid})" in done.stderr
             assert gateway.ask("ping")["pid"] == gateway.pid

@@ -1,5 +1,7 @@
 """A real gateway in its own process, as an operator would run it."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli.main import main
 from wattle_gateway.errors import GatewayError
 from wattle_gateway.home.identity import load_genesis
 from wattle_gateway.home.paths import GatewayHome
@@ -30,8 +33,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run `wattle-gateway` with these words to its end."""
+def program(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the program `wattle-gateway` with these words to its end."""
     return subprocess.run(
         [sys.executable, "-m", "wattle_gateway", *map(str, words)],
         capture_output=True,
@@ -39,6 +42,18 @@ def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
         timeout=COMMAND_DEADLINE_S,
         check=False,
     )
+
+
+def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """As `program`, but in this process: a command of 20 ms costs no interpreter's start.
+
+    Not for `run`, which wants signals and a loop of its own.
+    """
+    assert words[0] != "run"
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = main([str(word) for word in words])
+    return subprocess.CompletedProcess(words, code, output.getvalue(), errors.getvalue())
 
 
 class GatewayProcess:
