@@ -25,7 +25,7 @@ from wattle_gateway.broker.permissions import MeterAccess
 from wattle_gateway.config import EMBEDDED, BrokerConfig, GatewayConfig
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.errors import BrokerError, StoreError
-from wattle_gateway.home import bundle
+from wattle_gateway.home import bundle, durable_file
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ingest import commands, desk
@@ -208,9 +208,7 @@ class Gateway:
             self.identity.site_authority,
         )
         if self.home.bundle.read_text(encoding="utf-8") != text:
-            draft = self.home.bundle.with_suffix(".new")
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(self.home.bundle)
+            durable_file.write(self.home.bundle, text.encode())
 
     def _make_link(self) -> MqttLink:
         broker = self.config.broker

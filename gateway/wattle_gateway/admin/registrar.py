@@ -15,6 +15,7 @@ from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Outcome
 from wattle_gateway.contracts.registry import Meter, chain
 from wattle_gateway.errors import DeadlineError, RefusedError, UsageError
+from wattle_gateway.home import durable_file
 from wattle_gateway.home.identity import Identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import crypto, entry, transaction
@@ -130,9 +131,7 @@ class Registrar:
             issued = self._identity.site_authority.issue_client(
                 crypto.load_public(meter.tls_key), topics.meter_id(meter.kid)
             )
-            draft = path.with_suffix(".new")
-            draft.write_bytes(authority.pem(issued))
-            draft.replace(path)
+            durable_file.write(path, authority.pem(issued))
         return path.read_bytes()
 
     def write_revocations(self, meters: dict[bytes, Meter]) -> None:
@@ -143,9 +142,7 @@ class Registrar:
             if meter.revoked is not None and self._certificate_file(meter).exists()
         ]
         crl = self._identity.site_authority.revocation_list(revoked, datetime.now(UTC))
-        draft = self._home.revocations.with_suffix(".new")
-        draft.write_bytes(authority.pem(crl))
-        draft.replace(self._home.revocations)
+        durable_file.write(self._home.revocations, authority.pem(crl))
 
     def _certificate_file(self, meter: Meter) -> Path:
         return self._home.meter_certificates / f"{topics.meter_id(meter.kid)}.pem"

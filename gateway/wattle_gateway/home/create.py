@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wattle_gateway import config
 from wattle_gateway.errors import HomeError
-from wattle_gateway.home import bundle
+from wattle_gateway.home import bundle, durable_file
 from wattle_gateway.home.paths import FOLDER_MODE, GatewayHome
 from wattle_gateway.ledger import crypto, genesis
 from wattle_gateway.pki import authority, keys
@@ -51,6 +51,7 @@ def create(folder: Path, choice: NewGateway) -> GatewayHome:
         draft.folder.mkdir(mode=FOLDER_MODE, parents=True)
         _fill(draft, choice)
         os.rename(draft.folder, final.folder)  # replaces an empty folder
+        durable_file.sync_folder(final.folder.parent)
     except OSError as error:
         raise HomeError(f"{final.folder}: cannot be made: {error.strerror}") from error
     finally:
@@ -66,6 +67,7 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
     for name, pair in pairs.items():
         keys.save_private(home.key(name), pair)
     keys.save_private(home.key("checkpoint"), checkpoint)
+    durable_file.sync_folder(home.keys)
     site_authority = authority.SiteAuthority.create(pairs["authority"], choice.site)
     certificates = {
         "authority": site_authority.certificate,
@@ -75,7 +77,7 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
         ),
     }
     for name, certificate in certificates.items():
-        home.certificate(name).write_bytes(authority.pem(certificate))
+        durable_file.write(home.certificate(name), authority.pem(certificate))
     member = genesis.Member(
         choice.name,
         choice.role,
@@ -85,13 +87,13 @@ def _fill(home: GatewayHome, choice: NewGateway) -> None:
         authority.der(site_authority.certificate),
     )
     first = genesis.create(choice.name, choice.created_ms, (member,))
-    home.genesis.write_bytes(first.raw)
+    durable_file.write(home.genesis, first.raw)
     connection.create_ledger(home.database, first.ledger_id)
     connection.create_operation(home.operation, first.ledger_id)
-    home.config.write_text(config.render(_config_values(choice)), encoding="utf-8")
+    durable_file.write(home.config, config.render(_config_values(choice)).encode())
     # Loading what was written refuses a site or port that `run` would refuse later.
     loaded = config.load(home.config)
-    home.bundle.write_text(bundle.render(first, 0, loaded, site_authority), encoding="utf-8")
+    durable_file.write(home.bundle, bundle.render(first, 0, loaded, site_authority).encode())
 
 
 def _broker_names(choice: NewGateway) -> list[str]:
