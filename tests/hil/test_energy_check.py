@@ -206,6 +206,24 @@ def test_one_wh_too_much_over_the_whole_curve_fails_the_integral(
     assert "\nenergy: " not in printed
 
 
+def test_how_late_readings_were_taken_is_seen_and_limited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Late(Export):
+        def counter_wh(self, at_ms: int) -> int:
+            return super().counter_wh(at_ms + 1_000)
+
+    export = Late(tmp_path, [7_200] * 50)
+    export.sign_all()
+    path = export.folder / "result.json"
+    assert main([*export.write(lateness_ms=2_000), "--json", str(path)]) == PASSED
+    # 2 Wh a second and a register of 1 Wh: the second shows to the half.
+    assert 500 <= json.loads(path.read_text())["points"][0]["latest_ms"] <= 1_000
+    code, printed = outcome(export, capsys, lateness_ms=100)
+    assert code == FAILED
+    assert "energy: " in printed
+
+
 def test_the_curve_in_another_unit_fails(
     export: Export, capsys: pytest.CaptureFixture[str]
 ) -> None:
