@@ -24,7 +24,9 @@ from wattle_hil.stop_signal import StopSignal
 
 DONE, FAILED, CANNOT, INTERRUPTED = 0, 1, 2, 130
 
-_EPILOG = "exit codes: 0 done and all checks hold, 1 a check failed, 2 could not be done,"
+_EPILOG = (
+    "exit codes: 0 done and all checks hold, 1 a check failed, 2 could not be done, 130 interrupted"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="wattle-hil",
         description="The bench: emulated metering devices, replayed loads, energy checks.",
-        epilog=f"{_EPILOG} 130 interrupted",
+        epilog=_EPILOG,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     device = commands.add_parser("device", help="serve an emulated metering device on a pty")

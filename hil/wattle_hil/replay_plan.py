@@ -28,7 +28,7 @@ _QUIET_END_S = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add = parser.add_argument
-    add("curve", type=Path, metavar="CURVE.csv")
+    add("curve", type=Path, metavar="CURVE.csv", help="plain or gzip, 1 s to 1 h resolution")
     add_curve_arguments(parser, required=True)
     add("--speed", type=whole_number(1, MAX_SPEED), default=1, help="times faster than life")
     add("--device", choices=sorted(MODELS), default="sdm120", help="type of metering device")
