@@ -1,6 +1,6 @@
 """The end of every run: everything becomes final and stops, is checked and reported."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wattle_hil.conductor import Conductor
@@ -24,8 +24,9 @@ from wattle_hil.run_folder import PointNote, RunNote
 from wattle_hil.run_report import run_report
 from wattle_hil.substation import Substation
 
-# Blocks come every 2 s; a meter that lost its gateway sends again after 15 s.
-FINAL_DEADLINE_S = 60.0
+# A meter that lost its broker several times in a row waits almost a minute before it tries again,
+# and sends what was lost on the way after 15 s.
+FINAL_DEADLINE_S = 180.0
 
 
 def bring_to_an_end(
@@ -38,8 +39,9 @@ def bring_to_an_end(
     """
     deadline = Deadline(FINAL_DEADLINE_S)
     points = substation.points()
-    if not conductor.watch(lambda: deadline.left_s == 0 or tail.has_all(points, last_slot_ms)):
-        raise RunError("stopped before all readings were final")
+    _watch(conductor, deadline, lambda: tail.has_all(points, last_slot_ms))
+    seqs = tail.newest_seqs()
+    _watch(conductor, deadline, lambda: substation.knows_final(seqs))
     conductor.note_durable()
     substation.stop_meters()
     checks: list[Check] = []
@@ -51,6 +53,11 @@ def bring_to_an_end(
     conductor.watch(complete)
     substation.stop_gateway()
     return checks[-1]
+
+
+def _watch(conductor: Conductor, deadline: Deadline, until: Callable[[], bool]) -> None:
+    if not conductor.watch(lambda: deadline.left_s == 0 or until()):
+        raise RunError("stopped before all readings were final")
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,16 @@ class Substation:
             for device in plan.devices
         ]
 
+    def knows_final(self, seqs: Mapping[str, int]) -> bool:
+        """Whether each meter was told that all its samples up to a seq are final, by meter id.
+
+        New samples go before those that piled up, so the newest one says nothing of the others.
+        """
+        return all(
+            self.meter_status(plan).get("final", 0) >= seqs[self.meter_ids[plan.name]]
+            for plan in self.plans
+        )
+
     @property
     def interpreters(self) -> list[Path]:
         """The programs that run the meters, each once."""
