@@ -170,13 +170,17 @@ class TestRevoke:
         self, office: Office, tmp_path: Path
     ) -> None:
         board = office.gateway.board("leaver")
-        command("meters", "enrol", office.gateway.folder, office.proof_file(board, tmp_path))
+        proof = office.proof_file(board, tmp_path)
+        command("meters", "enrol", office.gateway.folder, proof)
         meter = board.kid.hex()
         done = command("meters", "revoke", office.gateway.folder, meter)
         assert done.stdout == f"meter {meter} revoked; its last sample that counts is 0\n"
         again = command("meters", "revoke", office.gateway.folder, meter)
         assert again.returncode == 7
         assert "already_revoked" in again.stderr
+        back = command("meters", "enrol", office.gateway.folder, proof)
+        assert back.returncode == 7
+        assert "already_enrolled" in back.stderr, "a revoked key stays on the ledger for ever"
         crl = x509.load_pem_x509_crl(office.gateway.home.revocations.read_bytes())
         path = office.gateway.home.meter_certificates / f"{meter}.pem"
         serial = x509.load_pem_x509_certificate(path.read_bytes()).serial_number

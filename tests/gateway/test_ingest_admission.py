@@ -8,8 +8,10 @@ from wattle_gateway.contracts import registry
 from wattle_gateway.ingest import admission
 from wattle_gateway.ingest.admission import FORK, REPEAT, STORED, Admission
 from wattle_gateway.ingest.checker import Checked, Refused, check, claimed_kid
+from wattle_gateway.ledger.errors import SignatureError
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.runtime.ingest_memory import IngestMemory
 from wattle_gateway.store import pool_rows
 from wattle_testkit.alliance import CREATED_MS, Board, epoch_of, reading
 from wattle_testkit.driven_ledger import DrivenLedger
@@ -143,6 +145,17 @@ def test_execution_uses_what_ingest_knows_and_forgets_it(
     assert ledger.driver.memory.parse(signed.raw, ledger.epoch.ledger_id) is signed
     ledger.settle()
     assert ledger.driver.memory.parse(signed.raw, ledger.epoch.ledger_id) is not signed
+
+
+def test_memory_vouches_for_the_very_key_and_signature_only(board: Board) -> None:
+    signed, other = board.sample(10), Board("other", board.epoch)
+    memory = IngestMemory()
+    memory.remember(board.signing_key, signed)
+    memory.verify(board.signing_key, signed.digest, signed.signature)
+    with pytest.raises(SignatureError):
+        memory.verify(other.signing_key, signed.digest, signed.signature)
+    with pytest.raises(SignatureError):
+        memory.verify(board.signing_key, signed.digest, other.sign(signed.digest))
 
 
 def test_the_kid_stands_at_its_place(board: Board) -> None:

@@ -92,6 +92,16 @@ def test_a_signature_that_fails(bench: Bench) -> None:
     assert [901, downlink.BAD_SIGNATURE] in hints
 
 
+def test_who_speaks_for_another_gets_no_hint_sent_to_it(bench: Bench) -> None:
+    board = bench.gateway.board("slandered")
+    bench.gateway.enrol(board)
+    with PaperMeter(board, bench.gateway) as victim:
+        bench.refused_once(tampered(board.sample(7)), "bad_signature")
+        victim.send(board.sample(1))
+        victim.await_durable(1)
+        assert not any(ack.refused for ack in victim.acks)
+
+
 def test_the_malleable_twin_of_a_signature(bench: Bench) -> None:
     signed = bench.board.sample(902)
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -177,8 +187,10 @@ def test_a_fork_is_shown_on_the_ledger(bench: Bench) -> None:
     bench.gateway.enrol(board)
     one = board.sample(1, [reading(NOW_MS, ei=1)])
     other = board.sample(1, [reading(NOW_MS, ei=2)])
-    before = bench.gateway.counted("fork")
-    bench.meter.send(one, other, other)
+    before, stored = bench.gateway.counted("fork"), bench.gateway.counted("stored")
+    bench.meter.send(one)
+    until(lambda: bench.gateway.counted("stored") == stored + 1, 10, "the first is held")
+    bench.meter.send(other, other)
     until(lambda: bench.gateway.counted("fork") == before + 2, 10, "a fork, told twice")
     until(lambda: bench.gateway.status()["pool"] == 0, 10, "committed")
     assert command("audit", bench.gateway.folder).returncode == 0

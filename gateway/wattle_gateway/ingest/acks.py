@@ -64,9 +64,7 @@ class AckSender:
 
     def remind(self, meter: bytes) -> None:
         """Tell a meter where it stands although nothing moved: it has just connected."""
-        standing = self._standing.get(meter)
-        if standing is not None:
-            standing.told = None
+        if meter in self._standing:
             self._plan(meter)
 
     def remind_all(self) -> None:
