@@ -18,6 +18,9 @@ from wattle_hil.schedule import Schedule
 from wattle_hil.stop_signal import StopSignal
 from wattle_hil.substation import Substation
 
+# The rest of a curve with very many stands in its report.
+GAPS_SHOWN = 5
+
 
 def replay(plan: ReplayPlan, programs: Programs, command: str, stop: StopSignal) -> Report:
     """Runs a replay to its report, showing it on standard output.
@@ -41,8 +44,10 @@ def _announce(plan: ReplayPlan, view: View) -> None:
     curve = plan.meters[0].devices[0].load.curve
     for line in curve.summary():
         view.event(line)
-    for gap in curve.gaps:
+    for gap in curve.gaps[:GAPS_SHOWN]:
         view.event(f"gap in the curve: {gap}")
+    if len(curve.gaps) > GAPS_SHOWN:
+        view.event(f"and {len(curve.gaps) - GAPS_SHOWN} gaps more, named in report.json")
     view.event(
         f"{plan.schedule.real_s:.0f} s at speed {plan.schedule.speed}, a reading every"
         f" {plan.schedule.interval_ms // 1_000} s of the curve; files in {plan.folder.shown}"

@@ -155,7 +155,7 @@ class Substation:
         New samples go before those that piled up, so the newest one says nothing of the others.
         """
         return all(
-            self.meter_status(plan).get("final", 0) >= seqs[self.meter_ids[plan.name]]
+            self.meter_status(plan).get("final", 0) >= seqs.get(self.meter_ids[plan.name], 0)
             for plan in self.plans
         )
 
