@@ -80,6 +80,8 @@ class Intake:
 
     async def run(self) -> None:
         """Send chunks to the workers until cancelled; an error of a chunk ends all."""
+        before = asyncio.Event()
+        before.set()
         async with asyncio.TaskGroup() as chunks:
             while True:
                 await self._arrived.wait()
@@ -87,28 +89,39 @@ class Intake:
                 chunk, self._waiting = self._waiting[:CHUNK_MAX], self._waiting[CHUNK_MAX:]
                 if not self._waiting:
                     self._arrived.clear()
-                chunks.create_task(self._process(chunk))
+                after = asyncio.Event()
+                chunks.create_task(self._process(chunk, before, after))
+                before = after
 
-    async def _process(self, chunk: list[Message]) -> None:
+    async def _process(
+        self, chunk: list[Message], before: asyncio.Event, after: asyncio.Event
+    ) -> None:
+        """Check a chunk beside others, then admit it in its turn: `before` is the chunk before's,
+        `after` ours. Out of turn, a meter would be told of holes that are none."""
         try:
             verdicts = await self._workers.check(
                 [(message.payload, self._key_for(message.payload)) for message in chunk]
             )
+            await before.wait()
             if verdicts is None:
                 self._desk.count("dropped", len(chunk))
-                return
-            good = []
-            for message, verdict in zip(chunk, verdicts, strict=True):
-                if isinstance(verdict, Refused):
-                    self._refuse(message, checker.claimed_kid(message.payload), verdict)
-                else:
-                    good.append((message, verdict))
-            if good:
-                await self._admit(good)
+            else:
+                await self._take_in(list(zip(chunk, verdicts, strict=True)))
         finally:
+            after.set()
             self._slots.release()
             for message in chunk:
                 message.done()
+
+    async def _take_in(self, judged: list[tuple[Message, Checked | Refused]]) -> None:
+        good = []
+        for message, verdict in judged:
+            if isinstance(verdict, Refused):
+                self._refuse(message, checker.claimed_kid(message.payload), verdict)
+            else:
+                good.append((message, verdict))
+        if good:
+            await self._admit(good)
 
     async def _admit(self, good: list[tuple[Message, Checked]]) -> None:
         samples = [checked for _, checked in good]
