@@ -78,7 +78,6 @@ def test_nothing_durable_is_lost_by_kills(tmp_path: Path) -> None:
                 assert gateway.ask("ping")["pid"] == gateway.pid
                 until(meter.client.is_connected, 20, "the meter is connected again")
                 acks = len(meter.acks)
-                meter.subscribe(meter.topic("ack"))
                 meter.say_online()
                 until(lambda acks=acks: len(meter.acks) > acks, 20, "an ack after the restart")
                 assert meter.acks[-1].durable >= promised

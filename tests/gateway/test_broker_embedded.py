@@ -65,7 +65,6 @@ def test_a_killed_broker_comes_back_and_traffic_goes_on(gateway: GatewayProcess)
         until(lambda: broker_pid(gateway) != before, 10, "a new broker")
         until(lambda: gateway.ask("live")["live"]["link_up"], 20, "the gateway is back")
         until(lambda: meter.online, 20, "the meter is back")
-        meter.subscribe(meter.topic("ack"))
         meter.send(board.sample(2))
         meter.await_durable(2)
         assert gateway.ask("live")["live"]["broker_restarts"] == restarts + 1

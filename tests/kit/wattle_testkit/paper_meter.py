@@ -49,6 +49,8 @@ class PaperMeter:
         self._port = port or gateway.port
         self._connected = threading.Event()
         self._dropped = threading.Event()
+        self._greets = False
+        self._published: set[int] = set()
         self._epoch = gateway.epoch
         self._mac_key = self._derive_key()
         self.client = self._new_client(client_id or secrets.token_hex(8))
@@ -62,11 +64,11 @@ class PaperMeter:
         self.close()
 
     def connect(self) -> None:
-        """Connect, subscribe to ack and cmd, say that we are there."""
+        """Connect, subscribe to ack and cmd, say that we are there; again after every loss."""
+        self._greets = True
         self.client.connect("127.0.0.1", self._port, keepalive=30)
         self.client.loop_start()
-        until(self._connected.is_set, DEADLINE_S, "the meter is connected")
-        self.subscribe(self.topic(topics.ACK), self.topic(topics.CMD))
+        until(lambda: len(self.granted) >= 2, DEADLINE_S, "the meter is connected")
         self.say_online()
 
     def attempt(self) -> bool:
@@ -108,8 +110,9 @@ class PaperMeter:
             self.publish(self.topic(topics.SAMPLE), signed.raw)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish with QoS 1 and wait for the PUBACK."""
-        self.client.publish(topic, payload, qos=1, retain=retain).wait_for_publish(DEADLINE_S)
+        """Publish with QoS 1 and wait for the PUBACK, over a lost connection if need be."""
+        mid = self.client.publish(topic, payload, qos=1, retain=retain).mid
+        until(lambda: mid in self._published, DEADLINE_S, "a PUBACK")
 
     def topic(self, leaf: str) -> str:
         """A topic of this meter."""
@@ -144,6 +147,7 @@ class PaperMeter:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         return client
 
     def _tls(self, certificate: Path | None) -> None:
@@ -159,9 +163,17 @@ class PaperMeter:
             context.load_cert_chain(path, key)
         self.client.tls_set_context(context)
 
-    def _on_connect(self, _client: Any, _data: Any, _flags: Any, code: Any, _props: Any) -> None:
-        if not code.is_failure:
-            self._connected.set()
+    def _on_connect(self, client: Any, _data: Any, _flags: Any, code: Any, _props: Any) -> None:
+        if code.is_failure:
+            return
+        if self._greets:
+            client.subscribe([(self.topic(topics.ACK), 1), (self.topic(topics.CMD), 1)])
+            state = uplink.encode_state(self.connection, True)
+            client.publish(self.topic(topics.STATE), state, qos=1, retain=True)
+        self._connected.set()
+
+    def _on_publish(self, _client: Any, _data: Any, mid: int, _code: Any, _props: Any) -> None:
+        self._published.add(mid)
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, _code: Any, _p: Any) -> None:
         self._dropped.set()
