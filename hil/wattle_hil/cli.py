@@ -10,17 +10,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wattle_hil import demo, replay_plan, serve_device
+from wattle_hil.children.programs import find_programs
+from wattle_hil.children.stop_signal import StopSignal
+from wattle_hil.devices import serve as serve_device
 from wattle_hil.errors import HilError
-from wattle_hil.final_checks import check_again
-from wattle_hil.gateway_control import GatewayControl
-from wattle_hil.programs import find_programs
-from wattle_hil.replay import replay
 from wattle_hil.report.files import PAGE
 from wattle_hil.report.model import Report
 from wattle_hil.report.plain import text_report
-from wattle_hil.run_folder import RunFolder
-from wattle_hil.stop_signal import StopSignal
+from wattle_hil.runs import demo, replay_plan
+from wattle_hil.runs.final_checks import check_again
+from wattle_hil.runs.folder import RunFolder
+from wattle_hil.runs.gateway_control import GatewayControl
+from wattle_hil.runs.replay import replay
 
 DONE, FAILED, CANNOT, INTERRUPTED = 0, 1, 2, 130
 

@@ -13,9 +13,9 @@ from wattle_hil.bench.airtime import airtimes
 from wattle_hil.bench.ingest import METERS
 from wattle_hil.bench.mqtt_publisher import publish_packet
 from wattle_hil.bench.paper_meter import PaperMeter
+from wattle_hil.children.processes import Finished
 from wattle_hil.errors import BenchError
 from wattle_hil.parts import PartMissingError
-from wattle_hil.processes import Finished
 from wattle_wire import cose, p256, sample_reader, uplink
 
 LEDGER_ID = bytes(range(16))

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wattle_hil.curve import NJ_PER_WH, NOMINAL_VOLTAGE_MV, Curve, StepSeries, iso_utc
+from wattle_hil.curves.curve import NJ_PER_WH, NOMINAL_VOLTAGE_MV, Curve, StepSeries, iso_utc
 from wattle_hil.errors import CurveError
 
 T0_MS = 1_170_288_000_000

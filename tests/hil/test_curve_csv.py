@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wattle_hil.curve import NJ_PER_WH, Curve, StepSeries
-from wattle_hil.curve_csv import CurveColumns, read_curve, write_curve
+from wattle_hil.curves.csv_file import CurveColumns, read_curve, write_curve
+from wattle_hil.curves.curve import NJ_PER_WH, Curve, StepSeries
 from wattle_hil.errors import CurveError
 
 T0_MS = 1_170_288_000_000

@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from wattle_hil.curve import NJ_PER_WH, UW_PER_W, Curve
-from wattle_hil.curve_csv import CurveColumns, read_curve, write_curve
-from wattle_hil.curve_shapes import MAX_DURATION_MS, SHAPES, STEP_MS
+from wattle_hil.curves.csv_file import CurveColumns, read_curve, write_curve
+from wattle_hil.curves.curve import NJ_PER_WH, UW_PER_W, Curve
+from wattle_hil.curves.shapes import MAX_DURATION_MS, SHAPES, STEP_MS
 from wattle_hil.errors import CurveError
 
 MIDNIGHT_MS = 1_170_288_000_000

@@ -6,11 +6,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wattle_hil.curve import UW_PER_W, Curve, StepSeries
-from wattle_hil.devices import EmulatedDevice
+from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
+from wattle_hil.devices.device import EmulatedDevice
+from wattle_hil.devices.registers import RegisterMap
+from wattle_hil.devices.sdm import MODELS, SDM120, SDM630
 from wattle_hil.errors import DeviceError
-from wattle_hil.registers import RegisterMap
-from wattle_hil.sdm import MODELS, SDM120, SDM630
 
 T0_MS = 1_170_288_000_000
 HOUR_MS = 3_600_000

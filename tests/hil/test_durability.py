@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from wattle_hil.durability import Promises, broken_promises
 from wattle_hil.errors import RunError
-from wattle_hil.ledger_rows import LedgerRow, read_rows
+from wattle_hil.runs.durability import Promises, broken_promises
+from wattle_hil.runs.ledger_rows import LedgerRow, read_rows
 from wattle_testkit.ledger_export import FIRST_SEQ, LEDGER_ID, Export
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from wattle_hil.curve import NJ_PER_WH
-from wattle_hil.curve import Curve as BenchCurve
-from wattle_hil.curve_csv import CurveColumns, read_curve
+from wattle_hil.curves.csv_file import CurveColumns, read_curve
+from wattle_hil.curves.curve import NJ_PER_WH
+from wattle_hil.curves.curve import Curve as BenchCurve
 from wattle_hil.energy_check.curve import EXPORT, IMPORT, Curve, unix_ms
 from wattle_hil.energy_check.errors import CannotCheckError
 from wattle_hil.energy_check.point import Point

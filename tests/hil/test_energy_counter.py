@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wattle_hil.curve import NJ_PER_WH
-from wattle_hil.energy_counter import (
+from wattle_hil.curves.curve import NJ_PER_WH
+from wattle_hil.devices.energy_counter import (
     MAX_COUNTER_WH,
     EnergyCounter,
     PhaseSplit,

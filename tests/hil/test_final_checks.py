@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from wattle_hil.errors import ProcessError
-from wattle_hil.final_checks import check_audit, check_complete, check_energy, export
-from wattle_hil.gateway_control import GatewayControl
-from wattle_hil.run_folder import RunFolder
+from wattle_hil.runs.final_checks import check_audit, check_complete, check_energy, export
+from wattle_hil.runs.folder import RunFolder
+from wattle_hil.runs.gateway_control import GatewayControl
 from wattle_testkit.ledger_export import Export
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 from wattle_hil.errors import ScheduleError
-from wattle_hil.kill_plan import METER, MIN_SPACING_S, TARGETS, plan_kills
+from wattle_hil.runs.kill_plan import METER, MIN_SPACING_S, TARGETS, plan_kills
 
 
 def test_each_target_is_killed_as_often_as_asked_within_the_span() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from wattle_hil.errors import RunError
-from wattle_hil.ledger_rows import read_first_seqs, read_rows
-from wattle_hil.ledger_tail import LedgerTail
+from wattle_hil.runs.ledger_rows import read_first_seqs, read_rows
+from wattle_hil.runs.ledger_tail import LedgerTail
 from wattle_testkit.ledger_export import FIRST_SEQ, START_MS, Export
 
 

@@ -12,14 +12,14 @@ import pytest
 from pymodbus.client import ModbusSerialClient
 from pymodbus.exceptions import ModbusIOException
 from wattle_hil import parts
-from wattle_hil.curve import UW_PER_W, Curve, StepSeries
-from wattle_hil.devices import EmulatedDevice
+from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
+from wattle_hil.devices.device import EmulatedDevice
+from wattle_hil.devices.faults import ExceptionReply, FaultRule, FaultScript, NoReply
+from wattle_hil.devices.line import Line
+from wattle_hil.devices.rtu_frame import seal
+from wattle_hil.devices.rtu_slave import LineTiming
+from wattle_hil.devices.sdm import SDM120, SDM630
 from wattle_hil.errors import LineError
-from wattle_hil.faults import ExceptionReply, FaultRule, FaultScript, NoReply
-from wattle_hil.line import Line
-from wattle_hil.rtu_frame import seal
-from wattle_hil.rtu_slave import LineTiming
-from wattle_hil.sdm import SDM120, SDM630
 from wattle_testkit.waiting import until
 
 T0_MS = 1_170_288_000_000

@@ -8,8 +8,15 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 from wattle_hil.errors import ReportError
-from wattle_hil.live_view import EVENTS_SHOWN, Frame, GatewayRow, LiveView, PointRow, plain_lines
-from wattle_hil.terminal_picture import save_picture
+from wattle_hil.runs.live_view import (
+    EVENTS_SHOWN,
+    Frame,
+    GatewayRow,
+    LiveView,
+    PointRow,
+    plain_lines,
+)
+from wattle_hil.runs.terminal_picture import save_picture
 
 ROW = PointRow(
     name="1f2e3d4c5b6a7988/1",

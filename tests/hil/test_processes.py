@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from wattle_hil.deadline import Deadline
+from wattle_hil.children.deadline import Deadline
+from wattle_hil.children.processes import Process, ProcessGroup, run
 from wattle_hil.errors import DeadlineError, ProcessError
-from wattle_hil.processes import Process, ProcessGroup, run
 from wattle_testkit.waiting import until
 
 DEADLINE_S = 10.0
@@ -18,7 +18,7 @@ STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', 
 BENCH = """
 import sys
 from pathlib import Path
-from wattle_hil.processes import Process
+from wattle_hil.children.processes import Process
 sleeper = Process("sleeper", ("/bin/sleep", "600"), Path(sys.argv[1]))
 sleeper.start()
 print(sleeper.pid, flush=True)

@@ -7,10 +7,10 @@ import struct
 from pathlib import Path
 
 import pytest
-from wattle_hil.curve import UW_PER_W, Curve, StepSeries
-from wattle_hil.devices import EmulatedDevice
-from wattle_hil.rtu_frame import seal
-from wattle_hil.sdm import MODELS
+from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
+from wattle_hil.devices.device import EmulatedDevice
+from wattle_hil.devices.rtu_frame import seal
+from wattle_hil.devices.sdm import MODELS
 from wattle_meter import modbus, profile, read_plan, register
 
 PROFILES = Path(__file__).parents[2] / "firmware" / "profiles"

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
-from wattle_hil.demo import add_arguments as add_demo_arguments
-from wattle_hil.demo import plan_demo
 from wattle_hil.energy_check.point import read_points
 from wattle_hil.errors import CurveError, HilError, ScheduleError
-from wattle_hil.points_file import ReadingTimes, write_points
-from wattle_hil.replay_plan import add_arguments, plan_replay
+from wattle_hil.runs.demo import add_arguments as add_demo_arguments
+from wattle_hil.runs.demo import plan_demo
+from wattle_hil.runs.points_file import ReadingTimes, write_points
+from wattle_hil.runs.replay_plan import add_arguments, plan_replay
 
 LEDGER_ID = "ab" * 16
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from wattle_hil.energy_check.__main__ import FAILED, PASSED
 from wattle_hil.energy_check.__main__ import main as check_energy
-from wattle_hil.ledger_rows import read_rows
+from wattle_hil.runs.ledger_rows import read_rows
 from wattle_testkit.bench_run import need_micropython, processes_of, start_hil
 
 pytestmark = pytest.mark.slow

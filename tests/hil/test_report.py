@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from wattle_hil.curve import UW_PER_W, Curve, Gap, StepSeries
+from wattle_hil.curves.curve import UW_PER_W, Curve, Gap, StepSeries
 from wattle_hil.errors import ReportError
 from wattle_hil.report.chart import point_chart
 from wattle_hil.report.files import write_report

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
-from wattle_hil.rtu_frame import MAX_FRAME_BYTES, RequestScanner, crc16, is_sealed, seal
+from wattle_hil.devices.rtu_frame import MAX_FRAME_BYTES, RequestScanner, crc16, is_sealed, seal
 
 SILENCE_NS = 50_000_000
 UNITS = {1, 2}

@@ -4,8 +4,7 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from wattle_hil.errors import LineError
-from wattle_hil.faults import (
+from wattle_hil.devices.faults import (
     CrcFlipped,
     Doubled,
     Echo,
@@ -22,8 +21,9 @@ from wattle_hil.faults import (
     WrongFunction,
     WrongUnit,
 )
-from wattle_hil.rtu_frame import seal
-from wattle_hil.rtu_slave import MAX_PENDING_BYTES, LineTiming, RtuSlave
+from wattle_hil.devices.rtu_frame import seal
+from wattle_hil.devices.rtu_slave import MAX_PENDING_BYTES, LineTiming, RtuSlave
+from wattle_hil.errors import LineError
 
 MS = 1_000_000
 TURNAROUND_NS = 5 * MS

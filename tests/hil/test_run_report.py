@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from wattle_hil.errors import RunError
 from wattle_hil.report.model import Check
-from wattle_hil.run_folder import PointNote, RunFolder, RunNote
-from wattle_hil.run_report import run_report
+from wattle_hil.runs.folder import PointNote, RunFolder, RunNote
+from wattle_hil.runs.report import run_report
 from wattle_testkit.ledger_export import COMMIT_DELAY_MS, INITIAL_WH, START_MS, Export
 
 SPEED = 10

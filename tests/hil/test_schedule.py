@@ -1,9 +1,9 @@
 """A replay's times come from curve, speed and devices."""
 
 import pytest
-from wattle_hil.curve import UW_PER_W, Curve, StepSeries
+from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
 from wattle_hil.errors import ScheduleError
-from wattle_hil.schedule import schedule
+from wattle_hil.runs.schedule import schedule
 
 T0_MS = 1_170_288_000_000 + 3_000
 LENGTH_MS = 620_500

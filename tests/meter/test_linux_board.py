@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from wattle_hil import parts
-from wattle_hil.processes import ProcessGroup
+from wattle_hil.children.processes import ProcessGroup
 from wattle_testkit import waiting
 from wattle_testkit.meter_site import FIRMWARE, Board, MeterSite
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from wattle_hil import parts
+from wattle_hil.children.processes import ProcessGroup
 from wattle_hil.clock import BenchClock, host_ms
-from wattle_hil.faults import FaultRule, FaultScript, NoReply
-from wattle_hil.line import Line
-from wattle_hil.processes import ProcessGroup
+from wattle_hil.devices.faults import FaultRule, FaultScript, NoReply
+from wattle_hil.devices.line import Line
 from wattle_testkit import waiting
 from wattle_testkit.meter_site import Board, MeterSite, emulated_sdm120
 from wattle_wire import downlink

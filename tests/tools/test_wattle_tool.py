@@ -10,7 +10,7 @@ from cryptography import x509
 from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import authority, keys
 from wattle_hil import parts
-from wattle_hil.processes import ProcessGroup
+from wattle_hil.children.processes import ProcessGroup
 from wattle_testkit.meter_site import LEDGER_ID, MeterSite
 from wattle_tools import proof
 from wattle_tools.board_folder import DeviceChoice

@@ -15,10 +15,10 @@ from wattle_hil.bench import openssl
 from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime, airtimes
 from wattle_hil.bench.ingest import METERS, Round, measure_ingest
 from wattle_hil.bench.signature import HEAP, SignatureCost, signature_cost
-from wattle_hil.curve_arguments import whole_number
-from wattle_hil.environment import environment
+from wattle_hil.children.environment import environment
+from wattle_hil.children.programs import find_programs
+from wattle_hil.curves.arguments import whole_number
 from wattle_hil.errors import BenchError, HilError
-from wattle_hil.programs import find_programs
 from wattle_hil.report.numbers import grouped
 
 DONE, CANNOT = 0, 2

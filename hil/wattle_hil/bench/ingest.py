@@ -17,12 +17,12 @@ from pathlib import Path
 from wattle_hil.bench import openssl
 from wattle_hil.bench.mqtt_publisher import Publisher, publish_packet
 from wattle_hil.bench.paper_meter import PaperMeter
+from wattle_hil.children.deadline import Deadline
+from wattle_hil.children.processes import Process, ProcessGroup
 from wattle_hil.clock import host_ms
-from wattle_hil.deadline import Deadline
 from wattle_hil.errors import BenchError
-from wattle_hil.gateway_control import GatewayControl
-from wattle_hil.processes import Process, ProcessGroup
-from wattle_hil.substation import SITE, START_DEADLINE_S, STOP_DEADLINE_S, free_port
+from wattle_hil.runs.gateway_control import GatewayControl
+from wattle_hil.runs.substation import SITE, START_DEADLINE_S, STOP_DEADLINE_S, free_port
 
 METERS = 4
 _HOST = "127.0.0.1"

@@ -2,8 +2,8 @@
 
 import shutil
 
+from wattle_hil.children.processes import run
 from wattle_hil.errors import BenchError
-from wattle_hil.processes import run
 
 _DEADLINE_S = 60.0
 # `-mr`: +F4:index:bits:signatures a second:verifications a second

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattle_hil import parts
+from wattle_hil.children.processes import run
+from wattle_hil.children.programs import checkout
 from wattle_hil.errors import BenchError
 from wattle_hil.parts import PartMissingError
-from wattle_hil.processes import run
-from wattle_hil.programs import checkout
 
 _SCRIPT = Path("firmware/bench/signature.py")
 # What a board has; objects of the 32-bit interpreter are those of a board.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wattle_hil.curve import NJ_PER_WH, UW_PER_W, Curve
+from wattle_hil.curves.curve import NJ_PER_WH, UW_PER_W, Curve
 
 
 @dataclass(frozen=True)

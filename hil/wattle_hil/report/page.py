@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from wattle_hil.curve import iso_utc
+from wattle_hil.curves.curve import iso_utc
 from wattle_hil.report.chart import point_chart
 from wattle_hil.report.model import Check, PointRecord, Report
 from wattle_hil.report.numbers import grouped, milliseconds

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from wattle_hil.curve import iso_utc
+from wattle_hil.curves.curve import iso_utc
 from wattle_hil.report.model import PointRecord, Report
 from wattle_hil.report.numbers import grouped, milliseconds
 

@@ -19,10 +19,10 @@ from wattle_gateway.broker.permissions import MeterAccess
 from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import authority, keys
 from wattle_hil import parts
-from wattle_hil.curve import UW_PER_W, Curve, StepSeries
-from wattle_hil.devices import EmulatedDevice
-from wattle_hil.processes import Process, ProcessGroup
-from wattle_hil.sdm import SDM120
+from wattle_hil.children.processes import Process, ProcessGroup
+from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
+from wattle_hil.devices.device import EmulatedDevice
+from wattle_hil.devices.sdm import SDM120
 from wattle_tools import board_folder, certificate, proof, site_file
 from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line
 from wattle_tools.site_file import SiteFile

@@ -9,11 +9,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from wattle_hil import conclusion, replay_plan
+from wattle_hil.children.programs import find_programs
+from wattle_hil.children.stop_signal import StopSignal
 from wattle_hil.cli import summary
-from wattle_hil.programs import find_programs
-from wattle_hil.replay import replay
-from wattle_hil.stop_signal import StopSignal
+from wattle_hil.runs import conclusion, replay_plan
+from wattle_hil.runs.replay import replay
 
 # Nothing will come of waiting.
 _FINAL_DEADLINE_S = 5.0

@@ -1,0 +1,129 @@
+"""What a metering device measures at one instant of a load curve, as register values.
+
+Floats are right here and only here: these are the values a real device computes and shows.
+"""
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+
+from wattle_hil.curves.curve import UW_PER_W, Curve, Energy
+from wattle_hil.devices.energy_counter import EnergyCounter, PhaseSplit, kwh_float32
+
+FREQUENCY_HZ = 50.0
+_MV_PER_V = 1_000
+
+
+class Measurement:
+    """Turns a curve into the values of one device.
+
+    curve: its load. split: shares of its phases. importing, exporting: its active counters, which
+    count from the start of the curve; the reactive counters start at 0 with the same resolution.
+    """
+
+    def __init__(
+        self, curve: Curve, split: PhaseSplit, importing: EnergyCounter, exporting: EnergyCounter
+    ) -> None:
+        self._curve = curve
+        self._split = split
+        self._active = (importing, exporting)
+        reactive = EnergyCounter(0, importing.resolution_wh)
+        self._reactive = (reactive, reactive)
+
+    def values(self, at_ms: int) -> dict[str, bytes]:
+        """All quantities at Unix ms, each as 4 bytes float32 with the high word first.
+
+        `_l1` to `_l3` are phases, no suffix is the sum.
+        """
+        curve = self._curve
+        since_ms = max(at_ms, curve.start_ms)
+        values = {name: float32(value) for name, value in self._instant(at_ms).items()}
+        values |= self._energies("kwh", "e", curve.energy, self._active, since_ms)
+        values |= self._energies("kvarh", "er", curve.reactive_energy, self._reactive, since_ms)
+        return values
+
+    def counted_wh(self, at_ms: int) -> tuple[int, int]:
+        """Import and export counters in Wh at Unix ms, as integers before float32 rounds them."""
+        energy = self._curve.energy(self._curve.start_ms, max(at_ms, self._curve.start_ms))
+        return _counted(self._active, energy)
+
+    def _instant(self, at_ms: int) -> dict[str, float]:
+        active_uw = self._curve.power_uw(at_ms)
+        reactive_uvar = self._curve.reactive_power_uvar(at_ms)
+        voltage_v = self._curve.phase_voltage_mv(at_ms) / _MV_PER_V
+        phases = zip(self._split.power(active_uw), self._split.power(reactive_uvar), strict=True)
+        values: dict[str, float] = {}
+        currents_a = []
+        for number, (part_uw, part_uvar) in enumerate(phases, 1):
+            phase = _power_values(part_uw, part_uvar, f"_l{number}")
+            current_a = phase[f"s_l{number}_va"] / voltage_v if voltage_v else 0.0
+            currents_a.append(current_a)
+            values |= phase | {f"u_l{number}_v": voltage_v, f"i_l{number}_a": current_a}
+        return (
+            values
+            | _power_values(active_uw, reactive_uvar, "")
+            | {
+                "u_mean_v": voltage_v,
+                "u_line_v": voltage_v * math.sqrt(3),
+                "i_mean_a": sum(currents_a) / len(currents_a),
+                "i_sum_a": sum(currents_a),
+                "f_hz": FREQUENCY_HZ,
+                # The emulated grid is a pure sine.
+                "thd_percent": 0.0,
+            }
+        )
+
+    def _energies(
+        self,
+        unit: str,
+        stem: str,
+        energy_of: Callable[[int, int], Energy],
+        counters: tuple[EnergyCounter, EnergyCounter],
+        at_ms: int,
+    ) -> Mapping[str, bytes]:
+        """Counters in and out and their sum (`total` is import + export), whole and by phase."""
+        energy = energy_of(self._curve.start_ms, at_ms)
+        ins, outs = (
+            _whole_and_phases(counter, self._split, flowed_nj)
+            for counter, flowed_nj in zip(
+                counters, (energy.import_nj, energy.export_nj), strict=True
+            )
+        )
+        values = {}
+        for suffix, wh_in in ins.items():
+            values[f"{stem}i{suffix}_{unit}"] = kwh_float32(wh_in)
+            values[f"{stem}e{suffix}_{unit}"] = kwh_float32(outs[suffix])
+            values[f"{stem}{suffix}_{unit}"] = kwh_float32(wh_in + outs[suffix])
+        return values
+
+
+def float32(value: float) -> bytes:
+    """An IEEE-754 single with the high word first (SDM630Modbus V1.8, section 3.7)."""
+    return struct.pack(">f", value)
+
+
+def _power_values(active_uw: int, reactive_uvar: int, phase: str) -> dict[str, float]:
+    active_w, reactive_var = active_uw / UW_PER_W, reactive_uvar / UW_PER_W
+    apparent_va = math.hypot(active_w, reactive_var)
+    return {
+        f"p{phase}_w": active_w,
+        f"q{phase}_var": reactive_var,
+        f"s{phase}_va": apparent_va,
+        # Its sign shows the direction of the current (V1.8, note 1 to section 1.2.1).
+        f"pf{phase}": active_w / apparent_va if apparent_va else 1.0,
+        f"phi{phase}_deg": math.degrees(math.atan2(reactive_var, active_w)),
+    }
+
+
+def _counted(counters: tuple[EnergyCounter, EnergyCounter], energy: Energy) -> tuple[int, int]:
+    importing, exporting = counters
+    return (
+        importing.steps(energy.import_nj) * importing.resolution_wh,
+        exporting.steps(energy.export_nj) * exporting.resolution_wh,
+    )
+
+
+def _whole_and_phases(counter: EnergyCounter, split: PhaseSplit, flowed_nj: int) -> dict[str, int]:
+    steps = counter.steps(flowed_nj)
+    parts = {f"_l{number}": part for number, part in enumerate(split.steps(steps), 1)}
+    return {suffix: part * counter.resolution_wh for suffix, part in ({"": steps} | parts).items()}

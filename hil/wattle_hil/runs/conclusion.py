@@ -1,0 +1,123 @@
+"""The end of every run: everything becomes final and stops, is checked and reported."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from wattle_hil.children.deadline import Deadline
+from wattle_hil.children.environment import environment
+from wattle_hil.errors import RunError
+from wattle_hil.report.files import write_report
+from wattle_hil.report.model import Check, Report
+from wattle_hil.runs.conductor import Conductor
+from wattle_hil.runs.durability import broken_promises
+from wattle_hil.runs.final_checks import (
+    check_audit,
+    check_complete,
+    check_energy,
+    check_promises,
+    export,
+)
+from wattle_hil.runs.folder import PointNote, RunNote
+from wattle_hil.runs.ledger_rows import read_first_seqs, read_rows
+from wattle_hil.runs.ledger_tail import LedgerTail
+from wattle_hil.runs.points_file import ReadingTimes, write_points
+from wattle_hil.runs.report import run_report
+from wattle_hil.runs.substation import Substation
+
+# A meter that lost its broker several times in a row waits almost a minute before it tries again,
+# and sends what was lost on the way after 15 s.
+FINAL_DEADLINE_S = 180.0
+
+
+def bring_to_an_end(
+    substation: Substation, conductor: Conductor, tail: LedgerTail, last_slot_ms: int
+) -> Check:
+    """Waits until the ledger has every slot up to the last one, then stops everything.
+
+    What is not final after FINAL_DEADLINE_S fails the check that it gives. Raises ProcessError;
+    RunError when somebody asks to stop meanwhile.
+    """
+    deadline = Deadline(FINAL_DEADLINE_S)
+    points = substation.points()
+    _watch(conductor, deadline, lambda: tail.has_all(points, last_slot_ms))
+    seqs = tail.newest_seqs()
+    _watch(conductor, deadline, lambda: substation.knows_final(seqs))
+    conductor.note_durable()
+    substation.stop_meters()
+    checks: list[Check] = []
+
+    def complete() -> bool:
+        checks.append(check_complete(substation.control))
+        return checks[-1].passed is True or deadline.left_s == 0
+
+    conductor.watch(complete)
+    substation.stop_gateway()
+    return checks[-1]
+
+
+def _watch(conductor: Conductor, deadline: Deadline, until: Callable[[], bool]) -> None:
+    if not conductor.watch(lambda: deadline.left_s == 0 or until()):
+        raise RunError("stopped before all readings were final")
+
+
+@dataclass(frozen=True)
+class RunTitle:
+    """What a run is called in its report. load_names: of the meters' loads, by the plan's name."""
+
+    title: str
+    command: str
+    started: str
+    seed: int
+    load_names: Mapping[str, str]
+
+
+def conclude(
+    run: RunTitle,
+    substation: Substation,
+    conductor: Conductor,
+    complete: Check,
+    times: ReadingTimes,
+) -> Report:
+    """Exports, checks and reports a run whose processes have ended.
+
+    complete: what `bring_to_an_end` gave. Raises the bench's errors.
+    """
+    real_s = conductor.elapsed_s
+    folder, control, promises = substation.folder, substation.control, conductor.promises
+    _write_note(run, substation)
+    ledger_id = str(control.status()["ledger_id"])
+    write_points(folder, substation.plans, substation.meter_ids, ledger_id, times)
+    export(control, folder)
+    broken = broken_promises(
+        promises,
+        read_rows(folder.samples),
+        read_first_seqs(folder.meters),
+        bytes.fromhex(ledger_id),
+    )
+    checks = [
+        check_energy(folder),
+        complete,
+        check_promises(broken, len(promises.committed)),
+        check_audit(control),
+    ]
+    report = run_report(
+        folder, checks, conductor.events, environment(substation.interpreters), real_s
+    )
+    write_report(report, folder.path)
+    return report
+
+
+def _write_note(run: RunTitle, substation: Substation) -> None:
+    points = tuple(
+        PointNote(
+            substation.meter_ids[plan.name],
+            device.number,
+            run.load_names[plan.name],
+            device.model.name,
+        )
+        for plan in substation.plans
+        for device in plan.devices
+    )
+    speed = substation.clock.speed
+    note = RunNote(run.title, run.command, run.started, run.seed, speed, points)
+    note.write(substation.folder.run)

@@ -1,0 +1,87 @@
+"""Which meters and metering devices a run has, and which curve each follows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wattle_hil.curves.csv_file import CurveColumns
+from wattle_hil.curves.curve import NJ_PER_WH, Curve
+from wattle_hil.devices.device import EmulatedDevice
+from wattle_hil.devices.energy_counter import tolerance_wh
+from wattle_hil.devices.sdm import Model
+
+# Below 16,384 kWh a float32 register still shows single Wh.
+_FIRST_COUNTER_WH = 1_000_000
+_COUNTER_STEP_WH = 137_911
+
+
+@dataclass(frozen=True)
+class LoadSource:
+    """A curve and the CSV from which the independent check reads it again."""
+
+    curve: Curve
+    path: Path
+    columns: CurveColumns
+
+
+@dataclass(frozen=True)
+class DevicePlan:
+    """One metering device: `number` at its meter, which is also its unit on the line."""
+
+    number: int
+    model: Model
+    load: LoadSource
+    initial_import_wh: int
+    initial_export_wh: int
+    resolution_wh: int = 1
+
+    def emulated(self) -> EmulatedDevice:
+        """The device that follows the curve. Raises DeviceError."""
+        return EmulatedDevice(
+            self.number,
+            self.model,
+            self.load.curve,
+            initial_import_wh=self.initial_import_wh,
+            initial_export_wh=self.initial_export_wh,
+            resolution_wh=self.resolution_wh,
+        )
+
+    @property
+    def tolerance_wh(self) -> int:
+        """What the register's resolution allows between two readings, float32 included."""
+        curve = self.load.curve
+        energy = curve.energy(curve.start_ms, curve.end_ms)
+        highest_nj = max(energy.import_nj, energy.export_nj)
+        highest_wh = max(self.initial_import_wh, self.initial_export_wh) + highest_nj // NJ_PER_WH
+        return tolerance_wh(highest_wh, self.resolution_wh)
+
+
+@dataclass(frozen=True)
+class MeterPlan:
+    """One meter: `number` from 1, its devices on one line, and which interpreter runs it.
+
+    interpreter: index into `Programs.meters`, taken modulo their number.
+    """
+
+    number: int
+    devices: Sequence[DevicePlan]
+    interpreter: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"meter{self.number}"
+
+
+def plan_meters(
+    loads: Sequence[LoadSource], models: Sequence[Model], devices: int
+) -> list[MeterPlan]:
+    """One meter for each load, with `devices` devices that all follow it; counters all differ."""
+    plans = []
+    for index, (load, model) in enumerate(zip(loads, models, strict=True)):
+        numbers = range(1, devices + 1)
+        rows = []
+        for number in numbers:
+            counter_wh = _FIRST_COUNTER_WH + _COUNTER_STEP_WH * (index * devices + number)
+            rows.append(DevicePlan(number, model, load, counter_wh, counter_wh // 10))
+        plans.append(MeterPlan(index + 1, rows, interpreter=index))
+    return plans

@@ -1,0 +1,100 @@
+"""What is checked when a run is over, from its folder alone: energy, audit, completeness."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wattle_hil.children.processes import run
+from wattle_hil.errors import RunError
+from wattle_hil.report.model import Check
+from wattle_hil.runs.folder import RunFolder
+from wattle_hil.runs.gateway_control import GatewayControl
+
+# Verifying takes 1.5 ms a signature, so this is for half a million on two cores.
+_CHECK_DEADLINE_S = 600.0
+_PASSED, _FAILED = 0, 1
+
+
+def export(control: GatewayControl, folder: RunFolder) -> None:
+    """Lets the gateway export meters and samples. Raises ProcessError, RunError."""
+    texts = {
+        folder.meters: control.call("meters", "list", "--format", "csv"),
+        folder.samples: control.call("samples", "--format", "csv", "--raw"),
+    }
+    try:
+        for path, text in texts.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"the export cannot be written: {error}") from error
+
+
+def check_energy(folder: RunFolder) -> Check:
+    """Runs the independent energy check as a program of its own. Raises ProcessError."""
+    command = (
+        *(sys.executable, "-m", "wattle_hil.energy_check", str(folder.points)),
+        *("--meters", str(folder.meters), "--samples", str(folder.samples)),
+        *("--json", str(folder.energy_check)),
+    )
+    done = run("energy check", command, _CHECK_DEADLINE_S)
+    if done.code not in (_PASSED, _FAILED):
+        return Check("energy", None, done.errors.strip())
+    return Check("energy", done.code == _PASSED, _energy_summary(folder, done.output.strip()))
+
+
+def _energy_summary(folder: RunFolder, output: str) -> str:
+    result = read_energy_result(folder.energy_check)
+    points, counts = result["points"], result["counts"]
+    whole = sum(point["curve_enclosed"] for point in points)
+    first = (
+        f"{len(points)} points, {whole} with their whole curve:"
+        f" {counts['samples']} samples, {counts['signatures_verified']} signatures verified"
+    )
+    return f"{first}\n{output}"
+
+
+def read_energy_result(path: Path) -> dict[str, Any]:
+    """The JSON that the energy check wrote. Raises RunError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is not a result of the energy check: {error}") from error
+    assert isinstance(content, dict)
+    return content
+
+
+def check_audit(control: GatewayControl) -> Check:
+    """Lets the gateway verify its whole ledger again."""
+    done = control.attempt("audit", deadline_s=_CHECK_DEADLINE_S)
+    # A program that breaks ends with 1 too, but without a result.
+    if done.code not in (_PASSED, _FAILED) or not done.output:
+        return Check("audit", None, done.errors.strip())
+    return Check("audit", done.code == _PASSED, done.output.strip())
+
+
+def check_complete(control: GatewayControl) -> Check:
+    """Whether everything that the gateway holds is final. Raises ProcessError."""
+    status = control.status()
+    open_meters = [
+        f"{meter['meter']}: final {meter['final']}, newest {meter['last_seq']},"
+        f" {meter['waiting']} waiting"
+        for meter in status["meters"]
+        if meter["waiting"] or meter["final"] != meter["last_seq"]
+    ]
+    detail = f"{len(status['meters'])} meters, {status['commit']} commits, pool {status['pool']}"
+    return Check(
+        "all final", not open_meters and status["pool"] == 0, "\n".join([detail, *open_meters])
+    )
+
+
+def check_promises(broken: Sequence[str], committed: int) -> Check:
+    """Whether the ledger kept what it had shown or called durable (`durability`)."""
+    detail = f"{committed} readings seen in the ledger while it ran"
+    return Check("nothing lost", not broken, "\n".join([detail, *broken]))
+
+
+def check_again(control: GatewayControl, folder: RunFolder) -> list[Check]:
+    """Exports and checks a run that is over. Raises ProcessError, RunError."""
+    export(control, folder)
+    return [check_energy(folder), check_complete(control), check_audit(control)]

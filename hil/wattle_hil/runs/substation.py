@@ -1,0 +1,247 @@
+"""One gateway and its meters, as a run has them: set up, started, killed, stopped.
+
+Everything is done as people do it: with `wattle-gateway` and `wattle-tool`, files and serial lines.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from wattle_hil.children.deadline import Deadline
+from wattle_hil.children.processes import Process, ProcessGroup, process_name, run
+from wattle_hil.children.programs import Programs
+from wattle_hil.clock import BenchClock
+from wattle_hil.curves.curve import UW_PER_W, Curve
+from wattle_hil.devices.line import Line
+from wattle_hil.errors import LineError, ProcessError
+from wattle_hil.runs.device_plan import MeterPlan
+from wattle_hil.runs.folder import RunFolder
+from wattle_hil.runs.gateway_control import GatewayControl
+
+SITE = "bench"
+_BROKER = "nats-server"
+_HOST = "127.0.0.1"
+# Starting a few interpreters on a busy machine; what takes longer has gone wrong.
+_TOOL_DEADLINE_S = 60.0
+START_DEADLINE_S = 30.0
+STOP_DEADLINE_S = 20.0
+# More than the number of cores only makes each of them wait.
+_TOOLS_AT_ONCE = 4
+# SPEC section 12: mean power above 1.2 times the rating is `above_rating`; a load at its peak is
+# not implausible.
+_LEAST_RATING_W = 1_000
+
+
+class Substation:
+    """One gateway and its meters. Use: `with running(): start_meters(..)`, then watch.
+
+    clock: the bench clock of all; the ledger begins at its time. meter_ids: by the plan's name,
+    once the boards are provisioned. lines, meters: likewise, once they run.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        programs: Programs,
+        plans: Sequence[MeterPlan],
+        interval_ms: int,
+        clock: BenchClock,
+    ) -> None:
+        self.folder = folder
+        self.plans = tuple(plans)
+        self.clock = clock
+        self.control = GatewayControl(programs.gateway, folder.gateway)
+        self.lines: dict[str, Line] = {}
+        self.meters: dict[str, Process] = {}
+        self.meter_ids: dict[str, str] = {}
+        self._programs = programs
+        self._interval_ms = interval_ms
+        self._group = ProcessGroup()
+        self.gateway = Process(
+            "gateway",
+            self.control.run_command("run", "--bench-clock", str(folder.clock)),
+            folder.log("gateway"),
+        )
+        self.follower = Process(
+            "follower",
+            self.control.run_command("samples", "--follow", "--format", "csv"),
+            folder.followed,
+        )
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Makes the ledger, serves the serial lines and starts the gateway, for a block's length.
+
+        Whatever is left at its end is killed. Raises ProcessError, LineError.
+        """
+        self.clock.save(self.folder.clock)
+        self.control.call(
+            *("init", "--name", SITE, "--site", SITE, "--host", _HOST),
+            *("--port", str(free_port()), "--bench-clock", str(self.folder.clock)),
+        )
+        with contextlib.ExitStack() as stack:
+            for plan in self.plans:
+                devices = [device.emulated() for device in plan.devices]
+                line = Line(self.folder.line(plan.name), devices, self.clock.now_ms)
+                self.lines[plan.name] = stack.enter_context(line)
+            stack.enter_context(self._group)
+            self._group.start(self.gateway)
+            yield
+
+    def start_meters(self, tell: Callable[[str], None]) -> None:
+        """Provisions and enrols all meters and starts the firmware of each as soon as it can.
+
+        Raises ProcessError or DeadlineError when something does not come about.
+        """
+        with ThreadPoolExecutor(_TOOLS_AT_ONCE) as pool:
+            # The boards need nothing of the gateway but its site file, so both can go on at once.
+            provisioned = pool.map(self._provision, self.plans)
+            self.control.wait_until_running(self.gateway, Deadline(START_DEADLINE_S))
+            self._group.start(self.follower)
+            names = (plan.name for plan in self.plans)
+            self.meter_ids = dict(zip(names, provisioned, strict=True))
+            tell(f"the gateway runs, {len(self.plans)} boards are provisioned")
+            enrolments = {pool.submit(self._enrol, plan): plan for plan in self.plans}
+            for enrolment in as_completed(enrolments):
+                enrolment.result()
+                self._start_meter(enrolments[enrolment])
+        tell("all meters are enrolled and started")
+
+    def _start_meter(self, plan: MeterPlan) -> None:
+        command = (
+            *self._interpreter(plan),
+            str(self.folder.board(plan.name)),
+            *("--bench-clock", str(self.folder.clock)),
+            *("--status", str(self.folder.meter_status(plan.name))),
+        )
+        log = self.folder.log(plan.name)
+        self.meters[plan.name] = self._group.start(Process(plan.name, command, log))
+
+    def stop_meters(self) -> None:
+        """Ends the meters cleanly. Raises ProcessError when one does not end so."""
+        for process in self.meters.values():
+            process.terminate()
+        for process in self.meters.values():
+            process.stop(STOP_DEADLINE_S)
+
+    def stop_gateway(self) -> None:
+        """Ends the gateway cleanly. Raises ProcessError when it does not end so."""
+        self.gateway.stop(STOP_DEADLINE_S)
+
+    def check(self) -> None:
+        """Raises ProcessError or LineError when a part of the substation has failed of itself."""
+        self._group.check()
+        for name, line in self.lines.items():
+            if line.failure is not None:
+                raise LineError(f"the line of {name} has failed: {line.failure}")
+
+    def points(self) -> list[tuple[str, int]]:
+        """Meter id and device number of every point."""
+        return [
+            (self.meter_ids[plan.name], device.number)
+            for plan in self.plans
+            for device in plan.devices
+        ]
+
+    def knows_final(self, seqs: Mapping[str, int]) -> bool:
+        """Whether each meter was told that all its samples up to a seq are final, by meter id.
+
+        New samples go before those that piled up, so the newest one says nothing of the others.
+        """
+        return all(
+            self.meter_status(plan).get("final", 0) >= seqs.get(self.meter_ids[plan.name], 0)
+            for plan in self.plans
+        )
+
+    @property
+    def interpreters(self) -> list[Path]:
+        """The programs that run the meters, each once."""
+        return sorted({Path(self._interpreter(plan)[0]) for plan in self.plans})
+
+    def word_size(self, plan: MeterPlan) -> str:
+        """What a meter's interpreter is, by the end of its name: 64-bit, 32-bit."""
+        return f"{Path(self._interpreter(plan)[0]).name[-2:]}-bit"
+
+    def gateway_runs(self) -> bool:
+        """Whether the gateway answers and its broker accepts connections."""
+        return bool(self.control.live().get("broker_running"))
+
+    def kill_broker(self) -> int:
+        """kill -9 of the gateway's broker; how often it had been restarted before.
+
+        Raises ProcessError when the gateway has no broker.
+        """
+        restarts = int(self.control.live().get("broker_restarts") or 0)
+        brokers = [pid for pid in self.gateway.children() if process_name(pid) == _BROKER]
+        if not brokers:
+            raise ProcessError(f"the gateway has no {_BROKER} among its processes")
+        for pid in brokers:
+            os.kill(pid, signal.SIGKILL)
+        return restarts
+
+    def broker_runs(self, restarts: int) -> bool:
+        """Whether the broker was restarted so often and accepts connections."""
+        live = self.control.live()
+        return bool(live.get("broker_running")) and int(live["broker_restarts"]) >= restarts
+
+    def meter_status(self, plan: MeterPlan) -> Mapping[str, Any]:
+        """The counters that a meter last wrote; empty before."""
+        try:
+            content = json.loads(self.folder.meter_status(plan.name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _interpreter(self, plan: MeterPlan) -> Sequence[str]:
+        return self._programs.meters[plan.interpreter % len(self._programs.meters)]
+
+    def _provision(self, plan: MeterPlan) -> str:
+        devices = [
+            f"{device.number}:{device.model.name.lower()}:{device.number}"
+            for device in plan.devices
+        ]
+        command = (
+            *self._programs.tool,
+            *("provision", str(self.folder.board(plan.name))),
+            *("--site-file", str(self.folder.gateway / "site.json")),
+            *("--port", str(self.folder.line(plan.name))),
+            *("--interval-ms", str(self._interval_ms)),
+            *("--micropython", self._interpreter(plan)[0]),
+            *(word for device in devices for word in ("--device", device)),
+        )
+        done = run(f"wattle-tool provision {plan.name}", command, _TOOL_DEADLINE_S)
+        return done.expect_success().strip()
+
+    def _enrol(self, plan: MeterPlan) -> None:
+        board = self.folder.board(plan.name)
+        certificate = board / "issued.pem"
+        points = ",".join(
+            f"{device.number}:{_rating_w(device.load.curve)}" for device in plan.devices
+        )
+        self.control.call(
+            *("meters", "enrol", str(board / "enrol.cbor")),
+            *("--points", points, "--certificate", str(certificate)),
+        )
+        run(
+            f"wattle-tool certificate {plan.name}",
+            (*self._programs.tool, "certificate", str(board), str(certificate)),
+            _TOOL_DEADLINE_S,
+        ).expect_success()
+
+
+def _rating_w(curve: Curve) -> int:
+    peak_uw = max(abs(value) for value in curve.active_uw.values)
+    return max(_LEAST_RATING_W, -(-peak_uw // UW_PER_W))
+
+
+def free_port() -> int:
+    """A TCP port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
