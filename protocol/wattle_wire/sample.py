@@ -99,7 +99,12 @@ class Sample:
 
 
 def encode(sample: Sample) -> bytes:
-    """The payload bytes of a sample.
+    """The payload bytes of a sample. Raises as `pack` does."""
+    return cbor.encode(pack(sample))
+
+
+def pack(sample: Sample) -> list[dict[int, object]]:
+    """The SenML pack of a sample: its records, not encoded yet.
 
     Raises MalformedError or LimitError if a field is not as SPEC section 5 has it: a meter must
     not sign what a gateway would refuse.
@@ -125,7 +130,7 @@ def encode(sample: Sample) -> bytes:
         records.append({_N: "0/cmd", _VD: cbor.encode(list(sample.command))})
     for reading in sample.readings:
         _append_reading(reading, records)
-    return cbor.encode(records)
+    return records
 
 
 def base_name(eui64: bytes) -> str:

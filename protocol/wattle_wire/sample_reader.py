@@ -1,7 +1,9 @@
 """Decode a sample's payload, refusing everything that `sample.encode` would not write.
 
-The decoder reads the fields and then compares the payload with their encoding: one
-rule book (the encoder), so reader and writer cannot drift apart.
+The decoder reads the fields and then compares the pack with the one the writer would make of
+them: one rule book, so reader and writer cannot drift apart. Comparing packs is comparing bytes,
+because a pack has one encoding and `cbor.decode` takes no other; that Python calls True equal to
+1 does no harm, since a boolean is refused wherever an integer is read.
 """
 
 import binascii
@@ -31,7 +33,7 @@ def decode(payload: bytes) -> Sample:
         if not isinstance(record, dict) or not isinstance(record.get(_N), str):
             raise MalformedError("a record is not a map with a name")
     result = _fields(records)
-    if sample.encode(result) != payload:
+    if sample.pack(result) != records:
         raise MalformedError("the pack is not in the one form that SPEC section 5 allows")
     return result
 

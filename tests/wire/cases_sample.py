@@ -227,3 +227,18 @@ def test_quantity_names_are_in_reading_order() -> None:
     assert quantity.form("ei3") == ("Wh", 0)
     for name in ("", "1", "f1", "ei4", "ei11", "st", "x", "EI"):
         _refused(quantity.form, name)
+
+
+def test_a_boolean_is_no_integer_even_where_python_says_it_equals_one() -> None:
+    one = Sample(EUI64, 1, 1, None, "U", [Reading(1, T, "G", {"ei": 1, "p": 1})])
+    payload = sample.encode(one)
+    for index, label in ((0, 2), (1, 2), (3, 2)):
+        records = cbor.decode(payload)
+        assert isinstance(records, list)
+        assert records[index][label] == 1
+        records[index][label] = True
+        _refused(sample_reader.decode, cbor.encode(records))
+    records = cbor.decode(payload)
+    assert isinstance(records, list)
+    records[4][2] = cbor.Tag(4, [-1, True])
+    _refused(sample_reader.decode, cbor.encode(records))
