@@ -53,6 +53,11 @@ def test_the_points_file_is_what_the_energy_check_reads(curve: Path) -> None:
     assert not Path(json.loads(plan.folder.points.read_text())["points"][0]["curve"]).is_absolute()
 
 
+def test_a_slow_host_gets_the_time_it_asks_for_before_the_curve_begins(curve: Path) -> None:
+    plan = plan_replay(options(curve, "--speed", "10", "--start-up", "40")).schedule
+    assert plan.first_slot_ms - plan.begin_ms == 40_000 * 10
+
+
 def test_kills_fall_into_the_curve(curve: Path) -> None:
     plan = plan_replay(options(curve, "--speed", "10", "--kill", "gateway,meter", "--kills", "2"))
     begin_ms, start_ms = plan.schedule.begin_ms, plan.meters[0].devices[0].load.curve.start_ms

@@ -23,7 +23,8 @@ def test_a_gateway_that_loses_samples_fails_the_run(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "wattle_testkit.wrong_replay", str(tmp_path / "load.csv")),
-            *(*columns, "--out", str(run)),
+            # Time enough to start everything on the slowest of machines.
+            *(*columns, "--start-up", "25", "--out", str(run)),
         ],
         cwd=Path(__file__).parents[1] / "kit",
         capture_output=True,

@@ -76,7 +76,7 @@ def _run(
         if clock.now_ms() > schedule.first_slot_ms:
             raise RunError(
                 f"not every meter was in the ledger at {iso_utc(schedule.first_slot_ms)}, when"
-                " readings must begin: choose a lower speed, or fewer meters"
+                " readings must begin: allow more time with --start-up, or choose fewer meters"
             )
 
     def progress() -> float:

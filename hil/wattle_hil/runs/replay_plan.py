@@ -40,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="sampling interval of the curve's time (default: the shortest possible)",
     )
+    add(
+        "--start-up",
+        type=whole_number(1, 600),
+        metavar="S",
+        help="real time to start everything before the curve begins (default: 8 s and 0.5 s a"
+        " meter)",
+    )
     add("--out", type=Path, help="new folder for ledger, logs, report (default: under build/runs)")
     add(
         "--kill",
@@ -74,7 +81,7 @@ class ReplayPlan:
 def plan_replay(options: argparse.Namespace) -> ReplayPlan:
     """Reads the curve and makes the run's folder. Raises the bench's errors."""
     curve = curve_from(options.curve, options)
-    start_up_s = start_up_real_s(options.meters)
+    start_up_s = options.start_up or start_up_real_s(options.meters)
     plan = schedule(curve, options.speed, options.devices, start_up_s, options.interval)
     from_s = (curve.start_ms - plan.begin_ms) / options.speed / 1_000
     until_s = (curve.end_ms - plan.begin_ms) / options.speed / 1_000 - _QUIET_END_S
