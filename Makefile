@@ -88,7 +88,7 @@ firmware-code: $(STAMP)
 .PHONY: vectors
 vectors: $(STAMP)  ## regenerate protocol/vectors; fails when they changed
 	@$(PYTHON_VENV) protocol/vectors/make_vectors.py
-	@$(PYTHON_VENV) protocol/vectors/make_ledger_vectors.py
+	@PYTHONPATH=protocol/vectors $(PYTHON_VENV) gateway/make_ledger_vectors.py
 	@git diff --exit-code -- protocol/vectors
 
 .PHONY: lock

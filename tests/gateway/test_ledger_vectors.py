@@ -15,7 +15,8 @@ import cbor2
 import ecdsa
 import pytest
 
-VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT / "protocol" / "vectors"
 LEDGER: dict[str, Any] = json.loads((VECTORS / "ledger.json").read_text())
 GENESIS = cbor2.loads(bytes.fromhex(LEDGER["genesis"]))
 LEDGER_ID = hashlib.sha256(bytes.fromhex(LEDGER["genesis"])).digest()[:16]
@@ -61,7 +62,8 @@ def _leaves() -> list[bytes]:
 def test_the_committed_vectors_are_what_the_script_makes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(VECTORS))
     monkeypatch.delitem(sys.modules, "make_vectors", raising=False)
-    spec = importlib.util.spec_from_file_location("ledger_v", VECTORS / "make_ledger_vectors.py")
+    script_file = ROOT / "gateway" / "make_ledger_vectors.py"
+    spec = importlib.util.spec_from_file_location("make_ledger_vectors", script_file)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)

@@ -1,7 +1,8 @@
-"""Make `ledger.json`: a whole small ledger, every byte of it, for SPEC sections 9 to 12.
+"""Make `protocol/vectors/ledger.json`: a small ledger, every byte of it, for SPEC 9 to 12.
 
-One member, one meter: three commits that enrol the meter and carry two samples and a
-transaction that is refused. Deterministic, like `make_vectors.py`, whose keys it uses.
+One member, one meter: commits that enrol the meter and carry two samples and a transaction that
+is refused. Deterministic, like `protocol/vectors/make_vectors.py`, whose keys and samples it
+uses; `make vectors` runs both. It stands in this room because only the gateway makes a ledger.
 """
 
 import json
@@ -16,7 +17,7 @@ from wattle_gateway.ledger.epoch import Epoch, first_epoch
 from wattle_gateway.ledger.transaction import Enrol, Point, Revoke
 from wattle_wire import cose, p256, sample, uplink
 
-HERE = pathlib.Path(__file__).parent
+VECTORS = pathlib.Path(__file__).parents[1] / "protocol" / "vectors"
 EUI64 = bytes.fromhex("021122fffe334455")
 
 
@@ -171,7 +172,7 @@ def vectors() -> dict[str, object]:
 
 def main() -> None:
     """Write `ledger.json`."""
-    (HERE / "ledger.json").write_text(json.dumps(vectors(), indent=1) + "\n")
+    (VECTORS / "ledger.json").write_text(json.dumps(vectors(), indent=1) + "\n")
 
 
 if __name__ == "__main__":
