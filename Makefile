@@ -89,7 +89,7 @@ firmware-code: $(STAMP)
 vectors: $(STAMP)  ## regenerate protocol/vectors; fails when they changed
 	@$(PYTHON_VENV) protocol/vectors/make_vectors.py
 	@PYTHONPATH=protocol/vectors $(PYTHON_VENV) gateway/make_ledger_vectors.py
-	@git diff --exit-code -- protocol/vectors
+	@git diff --exit-code -- protocol
 
 .PHONY: lock
 lock: $(BUILD)/lock/bin/uv  ## renew requirements.lock and firmware/stubs.lock (UPGRADE=--upgrade)
