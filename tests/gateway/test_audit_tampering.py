@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def ledger_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tampered(ledger_file: Path, tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A copy of it, open for whatever the test does to it."""
     copy = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-    with sqlite3.connect(ledger_file) as original:
+    with closing(sqlite3.connect(ledger_file)) as original:
         original.backup(copy)
     yield copy
     copy.close()

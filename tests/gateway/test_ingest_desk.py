@@ -1,5 +1,8 @@
 """Counters and quarantine: bounded, and written whole."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,9 +17,10 @@ METER = b"\x01" * 8
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> OperationFile:
+def file(tmp_path: Path) -> Iterator[OperationFile]:
     database.create_operation(tmp_path / "operation.db", bytes(16))
-    return OperationFile(tmp_path / "operation.db", bytes(16))
+    with closing(OperationFile(tmp_path / "operation.db", bytes(16))) as made:
+        yield made
 
 
 def desk(entries_max: int = 10, bytes_max: int = 1000) -> Desk:
@@ -29,9 +33,13 @@ def flush(desk: Desk, file: OperationFile) -> None:
     file.write(write)
 
 
+def reading(tmp_path: Path) -> sqlite3.Connection:
+    return database.open_reader(tmp_path / "operation.db", schema.OPERATION, bytes(16))
+
+
 def kept(tmp_path: Path) -> list[bytes]:
-    reader = database.open_reader(tmp_path / "operation.db", schema.OPERATION, bytes(16))
-    return [row[0] for row in reader.execute("SELECT body FROM quarantine ORDER BY id")]
+    with closing(reading(tmp_path)) as reader:
+        return [row[0] for row in reader.execute("SELECT body FROM quarantine ORDER BY id")]
 
 
 def test_counters_and_meters_survive(tmp_path: Path, file: OperationFile) -> None:
@@ -42,9 +50,10 @@ def test_counters_and_meters_survive(tmp_path: Path, file: OperationFile) -> Non
     one.count("stored")
     flush(one, file)
     file.close()
-    again = OperationFile(tmp_path / "operation.db", bytes(16))
-    assert again.counters() == {"stored": 4}
-    assert again.seen() == {METER: Seen(METER, at_ms=5, clock="S", boot=2)}
+    with closing(OperationFile(tmp_path / "operation.db", bytes(16))) as again:
+        counters, seen = again.counters(), again.seen()
+    assert counters == {"stored": 4}
+    assert seen == {METER: Seen(METER, at_ms=5, clock="S", boot=2)}
 
 
 def test_nothing_new_is_nothing_to_write(file: OperationFile) -> None:
@@ -76,8 +85,8 @@ def test_the_oldest_go_when_they_are_too_large(tmp_path: Path, file: OperationFi
     one.refuse(downlink.MALFORMED, 1, "t", bytes(101))
     flush(one, file)
     assert len(kept(tmp_path)) == 2, "larger than the whole quarantine"
-    reader = database.open_reader(tmp_path / "operation.db", schema.OPERATION, bytes(16))
-    assert operation_rows.quarantine_fill(reader)[1] <= 100
+    with closing(reading(tmp_path)) as reader:
+        assert operation_rows.quarantine_fill(reader)[1] <= 100
 
 
 def test_busy_is_counted_and_not_kept(tmp_path: Path, file: OperationFile) -> None:

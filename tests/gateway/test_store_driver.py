@@ -1,6 +1,7 @@
 """The driver on a real database: durable steps, recovery, what is offered when."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,18 +9,31 @@ import pytest
 from wattle_gateway.consensus.engine import SAMPLE_ROUND_MS
 from wattle_gateway.contracts import registry
 from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import ledger_rows, pool_rows, schema
 from wattle_testkit.alliance import CREATED_MS, Board, epoch_of, reading, sample_entry
 from wattle_testkit.driven_ledger import DrivenLedger
 
+OpenLedger = Callable[[Epoch | None], DrivenLedger]
+
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[DrivenLedger]:
-    made = DrivenLedger(tmp_path / "ledger.db")
-    yield made
-    made.driver.close()
+def open_ledger(tmp_path: Path) -> Iterator[OpenLedger]:
+    with ExitStack() as opened:
+
+        def make(epoch: Epoch | None) -> DrivenLedger:
+            made = DrivenLedger(tmp_path / "ledger.db", epoch)
+            opened.callback(lambda: made.driver.close())
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def ledger(open_ledger: OpenLedger) -> DrivenLedger:
+    return open_ledger(None)
 
 
 def enrolled(ledger: DrivenLedger, name: str = "meter") -> Board:
@@ -96,9 +110,8 @@ def test_lowest_seq_first_whatever_the_order_of_arrival(ledger: DrivenLedger) ->
     assert committed_seqs(ledger, board) == [1, 2, 3, 4, 5]
 
 
-def test_a_backlog_does_not_make_another_meter_wait(tmp_path: Path) -> None:
-    epoch = epoch_of(constants=Constants(block_entries_max=4))
-    ledger = DrivenLedger(tmp_path / "ledger.db", epoch)
+def test_a_backlog_does_not_make_another_meter_wait(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(epoch_of(constants=Constants(block_entries_max=4)))
     busy, other = enrolled(ledger, "busy"), enrolled(ledger, "other")
     ledger.driver.add([], ledger.now)
     first = [sample_entry(busy.sample(seq)) for seq in range(1, 4)]
@@ -109,9 +122,8 @@ def test_a_backlog_does_not_make_another_meter_wait(tmp_path: Path) -> None:
     assert other.kid in [row[0] for row in leaves][:4]
 
 
-def test_a_held_sample_comes_when_its_meter_has_moved(tmp_path: Path) -> None:
-    epoch = epoch_of(constants=Constants(runs_max=2))
-    ledger = DrivenLedger(tmp_path / "ledger.db", epoch)
+def test_a_held_sample_comes_when_its_meter_has_moved(open_ledger: OpenLedger) -> None:
+    ledger = open_ledger(epoch_of(constants=Constants(runs_max=2)))
     board = enrolled(ledger)
     ledger.add_samples(*(board.sample(seq) for seq in (2, 4, 6)))
     ledger.settle()
@@ -231,7 +243,8 @@ class TestOpening:
         )
         with pytest.raises(StoreError, match="audit"):
             ledger.driver.open()
-        ledger.driver.connection.execute("DELETE FROM commits")
+        with closing(ledger.reader()) as file:
+            file.execute("DELETE FROM commits")
         with pytest.raises(StoreError, match="audit"):
             ledger.driver.open()
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 from wattle_wire import cbor, topics
 from wattle_wire.errors import WireError
@@ -21,12 +22,12 @@ def check_file(connection: sqlite3.Connection) -> Iterator[Difference]:
     for (text,) in connection.execute("PRAGMA integrity_check(1)"):
         if text != "ok":
             yield Difference(f"the database file is damaged: {text}")
-    fresh = sqlite3.connect(":memory:")
-    fresh.executescript(schema.LEDGER.tables)
     query = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
-    if connection.execute(query).fetchall() != fresh.execute(query).fetchall():
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(schema.LEDGER.tables)
+        expected = fresh.execute(query).fetchall()
+    if connection.execute(query).fetchall() != expected:
         yield Difference("tables, indexes or triggers are not those of this version")
-    fresh.close()
 
 
 def check_totals(

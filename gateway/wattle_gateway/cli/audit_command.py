@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from contextlib import closing
 
 from rich.console import Console
 from rich.progress import Progress
@@ -46,6 +47,7 @@ def _run(home: GatewayHome) -> AuditReport:
         return AuditReport(ledger_id.hex(), differences=wrong)
     reader = database.open_reader(home.database, schema.LEDGER, ledger_id)
     with (
+        closing(reader),
         store_errors_named(home.database),
         database.snapshot(reader),
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar,

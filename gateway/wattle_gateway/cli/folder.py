@@ -22,9 +22,11 @@ def opened_ledger(home: GatewayHome) -> Iterator[tuple[Genesis, sqlite3.Connecti
         yield first, reader
 
 
-def opened_operation(home: GatewayHome, ledger_id: bytes) -> sqlite3.Connection:
+@contextmanager
+def opened_operation(home: GatewayHome, ledger_id: bytes) -> Iterator[sqlite3.Connection]:
     """operation.db. Raises StoreError."""
-    return database.open_reader(home.operation, schema.OPERATION, ledger_id)
+    with closing(database.open_reader(home.operation, schema.OPERATION, ledger_id)) as reader:
+        yield reader
 
 
 def home_of(folder: Path) -> GatewayHome:

@@ -76,8 +76,10 @@ def revoke(arguments: argparse.Namespace) -> None:
 def list_meters(arguments: argparse.Namespace) -> None:
     """Print the registry."""
     home = home_of(arguments.folder)
-    with opened_ledger(home) as (first, reader):
-        operation = opened_operation(home, first.ledger_id)
+    with (
+        opened_ledger(home) as (first, reader),
+        opened_operation(home, first.ledger_id) as operation,
+    ):
         found = meters.lines(reader, operation, ledger_rows.load_state(reader))
     if arguments.format == "json":
         print(json.dumps([asdict(line) for line in found], indent=2))

@@ -37,8 +37,10 @@ def status(arguments: argparse.Namespace) -> None:
         live = ask(home.admin_socket, "live", LIVE_DEADLINE_S)["live"]
     except NotRunningError:
         live = None
-    with opened_ledger(home) as (first, ledger):
-        operation = opened_operation(home, first.ledger_id)
+    with (
+        opened_ledger(home) as (first, ledger),
+        opened_operation(home, first.ledger_id) as operation,
+    ):
         found = status_report.read(home, first, ledger, operation, wall_ms(), live)
     if arguments.format == "json":
         print(json.dumps(found.as_json(), indent=2))
@@ -92,8 +94,9 @@ def _csv_writer(raw: bool) -> "csv.DictWriter[str]":
 def quarantine(arguments: argparse.Namespace) -> None:
     """The refused messages that were kept."""
     home = home_of(arguments.folder)
-    operation = opened_operation(home, load_genesis(home).ledger_id)
-    found = operation.execute("SELECT id, at_ms, reason, topic, body FROM quarantine ORDER BY id")
+    query = "SELECT id, at_ms, reason, topic, body FROM quarantine ORDER BY id"
+    with opened_operation(home, load_genesis(home).ledger_id) as operation:
+        found = operation.execute(query).fetchall()
     kept = [
         {
             "id": row[0],

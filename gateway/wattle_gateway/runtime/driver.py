@@ -61,16 +61,23 @@ class LedgerDriver:
         """Read the ledger and take up where it stands; also after an error (disk full ...)."""
         self.close()
         self._database = database.open_writer(self._path, schema.LEDGER, self._epoch.ledger_id)
+        try:
+            self._take_up(self._database)
+        except BaseException:
+            self.close()
+            raise
+        self._next_tick_ms = 0
+
+    def _take_up(self, connection: sqlite3.Connection) -> None:
         with store_errors_named(self._path):
-            stored = ledger_rows.load_head(self._database, first_head(self._epoch))
-            self.state = ledger_rows.load_state(self._database)
+            stored = ledger_rows.load_head(connection, first_head(self._epoch))
+            self.state = ledger_rows.load_state(connection)
             self.head = stored.commit
             self._edge = stored.edge
             self.memory = IngestMemory()
-            self.queue = EntryQueue(self._database, self._epoch)
+            self.queue = EntryQueue(connection, self._epoch)
             self._uncommitted: dict[BlockRef, VerifiedBlock] = {}
             self._engine = self._recover(stored.leader)
-        self._next_tick_ms = 0
 
     def close(self) -> None:
         """Close the database."""
