@@ -14,8 +14,8 @@ from wattle_meter.seq_ranges import SeqRanges
 LIVE_WINDOW = 32
 BACKLOG_WINDOW = 32
 WINDOW_BYTES = 65536
-# 40 a second: an hour of samples at 1 Hz is caught up in 90 s while 1,000 meters that do so
-# together stay within what one gateway verifies.
+# 40 a second: an hour of samples at 1 Hz is caught up in 90 s if the gateway keeps up. Where many
+# meters catch up together it does not, and the windows above slow each of them down.
 BACKLOG_INTERVAL_MS = 25
 # A gateway writes to disk and acks within a second; after a commit round of an idle ledger
 # (2 s) and some slack the samples, or the ack, are lost.
