@@ -30,6 +30,8 @@ OUTGOING_MAX = 5_000
 KEEPALIVE_S = 30
 RECONNECT_FIRST_S = 1
 RECONNECT_MAX_S = 30
+# A broker that reloads its file may refuse a subscription it would take a moment later.
+RESUBSCRIBE_PAUSE_S = 1.0
 
 _log = Log("mqtt")
 
@@ -74,14 +76,16 @@ class MqttLink:
         self._loop = asyncio.get_running_loop()
         self._room = threading.Semaphore(MESSAGES_IN_HAND_MAX)
         self._connection = 0
+        self._subscribed_on = 0
         self._stopping = False
         self.connects = 0
+        self.refusals = 0
         self._client = self._new_client(_tls(files))
 
     @property
     def up(self) -> bool:
-        """Whether the broker is connected."""
-        return self._client.is_connected()
+        """Whether messages reach us: the broker is connected and has taken our subscriptions."""
+        return self._client.is_connected() and self._subscribed_on == self._connection
 
     def start(self) -> None:
         """Begin to connect, and again whenever the connection is lost."""
@@ -97,7 +101,7 @@ class MqttLink:
 
     def publish(self, topic: str, payload: bytes) -> bool:
         """Send with QoS 1; False (and nothing is kept for later) while the broker is away."""
-        if not self.up:
+        if not self._client.is_connected():
             return False
         return self._client.publish(topic, payload, qos=1).rc == mqtt.MQTT_ERR_SUCCESS
 
@@ -116,10 +120,15 @@ class MqttLink:
         client.reconnect_delay_set(RECONNECT_FIRST_S, RECONNECT_MAX_S)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
-        client.on_subscribe = self._subscribed
+        client.on_subscribe = self._answered
         client.on_message = self._arrived
         client.on_socket_open = _send_at_once
         return client
+
+    def _subscribe_again(self, connection: int) -> None:
+        # A connection made since has subscribed by itself.
+        if connection == self._connection and self._client.is_connected() and not self._stopping:
+            self._client.subscribe(self._subscriptions)
 
     # The callbacks below run in paho's thread.
 
@@ -133,12 +142,20 @@ class MqttLink:
         self.connects += 1
         client.subscribe(self._subscriptions)
 
-    def _subscribed(
+    def _answered(
         self, _client: mqtt.Client, _data: Any, _mid: int, codes: list[ReasonCode], _props: Any
     ) -> None:
+        connection = self._connection
         if any(code.is_failure for code in codes):
+            self.refusals += 1
             _log.error("broker refuses a subscription", codes=[str(code) for code in codes])
+            self._in_loop(
+                lambda: self._loop.call_later(
+                    RESUBSCRIBE_PAUSE_S, self._subscribe_again, connection
+                )
+            )
             return
+        self._subscribed_on = connection
         _log.info("connected to the broker", host=self._host, port=self._port)
         self._in_loop(self._on_up)
 
