@@ -184,7 +184,7 @@ class MqttLink:
         arrived = Message(topic, bytes(message.payload), message.retain, done)
         self._in_loop(lambda: self._on_message(arrived))
 
-    def _in_loop(self, work: Callable[[], None]) -> None:
+    def _in_loop(self, work: Callable[[], object]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: we are going down
             self._loop.call_soon_threadsafe(work)
 
