@@ -128,6 +128,7 @@ class Run:
                 blocks,  # type: ignore[arg-type]
                 self._epoch,
                 crypto.verify,
+                {0: self._epoch.digest}.get,
             )
             for key, value in done.changes:
                 if value is None:

@@ -39,7 +39,7 @@ def test_a_payload_is_committed_at_once_by_the_rounds_it_needs() -> None:
     gateway = LoneGateway(EPOCH)
     gateway.propose(ENTRY)
     assert [block.round for block in gateway.sent] == [1, 2, 3]
-    assert [block.payload.count for block in gateway.sent] == [1, 0, 0]
+    assert [block.carries for block in gateway.sent] == [True, False, False]
     assert [outcome.round for outcome in gateway.outcomes()] == [1]
     assert gateway.next_tick_ms == engine.IDLE_ROUND_MS
 
@@ -49,17 +49,15 @@ def test_every_block_is_valid_and_votes_for_the_newest_commit() -> None:
     for _ in range(3):
         gateway.propose(ENTRY)
         gateway.wait(engine.SAMPLE_ROUND_MS)
-    own = None
     digests = {0: EPOCH.digest} | {
         executed.head.index: executed.head.digest for executed in gateway.disk.executed
     }
     for block in gateway.sent:
         parsed = block_format.parse(block.raw, EPOCH.ledger_id)
         entries = gateway.disk.blocks[block.ref].entries
-        block_format.check(parsed, entries, EPOCH, own, crypto.verify)
+        block_format.check(parsed, entries, EPOCH, crypto.verify)
         assert parsed.commit_vote.digest == digests[parsed.commit_vote.index]
         assert parsed.commit_vote.index == max(0, parsed.round - 3)
-        own = parsed
 
 
 def test_samples_wait_for_their_pace() -> None:
@@ -94,7 +92,7 @@ def test_a_full_block_does_not_wait() -> None:
     gateway = LoneGateway(epoch)
     gateway.propose(ENTRY)
     gateway.propose(b"1", b"2", b"3")
-    counts = [block.payload.count for block in gateway.sent]
+    counts = [len(gateway.disk.blocks[block.ref].entries) for block in gateway.sent]
     assert sum(counts) == 3
     gateway.wait(engine.SAMPLE_ROUND_MS)
     assert len(gateway.outcomes()) == 4

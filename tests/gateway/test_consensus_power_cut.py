@@ -83,7 +83,7 @@ def check_replay(disk: Disk) -> None:
     for commit, stored in zip(disk.commits, disk.executed, strict=True):
         blocks = [disk.blocks[block.ref] for block in commit.blocks]
         taken += [block.block.round for block in blocks]
-        executed = execute(state, head, commit, blocks, EPOCH, crypto.verify)
+        executed = execute(state, head, commit, blocks, EPOCH, crypto.verify, disk.digest_of)
         assert executed == stored
         head = executed.head
         for key, value in executed.changes:

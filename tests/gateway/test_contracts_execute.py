@@ -113,8 +113,12 @@ def test_execution_changes_neither_state_nor_itself() -> None:
     ledger = enrolled()
     commit, block = ledger.prepare(*samples_of(BOARDS[0], 3))
     before = dict(ledger.state)
-    once = execute(ledger.state, ledger.head, commit, [block], EPOCH, crypto.verify)
-    twice = execute(ledger.state, ledger.head, commit, [block], EPOCH, crypto.verify)
+    once = execute(
+        ledger.state, ledger.head, commit, [block], EPOCH, crypto.verify, ledger.digest_of
+    )
+    twice = execute(
+        ledger.state, ledger.head, commit, [block], EPOCH, crypto.verify, ledger.digest_of
+    )
     assert ledger.state == before
     assert once == twice
 
@@ -128,7 +132,7 @@ def test_a_verifier_that_knows_better_is_asked_for_everything() -> None:
         asked.append(public_key)
         raise SignatureError("no")
 
-    executed = execute(ledger.state, ledger.head, commit, [block], EPOCH, deny)
+    executed = execute(ledger.state, ledger.head, commit, [block], EPOCH, deny, ledger.digest_of)
     assert [outcome.effect for outcome in executed.outcomes] == [VOID, VOID]
     assert asked == [BOARDS[0].signing_key] * 2
 
@@ -143,7 +147,9 @@ def test_samples_parsed_before_are_taken_from_who_has_them() -> None:
         parsed[raw] = signed_sample.parse(raw, ledger_id)
         return parsed[raw]
 
-    first = execute(ledger.state, ledger.head, commit, [block], EPOCH, crypto.verify, remember)
+    first = execute(
+        ledger.state, ledger.head, commit, [block], EPOCH, crypto.verify, ledger.digest_of, remember
+    )
     again = execute(
         ledger.state,
         ledger.head,
@@ -151,6 +157,7 @@ def test_samples_parsed_before_are_taken_from_who_has_them() -> None:
         [block],
         EPOCH,
         crypto.verify,
+        ledger.digest_of,
         lambda raw, ledger_id: parsed[raw],
     )
     assert first == again
@@ -169,9 +176,9 @@ def test_a_commit_out_of_turn_is_our_own_bug() -> None:
     commit, block = ledger.prepare()
     late = replace(commit, index=commit.index + 1)
     with pytest.raises(AssertionError):
-        execute(ledger.state, ledger.head, late, [block], EPOCH, crypto.verify)
+        execute(ledger.state, ledger.head, late, [block], EPOCH, crypto.verify, ledger.digest_of)
     with pytest.raises(AssertionError):
-        execute(ledger.state, ledger.head, commit, [], EPOCH, crypto.verify)
+        execute(ledger.state, ledger.head, commit, [], EPOCH, crypto.verify, ledger.digest_of)
 
 
 ALL = [entry for board in BOARDS for entry in samples_of(board, 6)]

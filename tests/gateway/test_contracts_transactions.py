@@ -153,8 +153,8 @@ class TestEnrol:
     @pytest.mark.parametrize("role", [genesis.HOSTED_USER, genesis.OBSERVER])
     def test_3_role_not_allowed(self, role: int) -> None:
         party = Party("watcher", role)
-        epoch = epoch_of(party)
-        ledger = CommitChain(epoch, party)
+        epoch = epoch_of(GRID, party)
+        ledger = CommitChain(epoch, GRID)
         raw = enrol_entry(Board("board", epoch), party)
         assert ledger.one(raw).verdict == classes.ROLE_NOT_ALLOWED
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from wattle_gateway.ledger import genesis
-from wattle_gateway.ledger.epoch import first_epoch
-from wattle_gateway.ledger.errors import FormatError, LedgerError, LimitError
+from wattle_gateway.ledger.commit import CommitHead, first_head
+from wattle_gateway.ledger.epoch import EpochChange, first_epoch, next_epoch
+from wattle_gateway.ledger.errors import FormatError, LedgerError, LimitError, RulesError
 from wattle_gateway.ledger.genesis import Constants
 from wattle_testkit.alliance import CREATED_MS, GRID, Party, epoch_of, genesis_of
 from wattle_wire import cbor
@@ -70,6 +71,29 @@ def test_epoch_digest_is_the_hash_that_spec_states() -> None:
     assert first_epoch(made).digest == sha256(cbor.encode(said)).digest()
 
 
+def test_the_next_epoch_stands_on_the_commit_that_ended_the_one_before() -> None:
+    epoch = epoch_of(*TRIO)
+    change = EpochChange(genesis_of(GRID).members, 1, Constants(gc_depth=9))
+    head = CommitHead(7, CREATED_MS + 5, b"c" * 32, b"s" * 32)
+    following = next_epoch(epoch, change, head)
+    assert (following.number, following.created_ms, following.members) == (
+        1,
+        CREATED_MS + 5,
+        (GRID.member,),
+    )
+    assert (following.ledger_id, following.name) == (epoch.ledger_id, "test.wattle")
+    rows = [list(asdict(GRID.member).values())]
+    constants = asdict(Constants(gc_depth=9))
+    said = ["wattle/1/epoch", epoch.ledger_id, 1, head.digest, rows, 1, constants]
+    assert following.digest == sha256(cbor.encode(said)).digest()
+
+
+def test_rules_that_nobody_knows_stop_the_gateway() -> None:
+    change = EpochChange(genesis_of(GRID).members, 2, Constants())
+    with pytest.raises(RulesError, match="epoch 1 has rules 2, this gateway knows rules 1"):
+        next_epoch(epoch_of(), change, first_head(epoch_of()))
+
+
 def raw_of(raw: bytes) -> list[Any]:
     parts = cbor.decode(raw)
     assert isinstance(parts, list)
@@ -91,6 +115,23 @@ def test_author_of_a_kid() -> None:
     assert epoch.author_of(bytes(8)) is None
 
 
+def test_only_members_that_vote_are_of_the_committee() -> None:
+    observers = [Party("regulator", genesis.OBSERVER), Party("hosted", genesis.HOSTED_USER)]
+    epoch = epoch_of(*TRIO, *observers)
+    kids = sorted(party.kid for party in TRIO)
+    assert [member.kid for member in epoch.members] == kids
+    assert [epoch.author_of(kid) for kid in kids] == [0, 1, 2]
+    assert (epoch.size, epoch.quorum) == (3, 3)
+    assert {member.kid for member in epoch.others} == {party.kid for party in observers}
+    assert [member.kid for member in epoch.everyone] == sorted(
+        party.kid for party in TRIO + observers
+    )
+    for party in observers:
+        assert epoch.author_of(party.kid) is None
+        assert epoch.party_of(party.kid) == party.member
+    assert epoch.party_of(bytes(8)) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -105,7 +146,8 @@ def test_author_of_a_kid() -> None:
         ({"constants": []}, "constants"),
         ({"constants": {}}, "constants"),
         ({"constants": {**asdict(Constants()), "more": 1}}, "constants"),
-        ({"members": []}, "no member"),
+        ({"members": []}, "no voting member"),
+        ({"members": [member_row(role=genesis.OBSERVER)]}, "no voting member"),
         ({"members": [member_row()] * 2}, "each once"),
         ({"members": [member_row()] * 33}, "at most 32"),
         ({"members": [member_row(role=8)]}, "role 8"),

@@ -21,10 +21,6 @@ class CommitReplay:
         self._time_ms = epoch.created_ms
         self._committed: set[BlockRef] = set()
 
-    def parent(self, ref: BlockRef) -> Block | None:
-        """The stored block of this name, None if it was not given."""
-        return self._dag.get(ref) if ref in self._dag else None
-
     def missing(self, block: Block) -> tuple[BlockRef, ...]:
         """Parents that were not given before this block."""
         return self._dag.missing(block)

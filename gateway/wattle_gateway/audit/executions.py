@@ -15,6 +15,7 @@ from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.merkle import RightEdge
 from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.store import ledger_rows
 from wattle_gateway.store.ledger_rows import class_bits
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
@@ -100,6 +101,7 @@ class Executions:
             [stored.verified for stored in blocks],
             self._epoch,
             crypto.verify,
+            self._digest_of,
             self._parse,
         )
         for key, value in executed.changes:
@@ -109,6 +111,11 @@ class Executions:
                 replayed.state[key] = value
         replayed.head = executed.head
         return executed
+
+    def _digest_of(self, index: int) -> bytes | None:
+        if index == 0:
+            return first_head(self._epoch).digest
+        return ledger_rows.load_commit_digest(self._connection, index)
 
     def _parse(self, raw: bytes, ledger_id: bytes) -> SignedSample:
         signed = signed_sample.parse(raw, ledger_id)

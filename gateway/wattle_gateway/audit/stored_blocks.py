@@ -63,9 +63,8 @@ def _verified(
             Difference(f"its parent of round {missing[0].round} is not stored", block=place)
         )
     entries = _entries(connection, block_id, place)
-    own_parent = replay.parent(block.parents[0]) if block.parents else None
     try:
-        return block_format.check(block, entries, epoch, own_parent, crypto.verify)
+        return block_format.check(block, entries, epoch, crypto.verify)
     except LedgerError as error:
         raise DifferenceError(Difference(str(error), block=place)) from error
 

@@ -92,7 +92,7 @@ class Engine:
         self._open_payloads = {
             block.ref
             for block in recovered.blocks
-            if block.payload.count and block.ref not in self._committed
+            if block.carries and block.ref not in self._committed
         }
         self._own_last = _own_last(recovered, author)
         self._pool = Pool(epoch.constants)

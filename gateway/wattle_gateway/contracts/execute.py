@@ -1,6 +1,6 @@
 """Execution: a commit and the state before it, in; leaves, changes and digests, out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wattle_gateway.contracts import registry, samples, transactions
@@ -14,9 +14,13 @@ from wattle_gateway.ledger import signed_sample, transaction
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.crypto import Verify
-from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.epoch import Epoch, EpochChange
 from wattle_gateway.ledger.errors import LedgerError, SignatureError
 from wattle_gateway.ledger.leaf import CommitLeaf, EntryLeaf, commit_digest
+
+DigestOf = Callable[[int], bytes | None]
+"""Index of an executed commit -> its digest (32 bytes); 0 -> digest of epoch 0; None for an
+index that the ledger does not have."""
 
 # What became of an entry.
 RECORDED = "recorded"  # it has a leaf
@@ -62,7 +66,9 @@ class Executed:
 
     `leaves` = bytes of the entry leaves, then of the commit leaf, in log order; `changes` to
     the state, sorted by key; `meters` = kids whose state changed, rising; `head` for the next
-    commit, votes and acks.
+    commit, votes and acks; `ended` what the next epoch is made of, if this commit ended its epoch
+    (rule 29); `cheats` = kids of members that evidence in it showed to have signed two blocks of
+    a round or two checkpoints that cannot both be true, rising.
     """
 
     head: CommitHead
@@ -70,6 +76,8 @@ class Executed:
     outcomes: tuple[Outcome, ...]
     changes: tuple[Change, ...]
     meters: tuple[bytes, ...]
+    ended: EpochChange | None
+    cheats: tuple[bytes, ...]
 
 
 def execute(
@@ -79,13 +87,14 @@ def execute(
     blocks: Sequence[VerifiedBlock],
     epoch: Epoch,
     verify: Verify,
+    digest_of: DigestOf,
     parse_sample: ParseSample = signed_sample.parse,
 ) -> Executed:
     """Execute one commit (SPEC sections 11 and 12). Changes nothing: apply `changes` yourself.
 
     `state` the state after `head`, the commit before; `blocks` the commit's blocks in its order,
     with entries; `verify(public key, digest, signature)` raises SignatureError;
-    `parse_sample(raw, ledger id)`. A live gateway may answer both from what ingest has done
+    `digest_of` knows the commits up to `head`; `parse_sample(raw, ledger id)`. A live gateway may answer both from what ingest has done
     already, an audit must not.
     """
     assert commit.index == head.index + 1
@@ -108,6 +117,8 @@ def execute(
         tuple(run.outcomes),
         changes,
         tuple(sorted(run.meters)),
+        None,
+        (),
     )
 
 

@@ -38,8 +38,7 @@ class _RefusedError(ContractError):
 
 def originator(epoch: Epoch, kid: bytes) -> Member | None:
     """The party that signs under this kid, None if nobody does."""
-    author = epoch.author_of(kid)
-    return None if author is None else epoch.members[author]
+    return epoch.party_of(kid)
 
 
 def execute_transaction(

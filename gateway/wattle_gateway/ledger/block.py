@@ -7,13 +7,14 @@ and carries its entries. Consensus takes only the latter: trust is a type.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from wattle_wire import cbor, cose, structure
 
-from wattle_gateway.ledger import merkle
+from wattle_gateway.ledger import entry, merkle
 from wattle_gateway.ledger.crypto import Sign, Verify
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.errors import BlockError, LimitError, wire_errors_named
+from wattle_gateway.ledger.errors import BlockError, FormatError, LimitError, wire_errors_named
 from wattle_gateway.ledger.genesis import MEMBERS_MAX
 
 DIGEST_BYTES = 32
@@ -41,7 +42,7 @@ class CommitVote:
 
 @dataclass(frozen=True)
 class PayloadSummary:
-    """What a header says about its entries: number, sum of lengths, RFC 6962 root."""
+    """What a header says about its entries: number (>= 1), sum of lengths, RFC 6962 root."""
 
     count: int
     size_bytes: int
@@ -50,7 +51,10 @@ class PayloadSummary:
 
 @dataclass(frozen=True)
 class Block:
-    """A well-formed block header; nothing is verified. `raw` is its COSE_Sign1 bytes."""
+    """A well-formed block header; nothing is verified. `raw` is its COSE_Sign1 bytes.
+
+    `payload` is None for a block without entries.
+    """
 
     epoch: int
     author: int
@@ -58,16 +62,21 @@ class Block:
     time_ms: int
     parents: tuple[BlockRef, ...]
     commit_vote: CommitVote
-    payload: PayloadSummary
+    payload: PayloadSummary | None
     kid: bytes
     digest: bytes
     signature: bytes
     raw: bytes
 
-    @property
+    @cached_property
     def ref(self) -> BlockRef:
         """This block's name."""
         return BlockRef(self.round, self.author, self.digest)
+
+    @property
+    def carries(self) -> bool:
+        """Whether it has entries."""
+        return self.payload is not None
 
 
 @dataclass(frozen=True)
@@ -77,18 +86,25 @@ class VerifiedBlock:
     block: Block
     entries: tuple[bytes, ...]
 
+    @cached_property
+    def urgent(self) -> bool:
+        """Whether it carries a transaction or evidence, for which rounds follow fast."""
+        return any(map(entry.is_urgent, self.entries))
+
 
 def round_zero(epoch: Epoch, author: int) -> BlockRef:
     """The implied round-0 block of an author: `[0, author, epoch digest]`."""
     return BlockRef(0, author, epoch.digest)
 
 
-def summary_of(entries: Sequence[bytes]) -> PayloadSummary:
-    """Count, bytes and RFC 6962 root of entries."""
+def summary_of(entries: Sequence[bytes]) -> PayloadSummary | None:
+    """Count, bytes and RFC 6962 root of entries, None for none."""
+    if not entries:
+        return None
     return PayloadSummary(
         len(entries),
         sum(map(len, entries)),
-        merkle.root([merkle.leaf_hash(entry) for entry in entries]),
+        merkle.root([merkle.leaf_hash(raw) for raw in entries]),
     )
 
 
@@ -113,7 +129,7 @@ def build(
             time_ms,
             [[ref.round, ref.author, ref.digest] for ref in parents],
             [commit_vote.index, commit_vote.digest],
-            [summary.count, summary.size_bytes, summary.root],
+            None if summary is None else [summary.count, summary.size_bytes, summary.root],
         ]
     )
     kid = epoch.members[author].kid
@@ -130,7 +146,6 @@ def parse(raw: bytes, ledger_id: bytes) -> Block:
         signed = cose.parse_sign1("block", ledger_id, raw)
         row = structure.array(cbor.decode(signed.payload), 7, "block")
         vote = structure.array(row[5], 2, "commit vote")
-        payload = structure.array(row[6], 3, "payload")
         return Block(
             epoch=structure.uint(row[0], "epoch"),
             author=structure.uint(row[1], "author"),
@@ -143,11 +158,7 @@ def parse(raw: bytes, ledger_id: bytes) -> Block:
                 structure.uint(vote[0], "commit index"),
                 structure.octets(vote[1], DIGEST_BYTES, "commit digest"),
             ),
-            payload=PayloadSummary(
-                structure.uint(payload[0], "entry count"),
-                structure.uint(payload[1], "payload bytes"),
-                structure.octets(payload[2], DIGEST_BYTES, "payload root"),
-            ),
+            payload=None if row[6] is None else _payload(row[6]),
             kid=signed.kid,
             digest=signed.digest,
             signature=signed.signature,
@@ -165,17 +176,23 @@ def ref_of(value: object) -> BlockRef:
     )
 
 
-def check(
-    block: Block,
-    entries: Sequence[bytes],
-    epoch: Epoch,
-    own_parent: Block | None,
-    verify: Verify,
-) -> VerifiedBlock:
-    """Apply every rule of validity (SPEC section 10; consensus rules 5 to 9).
+def _payload(value: object) -> PayloadSummary:
+    row = structure.array(value, 3, "payload")
+    count = structure.uint(row[0], "entry count")
+    if count == 0:
+        raise FormatError("payload of 0 entries, expected null in its place")
+    return PayloadSummary(
+        count,
+        structure.uint(row[1], "payload bytes"),
+        structure.octets(row[2], DIGEST_BYTES, "payload root"),
+    )
 
-    `own_parent` is the block that `parents[0]` names, None for round 0; it is the only ancestor
-    whose content a rule reads. That all parents are *held* is the DAG's business.
+
+def check(block: Block, entries: Sequence[bytes], epoch: Epoch, verify: Verify) -> VerifiedBlock:
+    """Apply every rule of validity (SPEC section 10; CONSENSUS.md rules 5 to 8).
+
+    It reads the block and the epoch and nothing else: no clock, no neighbour, so all judge
+    alike. That all parents are *held* is the DAG's business.
     Raises BlockError for a broken rule, SignatureError for a bad signature: both are for ever.
     """
     if block.epoch != epoch.number:
@@ -186,7 +203,6 @@ def check(
     if block.kid != member.kid:
         raise BlockError(f"block of author {block.author} names another key")
     _check_parents(block, epoch)
-    _check_time(block, epoch, own_parent)
     _check_payload(block, entries, epoch)
     verify(member.block_key, block.digest, block.signature)
     return VerifiedBlock(block, tuple(entries))
@@ -217,19 +233,12 @@ def _check_parents(block: Block, epoch: Epoch) -> None:
         )
 
 
-def _check_time(block: Block, epoch: Epoch, own_parent: Block | None) -> None:
-    if block.parents[0].round == 0:
-        least_ms = epoch.created_ms
-    else:
-        assert own_parent is not None
-        assert own_parent.ref == block.parents[0]
-        least_ms = own_parent.time_ms
-    if block.time_ms < least_ms:
-        raise BlockError(f"block time {block.time_ms} ms is below its own parent's {least_ms} ms")
-
-
 def _check_payload(block: Block, entries: Sequence[bytes], epoch: Epoch) -> None:
     constants, said = epoch.constants, block.payload
+    if said is None:
+        if entries:
+            raise BlockError(f"{len(entries)} entries beside a header that says none")
+        return
     if said.count > constants.block_entries_max:
         raise BlockError(f"{said.count} entries, expected at most {constants.block_entries_max}")
     if said.size_bytes > constants.block_payload_bytes_max:
@@ -239,10 +248,10 @@ def _check_payload(block: Block, entries: Sequence[bytes], epoch: Epoch) -> None
         )
     if len(entries) != said.count or sum(map(len, entries)) != said.size_bytes:
         raise BlockError("the entries are not as many or as long as the header says")
-    for entry in entries:
-        if len(entry) > constants.entry_bytes_max:
+    for raw in entries:
+        if len(raw) > constants.entry_bytes_max:
             raise BlockError(
-                f"entry of {len(entry)} bytes, expected at most {constants.entry_bytes_max}"
+                f"entry of {len(raw)} bytes, expected at most {constants.entry_bytes_max}"
             )
-    if summary_of(entries).root != said.root:
+    if summary_of(entries) != said:
         raise BlockError("the entries do not have the root that the header says")

@@ -15,6 +15,7 @@ EVIDENCE = 4
 KINDS = (SAMPLE, TRANSACTION, EVIDENCE)
 KIND_NAMES = {SAMPLE: "sample", TRANSACTION: "transaction", EVIDENCE: "evidence"}
 
+_URGENT_BEGINNINGS = (b"\x82\x02", b"\x82\x04")
 _EVIDENCE_TWO_SAMPLES = 1
 
 
@@ -33,6 +34,12 @@ def encode(kind: int, body: bytes, bytes_max: int) -> bytes:
     if len(raw) > bytes_max:
         raise LimitError(f"entry of {len(raw)} bytes, expected at most {bytes_max}")
     return raw
+
+
+def is_urgent(raw: bytes) -> bool:
+    """Whether an entry is a transaction or evidence, for which rounds follow fast. Reads no
+    more than the two bytes that `[kind, ..` begins with."""
+    return raw[:2] in _URGENT_BEGINNINGS
 
 
 def decode(raw: bytes) -> Entry:

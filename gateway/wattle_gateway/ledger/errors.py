@@ -28,6 +28,10 @@ class BlockError(LedgerError):
     """A well-formed block that breaks a rule of validity: refused for ever, by everybody."""
 
 
+class RulesError(LedgerError):
+    """Rules that this gateway does not know: it can follow the ledger no further."""
+
+
 class ProofError(LedgerError):
     """A Merkle proof that does not prove what it claims."""
 

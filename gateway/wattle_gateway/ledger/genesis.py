@@ -32,6 +32,8 @@ ENERGY_SERVICE_COMPANY = 4
 LARGE_USER = 5
 HOSTED_USER = 6
 OBSERVER = 7
+# Who runs a gateway that proposes and decides; the others follow (SPEC section 9).
+VOTING_ROLES = (GRID_COMPANY, RETAILER, AGGREGATOR, ENERGY_SERVICE_COMPANY, LARGE_USER)
 ROLE_NAMES = {
     GRID_COMPANY: "grid company",
     RETAILER: "retailer",
@@ -49,12 +51,16 @@ class Constants:
 
     block_entries_max: int = 1000
     block_payload_bytes_max: int = 262144
+    enrol_approvals: int = 2
     entry_bytes_max: int = 60000
     future_ms: int = 120000
     gap_open_ms: int = 86400000
     gc_depth: int = 60
     late_ms: int = 900000
+    leader_commits: int = 30
+    leader_permille: int = 800
     rating_margin_permille: int = 1200
+    ready_commits_max: int = 1000
     runs_max: int = 64
     state_root_every: int = 1024
 
@@ -63,12 +69,16 @@ class Constants:
 CONSTANT_BOUNDS = {
     "block_entries_max": (1, 4096),  # one CBOR array holds 4,096 items
     "block_payload_bytes_max": (60000, 1 << 24),  # room for one entry; what a peer may send
+    "enrol_approvals": (1, 2),  # the home alone, or a member of another role besides
     "entry_bytes_max": (20000, 60000),  # above a sample's 16 KiB; a leaf stays below 64 KiB
     "future_ms": (0, 1 << 53),
     "gap_open_ms": (0, 1 << 53),
     "gc_depth": (4, 4096),  # above the wave of three rounds
     "late_ms": (0, 1 << 53),
+    "leader_commits": (1, 4096),  # the window of commits that scores are counted over
+    "leader_permille": (0, 1000),
     "rating_margin_permille": (1000, 1000000),
+    "ready_commits_max": (1, 1 << 32),
     "runs_max": (2, 512),  # the chain of a meter is one state value
     "state_root_every": (1, 1 << 32),
 }
@@ -76,7 +86,7 @@ CONSTANT_BOUNDS = {
 
 @dataclass(frozen=True)
 class Member:
-    """A member of the alliance; its place in `Genesis.members` is its author index.
+    """A member of the alliance; its place among those that vote is its author index.
 
     `block_key`, `link_key` P-256 points (65 bytes); `checkpoint_key` Ed25519 (32 bytes);
     `site_authority` the DER certificate under which its site's TLS certificates stand.
@@ -88,6 +98,11 @@ class Member:
     link_key: bytes
     checkpoint_key: bytes
     site_authority: bytes
+
+    @property
+    def votes(self) -> bool:
+        """Whether it is of the committee; who is not follows."""
+        return self.role in VOTING_ROLES
 
     @cached_property
     def kid(self) -> bytes:
@@ -120,7 +135,7 @@ class Genesis:
                 self.created_ms,
                 self.rules,
                 asdict(self.constants),
-                _member_rows(self.members),
+                [member_row(member) for member in self.members],
             ]
         )
 
@@ -153,42 +168,34 @@ def decode(raw: bytes) -> Genesis:
         name = structure.text(row[1], 64, "name")
         created_ms = structure.uint(row[2], "created_ms", (1 << 53) - 1)
         rules = structure.uint(row[3], "rules")
-        rows = structure.items(row[5], MEMBERS_MAX, "members")
-        members = tuple(_member(item) for item in rows)
+        members = parse_members(row[5])
+        constants = parse_constants(row[4])
     if not NAME_PATTERN.fullmatch(name):
         raise FormatError(f"ledger name {name!r}, expected [a-z0-9.-]{{1,64}}")
     if rules != RULES:
         raise FormatError(f"genesis has rules {rules}, this gateway knows rules {RULES}")
-    _check_members(members)
-    return Genesis(name, created_ms, rules, _constants(row[4]), members)
+    return Genesis(name, created_ms, rules, constants, members)
 
 
-def _member_rows(members: tuple[Member, ...]) -> list[list[object]]:
+def member_row(member: Member) -> list[object]:
+    """A member as it stands in CBOR."""
     return [
-        [m.name, m.role, m.block_key, m.link_key, m.checkpoint_key, m.site_authority]
-        for m in members
+        member.name,
+        member.role,
+        member.block_key,
+        member.link_key,
+        member.checkpoint_key,
+        member.site_authority,
     ]
 
 
-def epoch_digest(genesis: Genesis, epoch: int, last_commit_digest: bytes) -> bytes:
-    """SHA-256 of encoded `["wattle/1/epoch", ledger id, epoch, last commit digest, members,
-    rules, constants]`; epoch 0 takes 32 zero bytes as last commit digest (SPEC section 9)."""
-    return sha256(
-        cbor.encode(
-            [
-                "wattle/1/epoch",
-                genesis.ledger_id,
-                epoch,
-                last_commit_digest,
-                _member_rows(genesis.members),
-                genesis.rules,
-                asdict(genesis.constants),
-            ]
-        )
-    ).digest()
+def constants_map(constants: Constants) -> dict[str, int]:
+    """Constants as they stand in CBOR."""
+    return asdict(constants)
 
 
-def _constants(value: object) -> Constants:
+def parse_constants(value: object) -> Constants:
+    """The constants in decoded CBOR; LedgerError unless each is there and within its bounds."""
     names = [field.name for field in fields(Constants)]
     if not isinstance(value, dict) or sorted(map(str, value)) != names:
         raise FormatError(f"constants are not a map with the keys {', '.join(names)}")
@@ -202,7 +209,22 @@ def _constants(value: object) -> Constants:
     return Constants(**numbers)
 
 
-def _member(value: object) -> Member:
+def parse_members(value: object) -> tuple[Member, ...]:
+    """The members in decoded CBOR: 1 to 32 by rising kid, one of them voting.
+
+    Raises WireError, FormatError or, for a key that is no point of P-256, SignatureError.
+    """
+    members = tuple(parse_member(item) for item in structure.items(value, MEMBERS_MAX, "members"))
+    if not any(member.votes for member in members):
+        raise FormatError("members: no voting member, expected at least 1")
+    kids = [member.kid for member in members]
+    if any(low >= high for low, high in itertools.pairwise(kids)):
+        raise FormatError("members are not sorted by the kid of their block key, each once")
+    return members
+
+
+def parse_member(value: object) -> Member:
+    """The member in decoded CBOR; raises as `parse_members` does."""
     row = structure.array(value, 6, "member")
     certificate = row[5]
     if not isinstance(certificate, bytes) or not 1 <= len(certificate) <= CERTIFICATE_BYTES_MAX:
@@ -210,7 +232,7 @@ def _member(value: object) -> Member:
     role = structure.uint(row[1], "role")
     if role not in ROLE_NAMES:
         raise FormatError(f"role {role}, expected one of {sorted(ROLE_NAMES)}")
-    return Member(
+    member = Member(
         structure.text(row[0], MEMBER_NAME_CHARS_MAX, "member name"),
         role,
         structure.octets(row[2], crypto.PUBLIC_KEY_BYTES, "block key"),
@@ -218,14 +240,6 @@ def _member(value: object) -> Member:
         structure.octets(row[4], CHECKPOINT_KEY_BYTES, "checkpoint key"),
         certificate,
     )
-
-
-def _check_members(members: tuple[Member, ...]) -> None:
-    if not members:
-        raise FormatError("genesis has no member, expected at least 1")
-    kids = [member.kid for member in members]
-    if any(low >= high for low, high in itertools.pairwise(kids)):
-        raise FormatError("members are not sorted by the kid of their block key, each once")
-    for member in members:
-        crypto.load_public(member.block_key)
-        crypto.load_public(member.link_key)
+    crypto.load_public(member.block_key)
+    crypto.load_public(member.link_key)
+    return member

@@ -190,6 +190,7 @@ class LedgerDriver:
             blocks,
             self._epoch,
             self.memory.verify,
+            self._digest_of,
             self.memory.parse,
         )
         by_place = {(made.block.author, made.block.round): made for made in blocks}
@@ -221,16 +222,19 @@ class LedgerDriver:
         blocks, committed = ledger_rows.load_blocks(
             self.connection, self._epoch.ledger_id, self._epoch.number, floor
         )
-        by_ref = {header.ref: header for header in blocks}
         for header in blocks:
             if header.ref not in committed:
-                made = self._check_again(header, by_ref)
+                made = self._check_again(header)
                 self._uncommitted[header.ref] = made
                 self.queue.carried(made.entries)
         recovered = Recovered(self.head, leader, tuple(blocks), committed)
         return Engine(self._epoch, self._author, self._sign, recovered)
 
-    def _check_again(self, header: Block, by_ref: dict[BlockRef, Block]) -> VerifiedBlock:
+    def _check_again(self, header: Block) -> VerifiedBlock:
         entries = ledger_rows.load_entries(self.connection, header.epoch, header.ref)
-        own_parent = by_ref.get(header.parents[0])
-        return block_format.check(header, entries, self._epoch, own_parent, self.memory.verify)
+        return block_format.check(header, entries, self._epoch, self.memory.verify)
+
+    def _digest_of(self, index: int) -> bytes | None:
+        if index == 0:
+            return first_head(self._epoch).digest
+        return ledger_rows.load_commit_digest(self.connection, index)

@@ -52,6 +52,12 @@ def load_head(connection: sqlite3.Connection, before_first: CommitHead) -> Store
     return StoredHead(head, last.leader, edge)
 
 
+def load_commit_digest(connection: sqlite3.Connection, index: int) -> bytes | None:
+    """The digest of an executed commit, None if there is none of this index."""
+    row = connection.execute("SELECT body FROM commits WHERE commit_index = ?", (index,)).fetchone()
+    return None if row is None else leaf.commit_digest(row[0])
+
+
 def load_state(connection: sqlite3.Connection) -> dict[bytes, bytes]:
     """The whole state after the newest commit."""
     return dict(connection.execute("SELECT key, value FROM state"))

@@ -18,13 +18,17 @@ class CommitChain:
         self.state: dict[bytes, bytes] = {}
         self.head: CommitHead = first_head(epoch)
         self.leaves: list[bytes] = []
+        self.digests = [self.head.digest]
         self._sign = {party.kid: party.sign for party in parties}[epoch.members[0].kid]
 
     def commit(self, *entries: bytes, time_ms: int | None = None) -> Executed:
         """Execute entries in one commit, by default at the time of the one before."""
         commit, block = self.prepare(*entries, time_ms=time_ms)
-        executed = execute(self.state, self.head, commit, [block], self.epoch, crypto.verify)
+        executed = execute(
+            self.state, self.head, commit, [block], self.epoch, crypto.verify, self.digest_of
+        )
         self.head = executed.head
+        self.digests.append(self.head.digest)
         self.leaves.extend(executed.leaves)
         for key, value in executed.changes:
             if value is None:
@@ -32,6 +36,10 @@ class CommitChain:
             else:
                 self.state[key] = value
         return executed
+
+    def digest_of(self, index: int) -> bytes | None:
+        """The digest of a commit so far; that of epoch 0 for 0."""
+        return self.digests[index] if index < len(self.digests) else None
 
     def prepare(self, *entries: bytes, time_ms: int | None = None) -> tuple[Commit, VerifiedBlock]:
         """The next commit and its block, not executed."""

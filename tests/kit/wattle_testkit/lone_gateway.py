@@ -29,6 +29,9 @@ class Disk:
     state: dict[bytes, bytes] = field(default_factory=dict)
     writes_left: int | None = None
 
+    def __post_init__(self) -> None:
+        self.before = self.head.digest
+
     def write_block(self, block: VerifiedBlock) -> None:
         """Store one block."""
         self._count()
@@ -45,6 +48,11 @@ class Disk:
                 del self.state[key]
             else:
                 self.state[key] = value
+
+    def digest_of(self, index: int) -> bytes | None:
+        """The digest of an executed commit; that of the epoch for 0."""
+        digests = [self.before, *(executed.head.digest for executed in self.executed)]
+        return digests[index] if index < len(digests) else None
 
     def _count(self) -> None:
         if self.writes_left is not None:
@@ -109,7 +117,13 @@ class LoneGateway:
     def _execute(self, commit: Commit) -> Output:
         blocks = [self.disk.blocks[block.ref] for block in commit.blocks]
         executed = execute(
-            self.disk.state, self.disk.head, commit, blocks, self.epoch, crypto.verify
+            self.disk.state,
+            self.disk.head,
+            commit,
+            blocks,
+            self.epoch,
+            crypto.verify,
+            self.disk.digest_of,
         )
         self.disk.write_commit(commit, executed)
         return self.engine.executed(executed.head, self.now)
