@@ -1,6 +1,7 @@
 """Each commit executed once more and compared with what the store says it left behind."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -15,9 +16,9 @@ from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.merkle import RightEdge
 from wattle_gateway.ledger.signed_sample import SignedSample
-from wattle_gateway.store import ledger_rows
+from wattle_gateway.store import block_ids, ledger_rows
 from wattle_gateway.store.ledger_rows import class_bits
-from wattle_gateway.store.schema import ENTRIES_A_BLOCK
+from wattle_gateway.store.schema import ENTRIES_A_BLOCK, TILE_LEAVES
 
 
 @dataclass
@@ -29,6 +30,8 @@ class Replayed:
     state: dict[bytes, bytes] = field(default_factory=dict)
     classes: dict[tuple[bytes, int], int] = field(default_factory=dict)
     totals: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+    tiles: list[bytes] = field(default_factory=list)
+    entry_leaves: int = 0
     samples: int = 0
 
 
@@ -41,6 +44,7 @@ class Executions:
         self._counts = counts
         self._waiting: dict[BlockRef, StoredBlock] = {}
         self._parsed: dict[bytes, SignedSample] = {}
+        self._tile: list[bytes] = []
         self.replayed = Replayed(first_head(epoch))
 
     def hold(self, stored: StoredBlock) -> None:
@@ -53,43 +57,20 @@ class Executions:
         Raises DifferenceError.
         """
         row = self._connection.execute(
-            "SELECT time_ms, leaf, body FROM commits WHERE commit_index = ?", (commit.index,)
+            "SELECT time_ms, leaf, body, blocks FROM commits WHERE commit_index = ?",
+            (commit.index,),
         ).fetchone()
-        blocks = [self._waiting[block.ref] for block in commit.blocks]
-        if row is None and all(stored.commit_index is None for stored in blocks):
-            return False
-        for stored in blocks:
-            self._waiting.pop(stored.verified.block.ref)
-            if stored.commit_index != commit.index:
-                block = stored.verified.block
-                self._differ(
-                    f"its row says commit {stored.commit_index}",
-                    "blocks",
-                    commit,
-                    block=f"{block.round}/{block.author}",
-                )
         if row is None:
-            self._differ("it has no row", "commits", commit)
+            return False
+        blocks = [self._waiting.pop(block.ref) for block in commit.blocks]
         executed = self._execute(commit, blocks)
         self._compare_leaves(commit, blocks, executed)
         last_leaf = self.replayed.edge.size - 1
-        if row != (commit.time_ms, last_leaf, executed.leaves[-1]):
-            self._differ("time, place or bytes of the commit differ", "commits", commit)
+        ids = block_ids.encode(stored.id for stored in blocks)
+        if row != (commit.time_ms, last_leaf, executed.leaves[-1], ids):
+            self._differ("time, place, bytes or blocks of the commit differ", "commits", commit)
         self._counts.commits += 1
         return True
-
-    def uncommitted(self) -> None:
-        """All blocks are read: those that no commit took must say so. Raises DifferenceError."""
-        for stored in self._waiting.values():
-            if stored.commit_index is not None:
-                block = stored.verified.block
-                raise DifferenceError(
-                    Difference(
-                        f"its row says commit {stored.commit_index}, which does not take it",
-                        "blocks",
-                        block=f"{block.round}/{block.author}",
-                    )
-                )
 
     def _execute(self, commit: Commit, blocks: list[StoredBlock]) -> Executed:
         replayed = self.replayed
@@ -126,16 +107,12 @@ class Executions:
         self, commit: Commit, blocks: list[StoredBlock], executed: Executed
     ) -> None:
         first = self.replayed.edge.size
-        ids = {
-            (stored.verified.block.round, stored.verified.block.author): stored.id
-            for stored in blocks
-        }
-        wanted: list[tuple[int, int | None, int]] = []
+        ids = {stored.verified.block.ref: stored.id for stored in blocks}
+        wanted: list[tuple[int, int, int]] = []
         for outcome in executed.outcomes:
             if outcome.leaf is not None:
-                place = ids[outcome.round, outcome.author] * ENTRIES_A_BLOCK + outcome.position
+                place = ids[outcome.block] * ENTRIES_A_BLOCK + outcome.position
                 wanted.append((first + outcome.leaf, place, outcome.verdict))
-        wanted.append((first + len(executed.leaves) - 1, None, 0))
         found = self._connection.execute(
             "SELECT leaf, entry, verdict, commit_index FROM leaves "
             "WHERE leaf >= ? AND leaf < ? ORDER BY leaf",
@@ -143,17 +120,27 @@ class Executions:
         ).fetchall()
         if found != [(*row, commit.index) for row in wanted]:
             self._name_leaf(commit, wanted, found)
-        for leaf in executed.leaves:
-            self.replayed.edge = self.replayed.edge.append(merkle.leaf_hash(leaf))
+        self.replayed.entry_leaves += len(wanted)
+        self._append(executed.leaves)
         for outcome in executed.outcomes:
             if outcome.leaf is not None and outcome.kind == entry.SAMPLE:
                 self._compare_sample(commit, outcome, first + outcome.leaf)
 
+    def _append(self, leaves: Sequence[bytes]) -> None:
+        """To the tree; a tile is the root over 256 hashes, here by its definition."""
+        for leaf in leaves:
+            hashed = merkle.leaf_hash(leaf)
+            self.replayed.edge = self.replayed.edge.append(hashed)
+            self._tile.append(hashed)
+            if len(self._tile) == TILE_LEAVES:
+                self.replayed.tiles.append(merkle.root(self._tile))
+                self._tile.clear()
+
     def _name_leaf(
         self,
         commit: Commit,
-        wanted: list[tuple[int, int | None, int]],
-        found: list[tuple[int, int | None, int, int]],
+        wanted: list[tuple[int, int, int]],
+        found: list[tuple[int, int, int, int]],
     ) -> None:
         rows = {row[0]: row[1:] for row in found}
         for leaf, place, verdict in wanted:

@@ -83,7 +83,6 @@ def _audit(
         for commit in replay.add(stored.verified):
             executing = executing and executions.run(commit)
         progress(counts.blocks, total)
-    executions.uncommitted()
     replayed = executions.replayed
     counts.leaves = replayed.edge.size
     counts.samples = replayed.samples

@@ -8,7 +8,7 @@ from wattle_gateway.audit.commit_replay import CommitReplay
 from wattle_gateway.audit.findings import Difference, DifferenceError
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto
-from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
+from wattle_gateway.ledger.block import Block, VerifiedBlock
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
@@ -16,11 +16,10 @@ from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
 @dataclass(frozen=True)
 class StoredBlock:
-    """A verified block with its row: `id` and the commit that is said to have taken it."""
+    """A verified block with the id of its row."""
 
     id: int
     verified: VerifiedBlock
-    commit_index: int | None
 
 
 def stored_blocks(
@@ -31,22 +30,20 @@ def stored_blocks(
     The caller adds each to `replay` before it asks for the next. Raises DifferenceError.
     """
     rows = connection.execute(
-        "SELECT id, epoch, round, author, digest, header, commit_index FROM blocks "
-        "ORDER BY epoch, round, author, digest"
+        "SELECT id, epoch, round, author, header FROM blocks ORDER BY epoch, round, author, id"
     )
-    for block_id, number, round_number, author, digest, header, commit_index in rows:
+    for block_id, number, round_number, author, header in rows:
         place = f"{round_number}/{author}"
         try:
             block = block_format.parse(header, epoch.ledger_id)
         except LedgerError as error:
             raise DifferenceError(Difference(str(error), "blocks", block=place)) from error
-        said = (number, BlockRef(round_number, author, digest))
-        if said != (block.epoch, block.ref):
+        if (number, round_number, author) != (block.epoch, block.round, block.author):
             raise DifferenceError(
                 Difference("the row names another block than its bytes", "blocks", block=place)
             )
         verified = _verified(connection, block_id, block, epoch, replay)
-        yield StoredBlock(block_id, verified, commit_index)
+        yield StoredBlock(block_id, verified)
 
 
 def _verified(

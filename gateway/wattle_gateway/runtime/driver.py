@@ -19,14 +19,15 @@ from wattle_gateway.contracts.execute import Executed, Outcome
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import entry
-from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
+from wattle_gateway.ledger.block import BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.crypto import Sign
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.runtime.ingest_memory import IngestMemory
 from wattle_gateway.runtime.queue import EntryQueue
+from wattle_gateway.store import block_rows, ledger_rows, own_rows, schema
 from wattle_gateway.store import connection as database
-from wattle_gateway.store import ledger_rows, schema
+from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.connection import store_errors_named
 from wattle_gateway.store.pool_rows import PoolEntry
 
@@ -76,7 +77,7 @@ class LedgerDriver:
             self._edge = stored.edge
             self.memory = IngestMemory()
             self.queue = EntryQueue(connection, self._epoch)
-            self._uncommitted: dict[BlockRef, VerifiedBlock] = {}
+            self._uncommitted: dict[BlockRef, StoredBlock] = {}
             self._engine = self._recover(stored.leader)
 
     def close(self) -> None:
@@ -177,31 +178,35 @@ class LedgerDriver:
             self._report(progress, meter)
 
     def _persist(self, connection: sqlite3.Connection, made: VerifiedBlock) -> None:
-        ledger_rows.insert_block(connection, made, self._author)
+        own_rows.sign(connection, made.block.epoch, made.block.round)
         self.queue.took(connection, made.entries)
-        self._uncommitted[made.block.ref] = made
+        place = block_rows.insert(connection, made)
+        self._uncommitted[made.block.ref] = StoredBlock(place, made.block, made.entries)
 
     def _execute(self, connection: sqlite3.Connection, commit: Commit) -> Executed:
-        blocks = [self._uncommitted.pop(header.ref) for header in commit.blocks]
+        stored = [self._uncommitted.pop(header.ref) for header in commit.blocks]
         executed = contracts.execute(
             self.state,
             self.head,
             commit,
-            blocks,
+            [block.verified() for block in stored],
             self._epoch,
             self.memory.verify,
             self._digest_of,
             self.memory.parse,
         )
-        by_place = {(made.block.author, made.block.round): made for made in blocks}
+        by_ref = {block.block.ref: block for block in stored}
         times = {}
         for outcome in executed.outcomes:
-            body = by_place[outcome.author, outcome.round].entries[outcome.position]
+            body = by_ref[outcome.block].entries[outcome.position]
             row = self.queue.settle(connection, body, outcome)
             if outcome.leaf is not None and outcome.kind == entry.SAMPLE:
                 times[row.digest] = ledger_rows.SampleTimes(row.first_ms, row.last_ms)
             self.memory.forget(row.digest)
-        self._edge = ledger_rows.insert_executed(connection, commit, executed, self._edge, times)
+        ids = {ref: block.id for ref, block in by_ref.items()}
+        self._edge = ledger_rows.insert_executed(
+            connection, commit, executed, self._edge, ids, times
+        )
         for key, value in executed.changes:
             if value is None:
                 self.state.pop(key, None)
@@ -218,21 +223,20 @@ class LedgerDriver:
                 progress.registry_changed = True
 
     def _recover(self, leader: BlockRef | None) -> Engine:
-        floor = 0 if leader is None else leader.round - self._epoch.constants.gc_depth
-        blocks, committed = ledger_rows.load_blocks(
-            self.connection, self._epoch.ledger_id, self._epoch.number, floor
-        )
-        for header in blocks:
-            if header.ref not in committed:
-                made = self._check_again(header)
-                self._uncommitted[header.ref] = made
-                self.queue.carried(made.entries)
-        recovered = Recovered(self.head, leader, tuple(blocks), committed)
+        floor = 0 if leader is None else max(0, leader.round - self._epoch.constants.gc_depth)
+        number = self._epoch.number
+        taken = ledger_rows.taken_above(self.connection, number, floor)
+        blocks, committed = [], set()
+        for stored in block_rows.load_above(self.connection, self._epoch.ledger_id, number, floor):
+            blocks.append(stored.block)
+            if stored.id in taken:
+                committed.add(stored.block.ref)
+            else:
+                block_format.check(stored.block, stored.entries, self._epoch, self.memory.verify)
+                self._uncommitted[stored.block.ref] = stored
+                self.queue.carried(stored.entries)
+        recovered = Recovered(self.head, leader, tuple(blocks), frozenset(committed))
         return Engine(self._epoch, self._author, self._sign, recovered)
-
-    def _check_again(self, header: Block) -> VerifiedBlock:
-        entries = ledger_rows.load_entries(self.connection, header.epoch, header.ref)
-        return block_format.check(header, entries, self._epoch, self.memory.verify)
 
     def _digest_of(self, index: int) -> bytes | None:
         if index == 0:

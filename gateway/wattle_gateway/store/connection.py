@@ -26,11 +26,16 @@ def store_errors_named(path: Path | str) -> Iterator[None]:
         raise StoreError(f"{path}: {error}") from error
 
 
-def create_ledger(path: Path, ledger_id: bytes) -> None:
-    """Make the empty database of a ledger; StoreError if the file exists or cannot be written."""
+def create_ledger(path: Path, ledger_id: bytes, *, lost: bool = False) -> None:
+    """Make the empty database of a ledger; StoreError if the file exists or cannot be written.
+
+    `lost`: it takes the place of one that is gone, so that nobody knows any more what the
+    gateway's keys have signed (consensus rule 32).
+    """
     _create(path, schema.LEDGER)
-    with _filling(path) as connection:
+    with _filling(path) as connection, transaction(connection):
         connection.execute("INSERT INTO ledger VALUES (1, ?, ?)", (ledger_id, RightEdge().encode()))
+        connection.execute("INSERT INTO own VALUES (1, 0, 0, ?, NULL)", (int(lost),))
 
 
 def create_operation(path: Path, ledger_id: bytes) -> None:
@@ -144,7 +149,10 @@ def _check(connection: sqlite3.Connection, path: Path, kind: Schema, ledger_id: 
     if application != kind.application_id:
         raise StoreError(f"{path}: not the database of {kind.what}")
     if version != kind.version:
-        raise StoreError(f"{path}: schema version {version}, expected {kind.version}")
+        raise StoreError(
+            f"{path}: schema version {version}, expected {kind.version}: "
+            "made by another version of wattle-gateway"
+        )
     row = connection.execute("SELECT ledger_id FROM ledger").fetchone()
     if row is None or row[0] != ledger_id:
         found = "none" if row is None else row[0].hex()

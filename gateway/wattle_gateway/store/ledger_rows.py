@@ -1,19 +1,21 @@
-"""Blocks, commits and what their execution leaves behind, as rows; for the writer's connection.
+"""Commits and what their execution leaves behind, as rows; for the writer's connection.
 
-Nothing here begins or ends a transaction: the driver puts a block, its commit and the pool's
-loss into one.
+Nothing here begins or ends a transaction: the driver puts blocks, commits and the pool's loss
+into one.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wattle_gateway.contracts.execute import Executed
+from wattle_gateway.contracts.execute import Executed, Outcome
 from wattle_gateway.errors import StoreError
-from wattle_gateway.ledger import block, entry, leaf, merkle
-from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
+from wattle_gateway.ledger import entry, leaf, merkle
+from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead
+from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.ledger.merkle import RightEdge
+from wattle_gateway.store import block_ids, tree_rows
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
 
@@ -63,58 +65,41 @@ def load_state(connection: sqlite3.Connection) -> dict[bytes, bytes]:
     return dict(connection.execute("SELECT key, value FROM state"))
 
 
-def load_blocks(
-    connection: sqlite3.Connection, ledger_id: bytes, epoch: int, above_round: int
-) -> tuple[list[Block], frozenset[BlockRef]]:
-    """The blocks of an epoch above a round or not committed, and which of them are committed."""
-    blocks, committed = [], set()
-    for header, commit_index in connection.execute(
-        "SELECT header, commit_index FROM blocks "
-        "WHERE epoch = ? AND (round > ? OR commit_index IS NULL) ORDER BY round, author",
-        (epoch, above_round),
-    ):
-        found = block.parse(header, ledger_id)
-        blocks.append(found)
-        if commit_index is not None:
-            committed.add(found.ref)
-    return blocks, frozenset(committed)
+@dataclass(frozen=True)
+class StoredCommit:
+    """A commit as it stands in the store: `body` the bytes of its leaf, which is number `at` of
+    the log, `blocks` the ids of the blocks that it took, in its order."""
+
+    leaf: CommitLeaf
+    body: bytes
+    at: int
+    blocks: tuple[int, ...]
 
 
-def load_entries(connection: sqlite3.Connection, epoch: int, ref: BlockRef) -> list[bytes]:
-    """The entries of a stored block, in its order."""
-    first = _block_id(connection, epoch, ref) * ENTRIES_A_BLOCK
-    return [
-        body
-        for (body,) in connection.execute(
-            "SELECT body FROM entries WHERE id >= ? AND id < ? ORDER BY id",
-            (first, first + ENTRIES_A_BLOCK),
-        )
-    ]
+def load_commit(connection: sqlite3.Connection, index: int) -> StoredCommit | None:
+    """A commit, None if there is none of this index. StoreError if its row is damaged."""
+    row = connection.execute(
+        "SELECT body, leaf, blocks FROM commits WHERE commit_index = ?", (index,)
+    ).fetchone()
+    if row is None:
+        return None
+    found = leaf.decode(row[0])
+    if not isinstance(found, CommitLeaf):
+        raise StoreError(f"commit {index} has another leaf; run `wattle-gateway audit`")
+    return StoredCommit(found, row[0], row[1], block_ids.decode(row[2]))
 
 
-def insert_block(connection: sqlite3.Connection, verified: VerifiedBlock, own: int) -> None:
-    """Store a block with its entries. `own` is this member's author index.
-
-    Raises StoreError if it were our second block of a round: that must never leave the machine.
-    """
-    header = verified.block
-    if header.author == own:
-        row = connection.execute(
-            "SELECT 1 FROM blocks WHERE epoch = ? AND round = ? AND author = ?",
-            (header.epoch, header.round, own),
-        ).fetchone()
-        if row is not None:
-            raise StoreError(f"a second own block of round {header.round} was about to be stored")
-    cursor = connection.execute(
-        "INSERT INTO blocks (epoch, round, author, digest, header) VALUES (?, ?, ?, ?, ?)",
-        (header.epoch, header.round, header.author, header.digest, header.raw),
-    )
-    assert cursor.lastrowid is not None
-    first = cursor.lastrowid * ENTRIES_A_BLOCK
-    connection.executemany(
-        "INSERT INTO entries (id, body) VALUES (?, ?)",
-        [(first + position, body) for position, body in enumerate(verified.entries)],
-    )
+def taken_above(connection: sqlite3.Connection, epoch: int, floor: int) -> set[int]:
+    """The ids of the blocks above round `floor` of an epoch that commits took, and of some below:
+    a commit takes nothing above its leader."""
+    taken: set[int] = set()
+    (index,) = connection.execute("SELECT coalesce(max(commit_index), 0) FROM commits").fetchone()
+    while (stored := load_commit(connection, index)) is not None:
+        if stored.leaf.epoch != epoch or stored.leaf.leader.round <= floor:
+            break
+        taken.update(stored.blocks)
+        index -= 1
+    return taken
 
 
 def insert_executed(
@@ -122,20 +107,15 @@ def insert_executed(
     commit: Commit,
     executed: Executed,
     edge: RightEdge,
-    times: dict[bytes, SampleTimes],
+    ids: Mapping[BlockRef, int],
+    times: Mapping[bytes, SampleTimes],
 ) -> RightEdge:
     """Store what a commit leaves behind and give the tree's new edge.
 
-    `times` has the reading times of each recorded sample by its digest.
+    `ids` has the row of each of its blocks, `times` the reading times of each recorded sample by
+    its digest.
     """
     first_leaf = edge.size
-    ids = {}
-    for header in commit.blocks:
-        block_id = _block_id(connection, header.epoch, header.ref)
-        ids[header.round, header.author] = block_id
-        connection.execute(
-            "UPDATE blocks SET commit_index = ? WHERE id = ?", (commit.index, block_id)
-        )
     recorded = [outcome for outcome in executed.outcomes if outcome.leaf is not None]
     connection.executemany(
         "INSERT INTO leaves (leaf, commit_index, entry, verdict) VALUES (?, ?, ?, ?)",
@@ -143,12 +123,35 @@ def insert_executed(
             (
                 first_leaf + (outcome.leaf or 0),
                 commit.index,
-                ids[outcome.round, outcome.author] * ENTRIES_A_BLOCK + outcome.position,
+                ids[outcome.block] * ENTRIES_A_BLOCK + outcome.position,
                 outcome.verdict,
             )
             for outcome in recorded
         ],
     )
+    _insert_samples(connection, recorded, first_leaf, times)
+    connection.execute(
+        "INSERT INTO commits (commit_index, leaf, time_ms, blocks, body) VALUES (?, ?, ?, ?, ?)",
+        (
+            commit.index,
+            first_leaf + len(executed.leaves) - 1,
+            commit.time_ms,
+            block_ids.encode(ids[header.ref] for header in commit.blocks),
+            executed.leaves[-1],
+        ),
+    )
+    _apply(connection, executed.changes)
+    edge = tree_rows.append(connection, edge, executed.leaves)
+    connection.execute("UPDATE ledger SET edge = ?", (edge.encode(),))
+    return edge
+
+
+def _insert_samples(
+    connection: sqlite3.Connection,
+    recorded: Sequence[Outcome],
+    first_leaf: int,
+    times: Mapping[bytes, SampleTimes],
+) -> None:
     samples = [outcome for outcome in recorded if outcome.kind == entry.SAMPLE]
     rows = []
     for outcome in samples:
@@ -168,32 +171,12 @@ def insert_executed(
         "ON CONFLICT (meter, class) DO UPDATE SET count = count + 1",
         [(outcome.meter, bit) for outcome in samples for bit in class_bits(outcome.verdict)],
     )
-    _insert_commit_leaf(connection, commit, executed, first_leaf)
-    for row in executed.leaves:
-        edge = edge.append(merkle.leaf_hash(row))
-    connection.execute("UPDATE ledger SET edge = ?", (edge.encode(),))
-    return edge
 
 
 def class_bits(verdict: int) -> list[int]:
     """The classes in a sample's verdict, [0] for a valid one."""
     bits = [1 << place for place in range(verdict.bit_length()) if verdict >> place & 1]
     return bits or [0]
-
-
-def _insert_commit_leaf(
-    connection: sqlite3.Connection, commit: Commit, executed: Executed, first_leaf: int
-) -> None:
-    last_leaf = first_leaf + len(executed.leaves) - 1
-    connection.execute(
-        "INSERT INTO leaves (leaf, commit_index, entry, verdict) VALUES (?, ?, NULL, 0)",
-        (last_leaf, commit.index),
-    )
-    connection.execute(
-        "INSERT INTO commits (commit_index, time_ms, leaf, body) VALUES (?, ?, ?, ?)",
-        (commit.index, commit.time_ms, last_leaf, executed.leaves[-1]),
-    )
-    _apply(connection, executed.changes)
 
 
 def _apply(connection: sqlite3.Connection, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -204,16 +187,6 @@ def _apply(connection: sqlite3.Connection, changes: Sequence[tuple[bytes, bytes 
         "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         [(key, value) for key, value in changes if value is not None],
     )
-
-
-def _block_id(connection: sqlite3.Connection, epoch: int, ref: BlockRef) -> int:
-    row = connection.execute(
-        "SELECT id FROM blocks WHERE epoch = ? AND round = ? AND author = ? AND digest = ?",
-        (epoch, ref.round, ref.author, ref.digest),
-    ).fetchone()
-    if row is None:
-        raise StoreError(f"block {ref.digest.hex()[:16]} of round {ref.round} is not stored")
-    return int(row[0])
 
 
 def find_sample(connection: sqlite3.Connection, meter: bytes, seq: int) -> bytes | None:

@@ -4,8 +4,10 @@ ledger.db: the ledger and, in `pool`, what waits to enter it; an audit accounts 
 it. operation.db: what the gateway remembers about its own work, which nobody's money hangs on.
 
 Entry bytes stand once, in `entries`; a leaf is `[kind, verdict, author, round, entry]` and is put
-together from there. There is no index by time: a meter's samples lie in the order of their seqs,
-and scanning the small rows of `samples` is fast beside decoding what is found.
+together from there. Headers are most of what an idle alliance writes, so a block's row is little
+more than its header, and is never touched again: which blocks a commit took stands at the commit,
+a digest is computed from the header. There is no index by time: a meter's samples lie in the order
+of their seqs, and scanning the small rows of `samples` is fast beside decoding what is found.
 """
 
 from dataclasses import dataclass
@@ -28,6 +30,10 @@ class Schema:
 # no index from block to entries is needed.
 ENTRIES_A_BLOCK = 4096
 
+# Leaves of a tile: any proof is put together from tile roots and the leaves of a few tiles, so
+# that it costs no walk over the whole log, for an eighth of a byte a leaf.
+TILE_LEAVES = 256
+
 _LEDGER_TABLES = """
 CREATE TABLE ledger (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -35,35 +41,51 @@ CREATE TABLE ledger (
     edge BLOB NOT NULL              -- merkle.RightEdge over all leaves
 ) STRICT;
 
+CREATE TABLE own (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    epoch INTEGER NOT NULL,         -- of the newest block that this gateway signed
+    round INTEGER NOT NULL,         -- its round; 0: none
+    lost INTEGER NOT NULL CHECK (lost IN (0, 1)),  -- 1: what it signed is not known
+    silent_epoch INTEGER            -- where it was found out: it signs nothing in this epoch
+) STRICT;
+
 CREATE TABLE blocks (
     id INTEGER PRIMARY KEY,
     epoch INTEGER NOT NULL,
     round INTEGER NOT NULL,
     author INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    header BLOB NOT NULL,           -- COSE_Sign1, verbatim
-    commit_index INTEGER,           -- NULL: no commit has taken it yet
-    UNIQUE (epoch, round, author, digest)
+    header BLOB NOT NULL            -- COSE_Sign1, verbatim
 ) STRICT;
-CREATE INDEX blocks_of_commit ON blocks (commit_index);
+CREATE INDEX blocks_by_round ON blocks (epoch, round, author);
 
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY,         -- block * 4096 + position
     body BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE leaves (
+CREATE TABLE commits (
+    commit_index INTEGER PRIMARY KEY,
+    leaf INTEGER NOT NULL,          -- ledger index of its own leaf, the last of the commit
+    time_ms INTEGER NOT NULL,
+    blocks BLOB NOT NULL,           -- ids of the blocks that it took, in its order: CBOR array
+    body BLOB NOT NULL              -- the bytes of its leaf
+) STRICT;
+
+CREATE TABLE leaves (               -- those of entries
     leaf INTEGER PRIMARY KEY,       -- ledger index
     commit_index INTEGER NOT NULL,
-    entry INTEGER,                  -- NULL: the leaf that ends the commit
+    entry INTEGER NOT NULL,
     verdict INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE commits (
+CREATE TABLE tiles (
+    tile INTEGER PRIMARY KEY,
+    root BLOB NOT NULL              -- over the leaves tile * 256 .. tile * 256 + 255
+) STRICT;
+
+CREATE TABLE checkpoints (
     commit_index INTEGER PRIMARY KEY,
-    time_ms INTEGER NOT NULL,
-    leaf INTEGER NOT NULL,
-    body BLOB NOT NULL              -- the bytes of its leaf
+    note BLOB NOT NULL              -- the C2SP note with the signatures of q members
 ) STRICT;
 
 CREATE TABLE state (
@@ -136,7 +158,19 @@ CREATE TABLE seen (
     repeats INTEGER NOT NULL,
     birth BLOB                      -- payload of its newest birth
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cards (
+    kid BLOB PRIMARY KEY,           -- of the gateway that signed it
+    version INTEGER NOT NULL,
+    raw BLOB NOT NULL               -- its newest peer card, COSE_Sign1
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invitations (
+    token_hash BLOB PRIMARY KEY,    -- SHA-256: the token itself is with the invited
+    until_ms INTEGER NOT NULL,
+    guest BLOB                      -- kid of the one gateway that came with it
+) STRICT, WITHOUT ROWID;
 """
 
-LEDGER = Schema("a ledger", 0x7774746C, 1, _LEDGER_TABLES)
-OPERATION = Schema("a gateway's operation", 0x7774746F, 1, _OPERATION_TABLES)
+LEDGER = Schema("a ledger", 0x7774746C, 2, _LEDGER_TABLES)
+OPERATION = Schema("a gateway's operation", 0x7774746F, 2, _OPERATION_TABLES)

@@ -1,0 +1,23 @@
+"""Checkpoints that q members signed, as the notes that strangers are given."""
+
+import sqlite3
+
+
+def insert(connection: sqlite3.Connection, commit_index: int, note: bytes) -> None:
+    """Keep the note of a commit; one that is kept already stays."""
+    connection.execute("INSERT OR IGNORE INTO checkpoints VALUES (?, ?)", (commit_index, note))
+
+
+def newest(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
+    """(commit index, note) of the newest checkpoint, None before the first."""
+    row = connection.execute(
+        "SELECT commit_index, note FROM checkpoints ORDER BY commit_index DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else (int(row[0]), bytes(row[1]))
+
+
+def load_all(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
+    """(commit index, note) of every checkpoint, oldest first."""
+    return connection.execute(
+        "SELECT commit_index, note FROM checkpoints ORDER BY commit_index"
+    ).fetchall()

@@ -1,0 +1,68 @@
+"""What this gateway signed last: the one thing that must never be forgotten (rules 12, 31, 32)."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from wattle_gateway.errors import StoreError
+
+
+@dataclass(frozen=True)
+class OwnMark:
+    """The newest own block ever signed: `epoch` and `round` (0: none).
+
+    `lost`: this ledger was made for keys that had one before, or put together again from parts:
+    what the keys signed is not known. `silent_epoch`: the epoch in force when it had caught up
+    with the others, in which, and in all before it, it signs nothing; None until then.
+    """
+
+    epoch: int
+    round: int
+    lost: bool
+    silent_epoch: int | None
+
+    def highest_in(self, epoch: int) -> int:
+        """The highest round signed in an epoch, 0 for none."""
+        return self.round if self.epoch == epoch else 0
+
+
+def load(connection: sqlite3.Connection) -> OwnMark:
+    """The mark."""
+    epoch, round_number, lost, silent_epoch = connection.execute(
+        "SELECT epoch, round, lost, silent_epoch FROM own"
+    ).fetchone()
+    return OwnMark(epoch, round_number, bool(lost), silent_epoch)
+
+
+def sign(connection: sqlite3.Connection, epoch: int, round_number: int) -> None:
+    """A block of this round is about to leave the machine, and so this must be on disk first.
+
+    Raises StoreError if one of this or a later round may have left it before.
+    """
+    done = connection.execute(
+        "UPDATE own SET epoch = :epoch, round = :round "
+        "WHERE epoch < :epoch OR epoch = :epoch AND round < :round",
+        {"epoch": epoch, "round": round_number},
+    )
+    if done.rowcount != 1:
+        raise StoreError(
+            f"a second own block of round {round_number} of epoch {epoch} was about to be stored"
+        )
+
+
+def raise_to(connection: sqlite3.Connection, epoch: int, round_number: int) -> None:
+    """Others have a block of ours that we do not remember: never sign at or below it."""
+    connection.execute(
+        "UPDATE own SET epoch = :epoch, round = :round "
+        "WHERE epoch < :epoch OR epoch = :epoch AND round < :round",
+        {"epoch": epoch, "round": round_number},
+    )
+
+
+def save_silence(connection: sqlite3.Connection, epoch: int) -> None:
+    """It has caught up in this epoch and does not know what it signed there."""
+    connection.execute("UPDATE own SET silent_epoch = ? WHERE lost", (epoch,))
+
+
+def end_silence(connection: sqlite3.Connection) -> None:
+    """What the keys signed before can do no harm any more."""
+    connection.execute("UPDATE own SET lost = 0, silent_epoch = NULL")

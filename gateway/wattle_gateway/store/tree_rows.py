@@ -1,0 +1,160 @@
+"""The log's tree from the store: leaves, tiles, and proofs that read only what they need.
+
+A tile is the root over 256 leaves, kept when the last of them is written (RFC 6962 section 2.1:
+every full subtree on a boundary of its size is a node of the tree for ever).
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger import merkle
+from wattle_gateway.ledger.leaf import EntryLeaf
+from wattle_gateway.ledger.merkle import RightEdge
+from wattle_gateway.store.schema import ENTRIES_A_BLOCK, TILE_LEAVES
+
+
+def append(connection: sqlite3.Connection, edge: RightEdge, leaves: Iterable[bytes]) -> RightEdge:
+    """Add the bytes of further leaves to the tree; keeps the tiles that become full."""
+    tiles = []
+    for raw in leaves:
+        hashed = merkle.leaf_hash(raw)
+        if (edge.size + 1) % TILE_LEAVES == 0:
+            tiles.append((edge.size // TILE_LEAVES, _tile_root(edge, hashed)))
+        edge = edge.append(hashed)
+    connection.executemany("INSERT INTO tiles VALUES (?, ?)", tiles)
+    return edge
+
+
+def _tile_root(edge: RightEdge, last: bytes) -> bytes:
+    """The root over the 255 newest leaves and one more: the peaks of 128, 64 .. 1 leaves."""
+    for peak in reversed(edge.peaks[-(TILE_LEAVES.bit_length() - 1) :]):
+        last = merkle.node_hash(peak, last)
+    return last
+
+
+def leaf_hashes(
+    connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int
+) -> list[bytes]:
+    """The hashes of the leaves first <= index < end. StoreError if one is missing."""
+    return [merkle.leaf_hash(raw) for raw in leaves(connection, ledger_id, first, end)]
+
+
+def leaves(
+    connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int
+) -> Iterator[bytes]:
+    """The bytes of the leaves first <= index < end, in order. StoreError if one is missing."""
+    places: dict[int, tuple[int, int]] = {}
+    found: dict[int, bytes] = {}
+    for leaf, entry, verdict, body in connection.execute(
+        "SELECT leaf, entry, verdict, body FROM leaves JOIN entries ON entries.id = entry "
+        "WHERE leaf >= ? AND leaf < ?",
+        (first, end),
+    ):
+        block_id = entry // ENTRIES_A_BLOCK
+        if block_id not in places:
+            places[block_id] = _place(connection, block_id)
+        author, round_number = places[block_id]
+        kind = body[1]  # an entry is [kind, body] and kinds are small
+        found[leaf] = EntryLeaf(kind, verdict, author, round_number, body).encode()
+    for leaf, body in connection.execute(
+        "SELECT leaf, body FROM commits WHERE commit_index >= ? AND leaf < ? ORDER BY commit_index",
+        (_commit_of(connection, first), end),
+    ):
+        found[leaf] = body
+    for index in range(first, end):
+        if index not in found:
+            raise StoreError(f"leaf {index} is not stored; run `wattle-gateway audit`")
+        yield found[index]
+
+
+def consistency_proof(
+    connection: sqlite3.Connection, ledger_id: bytes, old: int, new: int
+) -> list[bytes]:
+    """PROOF(old, first `new` leaves) of RFC 6962 section 2.1.2; 0 <= old <= new <= leaves."""
+    assert 0 <= old <= new
+    path: list[bytes] = []
+    if old in (0, new):
+        return path
+    first, end, whole = 0, new, True
+    while end != old:
+        middle = first + _split(end - first)
+        if old <= middle:
+            path.append(root(connection, ledger_id, middle, end))
+            end = middle
+        else:
+            path.append(root(connection, ledger_id, first, middle))
+            first, whole = middle, False
+    if not whole:
+        path.append(root(connection, ledger_id, first, end))
+    path.reverse()
+    return path
+
+
+def inclusion_proof(
+    connection: sqlite3.Connection, ledger_id: bytes, index: int, size: int
+) -> list[bytes]:
+    """PATH(index, first `size` leaves) of RFC 6962 section 2.1.1; 0 <= index < size <= leaves."""
+    assert 0 <= index < size
+    path: list[bytes] = []
+    first, end = 0, size
+    while end - first > 1:
+        middle = first + _split(end - first)
+        if index < middle:
+            path.append(root(connection, ledger_id, middle, end))
+            end = middle
+        else:
+            path.append(root(connection, ledger_id, first, middle))
+            first = middle
+    path.reverse()
+    return path
+
+
+def root(connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int) -> bytes:
+    """The root over the leaves first <= index < end, which are a subtree of the log's tree:
+    `first` is a multiple of the smallest power of two that is not below their number."""
+    if end - first < TILE_LEAVES:
+        return merkle.root(leaf_hashes(connection, ledger_id, first, end))
+    full_end = end - end % TILE_LEAVES
+    rows = connection.execute(
+        "SELECT root FROM tiles WHERE tile >= ? AND tile < ? ORDER BY tile",
+        (first // TILE_LEAVES, full_end // TILE_LEAVES),
+    )
+    nodes = [value for (value,) in rows]
+    if len(nodes) != (full_end - first) // TILE_LEAVES:
+        raise StoreError("a tile is not stored; run `wattle-gateway audit`")
+    if full_end < end:
+        nodes.append(merkle.root(leaf_hashes(connection, ledger_id, full_end, end)))
+    return merkle.root(nodes)
+
+
+def _split(size: int) -> int:
+    """The largest power of two below `size` (RFC 6962 section 2.1)."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _place(connection: sqlite3.Connection, block_id: int) -> tuple[int, int]:
+    row = connection.execute(
+        "SELECT author, round FROM blocks WHERE id = ?", (block_id,)
+    ).fetchone()
+    if row is None:
+        raise StoreError(f"block {block_id} is not stored; run `wattle-gateway audit`")
+    return int(row[0]), int(row[1])
+
+
+def _commit_of(connection: sqlite3.Connection, leaf: int) -> int:
+    """The commit that a leaf belongs to. Leaves rise with commits: a binary search by key."""
+    low = 1
+    (high,) = connection.execute("SELECT coalesce(max(commit_index), 0) FROM commits").fetchone()
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(
+            "SELECT leaf FROM commits WHERE commit_index = ?", (middle,)
+        ).fetchone()
+        if row is None:
+            raise StoreError(f"commit {middle} is not stored; run `wattle-gateway audit`")
+        if row[0] < leaf:
+            low = middle + 1
+        else:
+            high = middle
+    return low
