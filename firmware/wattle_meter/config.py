@@ -41,8 +41,6 @@ class GatewayConfig:
     with the authority's certificate), and who it is (`link_public` 65 bytes, `link_kid` 8).
     """
 
-    __slots__ = ("ca", "host", "link_kid", "link_public", "port", "server_name")
-
     def __init__(self, fields: Fields) -> None:
         self.host = fields.text("host", _HOST_CHARS_MAX)
         self.port = fields.integer("port", 1, 65535)
@@ -57,8 +55,6 @@ class DeviceConfig:
     """One metering device: `number` 1..32, `unit` on the line, `profile` name, `ct` and `vt`
     transformer ratios [primary, secondary], `orient` 1 or -1, `quantities` or None for all.
     """
-
-    __slots__ = ("ct", "number", "orient", "profile", "quantities", "unit", "vt")
 
     def __init__(self, fields: Fields) -> None:
         self.number = fields.integer("d", 1, sample.DEVICE_MAX)
@@ -75,18 +71,6 @@ class DeviceConfig:
 
 class Config:
     """A checked configuration; names as in the file. `line` is None for the profile's own."""
-
-    __slots__ = (
-        "board",
-        "devices",
-        "eui64",
-        "gateways",
-        "interval_ms",
-        "ledger_id",
-        "line",
-        "outbox_bytes",
-        "site",
-    )
 
     def __init__(self, fields: Fields) -> None:
         fields.integer("format", FORMAT, FORMAT)

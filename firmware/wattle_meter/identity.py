@@ -1,6 +1,6 @@
 """Who a meter is: keys made at its first start, and the proof that it holds them."""
 
-from wattle_wire import cose, p256, uplink
+from wattle_wire import cose, p256, uplink_writer
 
 from wattle_meter import keys, reservation
 from wattle_meter.board import Random, Store
@@ -35,7 +35,7 @@ def keys_of(store: Store, random: Random) -> Keys:
 
 def enrolment_proof(found: Keys, eui64: bytes, ledger_id: bytes, protection: str) -> bytes:
     """The signed proof of possession (SPEC section 7); `eui64` 8 bytes, `ledger_id` 16."""
-    payload = uplink.encode_proof(
+    payload = uplink_writer.encode_proof(
         eui64,
         found.signing.public,
         found.link.public,

@@ -17,8 +17,6 @@ class Installation:
     the birth message (SPEC section 7). `round_ms`: what one round takes on the line.
     """
 
-    __slots__ = ("described", "devices", "line", "round_ms")
-
     def __init__(self, config: Config, profiles: str, speed: int = 1) -> None:
         """Reads the profile files in the folder `profiles`.
 

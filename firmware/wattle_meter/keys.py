@@ -29,8 +29,6 @@ class KeyDamagedError(MeterError):
 class Pair:
     """A P-256 pair: `private` 32 bytes, `public` 65 bytes (04 || x || y)."""
 
-    __slots__ = ("private", "public")
-
     def __init__(self, private: bytes) -> None:
         self.private = private
         self.public = p256.public_from_private(private)
@@ -42,8 +40,6 @@ class Pair:
 
 class Keys:
     """`signing`, `link` (ECDH with gateways) and `tls` (client certificate) pairs."""
-
-    __slots__ = ("link", "signing", "tls")
 
     def __init__(self, signing: Pair, link: Pair, tls: Pair) -> None:
         self.signing = signing

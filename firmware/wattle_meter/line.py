@@ -13,8 +13,6 @@ PARITIES = "NEO"
 class Line:
     """Speed and character: `baud` Bd, 8 data bits, `parity` N, E or O, `stop_bits` 1 or 2."""
 
-    __slots__ = ("baud", "parity", "stop_bits")
-
     def __init__(self, baud: int = 9600, parity: str = "N", stop_bits: int = 1) -> None:
         self.baud = baud
         self.parity = parity

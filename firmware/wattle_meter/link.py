@@ -6,7 +6,7 @@ beside the sampling and never delays it.
 
 import asyncio
 
-from wattle_wire import cose, downlink, p256, structure, topics, uplink
+from wattle_wire import cose, downlink, p256, structure, topics, uplink_writer
 from wattle_wire.errors import MacError, PointError, WireError
 
 from wattle_meter.acks import Delivery
@@ -106,12 +106,12 @@ class Link(Handler):
         return await self._board.connect(self._gateway, self._keys.tls.der())
 
     def hello(self) -> Hello:
-        self._connection = self._board.random.bytes(uplink.CONNECTION_BYTES)
+        self._connection = self._board.random.bytes(uplink_writer.CONNECTION_BYTES)
         counts = self._delivery.counts
         self._delivery = self._new_delivery()
         self._delivery.counts = counts  # of the meter's life, not of a connection
         self._asked_at = None
-        will = uplink.encode_state(self._connection, False)
+        will = uplink_writer.encode_state(self._connection, False)
         return Hello(
             self._board.random.bytes(_CLIENT_ID_RANDOM_BYTES).hex(),
             (self._topic(topics.STATE), will, True),
@@ -162,7 +162,7 @@ class Link(Handler):
 
     async def _greet(self) -> None:
         """Birth and state: what a gateway must know of this connection."""
-        birth = uplink.encode_birth(self._describe())
+        birth = uplink_writer.encode_birth(self._describe())
         raw, _ = await seal(self._signer, "birth", self._config.ledger_id, birth, self._clock)
         await self.client.publish(self._topic(topics.BIRTH), raw, True)
         await self._send_state()
@@ -219,7 +219,7 @@ class Link(Handler):
             nonce = self._board.random.bytes(downlink.NONCE_BYTES)
             self._asked_at = self._clock.ticks_ms()
             self._wall.ask(uptime_ms, nonce)
-        state = uplink.encode_state(self._connection, True, nonce)
+        state = uplink_writer.encode_state(self._connection, True, nonce)
         await self.client.publish(self._topic(topics.STATE), state, True)
 
     def _time_is_due(self, now_ms: int) -> bool:

@@ -41,8 +41,6 @@ class MqttError(MeterError):
 class Message:
     """A PUBLISH received: `topic` text, `payload` bytes, `qos` 0 or 1, `packet_id` (0: none)."""
 
-    __slots__ = ("dup", "packet_id", "payload", "qos", "retain", "topic")
-
     def __init__(
         self, topic: str, payload: bytes, qos: int, packet_id: int, retain: bool, dup: bool
     ) -> None:

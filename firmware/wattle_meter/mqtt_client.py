@@ -47,8 +47,6 @@ class Hello:
     `client_id`; `will` (topic, payload, retain) or None; `topics` to subscribe to.
     """
 
-    __slots__ = ("client_id", "topics", "will")
-
     def __init__(
         self, client_id: str, will: tuple[str, bytes, bool] | None, topics: list[str]
     ) -> None:
@@ -82,8 +80,6 @@ class Handler:
 
 
 class _Outgoing:
-    __slots__ = ("packet", "packet_id", "sent")
-
     def __init__(self, packet_id: int, packet: bytearray) -> None:
         self.packet_id = packet_id
         self.packet = packet

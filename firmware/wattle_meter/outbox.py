@@ -36,8 +36,6 @@ class OutboxError(MeterError):
 
 
 class _Segment:
-    __slots__ = ("first", "last", "name", "size")
-
     def __init__(self, name: str) -> None:
         self.name = name
         self.first = 0

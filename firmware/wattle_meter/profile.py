@@ -44,18 +44,6 @@ class Profile:
     (first, last) addresses, both included.
     """
 
-    __slots__ = (
-        "answer_ms",
-        "answer_timeout_ms",
-        "function",
-        "line",
-        "low_first",
-        "name",
-        "pause_ms",
-        "readable",
-        "registers",
-        "registers_per_read",
-    )
     answer_ms: int
     answer_timeout_ms: int
     function: int

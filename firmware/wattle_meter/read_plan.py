@@ -17,8 +17,6 @@ class Read:
     `fields` lists (quantity, offset in words, type name, exponent10).
     """
 
-    __slots__ = ("address", "count", "fields")
-
     def __init__(self, address: int, count: int) -> None:
         self.address = address
         self.count = count

