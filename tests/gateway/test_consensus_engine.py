@@ -4,27 +4,20 @@ from dataclasses import replace
 
 import pytest
 from wattle_gateway.consensus import engine
-from wattle_gateway.consensus.engine import Engine, Now, Recovered
+from wattle_gateway.consensus.engine import Engine, Now
 from wattle_gateway.consensus.errors import (
     ConsensusError,
     EntryTooLargeError,
-    UnsupportedCommitteeError,
 )
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.genesis import Constants
-from wattle_testkit.alliance import CREATED_MS, GRID, Party, epoch_of
+from wattle_testkit.alliance import CREATED_MS, GRID, epoch_of
 from wattle_testkit.lone_gateway import Disk, LoneGateway, PowerCutError
 
 EPOCH = epoch_of()
 ENTRY = b"an entry that execution will find void"
-
-
-def test_a_committee_of_two_is_refused_for_now() -> None:
-    epoch = epoch_of(Party("one"), Party("two"))
-    with pytest.raises(UnsupportedCommitteeError, match="more than one are not supported yet"):
-        Engine(epoch, 0, GRID.sign, Recovered(first_head(epoch)))
 
 
 def test_an_idle_gateway_makes_one_round_a_minute() -> None:
@@ -202,7 +195,6 @@ def test_what_the_engine_keeps_is_bounded_by_the_garbage_line() -> None:
         gateway.propose(ENTRY)
         gateway.wait(engine.SAMPLE_ROUND_MS)
     assert len(gateway.engine._dag) == 4 + 2  # and the two rounds above the last leader
-    assert len(gateway.engine._committed) == 4
     fresh = LoneGateway(epoch, gateway.disk)
     fresh.now = gateway.now
     fresh.propose(ENTRY)

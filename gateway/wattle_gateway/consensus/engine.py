@@ -15,10 +15,11 @@ Duties 1 and 3 of a chain of Outputs may share one durable write as long as noth
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wattle_gateway.consensus import committer, linearizer
+from wattle_gateway.consensus import linearizer
 from wattle_gateway.consensus.dag import Dag
-from wattle_gateway.consensus.errors import ConsensusError, UnsupportedCommitteeError
+from wattle_gateway.consensus.errors import ConsensusError
 from wattle_gateway.consensus.pool import Pool
+from wattle_gateway.consensus.sequencer import Sequencer
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead
@@ -73,26 +74,20 @@ class Engine:
     def __init__(self, epoch: Epoch, author: int, sign: Sign, recovered: Recovered) -> None:
         """`author` index of this member, `sign` with its block key. Call `tick` to begin.
 
-        Raises UnsupportedCommitteeError for a committee of more than one, ConsensusError for a
-        recovered state that cannot be one.
+        Raises ConsensusError for a recovered state that cannot be one.
         """
-        if epoch.size > 1:
-            raise UnsupportedCommitteeError(
-                f"committee of {epoch.size}: committees of more than one are not supported yet"
-            )
         self._epoch = epoch
         self._author = author
         self._sign = sign
         self._head = recovered.head
-        self._decided_index = recovered.head.index
-        self._decided_time_ms = recovered.head.time_ms
-        self._leader = recovered.leader
-        self._committed = set(recovered.committed)
+        self._sequencer = Sequencer(
+            epoch, recovered.head.index, recovered.head.time_ms, recovered.leader
+        )
         self._dag = _dag_of(recovered, epoch)
         self._open_payloads = {
             block.ref
             for block in recovered.blocks
-            if block.carries and block.ref not in self._committed
+            if block.carries and block.ref not in recovered.committed
         }
         self._own_last = _own_last(recovered, author)
         self._pool = Pool(epoch.constants)
@@ -129,7 +124,7 @@ class Engine:
     def executed(self, head: CommitHead, now: Now) -> Output:
         """A commit of an earlier Output was executed; `head` is what it left behind."""
         assert head.index == self._head.index + 1
-        assert head.index <= self._decided_index
+        assert head.index <= self._sequencer.index
         self._head = head
         return self.tick(now)
 
@@ -137,7 +132,7 @@ class Engine:
     def _executing(self) -> bool:
         """Commits are out for execution. Own blocks wait for it: a block votes for the newest
         commit, and a gateway that cannot execute should not pile up blocks."""
-        return self._head.index < self._decided_index
+        return self._head.index < self._sequencer.index
 
     def _due_ms(self) -> int:
         """The steady time at which the next round is to be made."""
@@ -182,41 +177,24 @@ class Engine:
 
     def _decide(self) -> tuple[Commit, ...]:
         """The commits that the graph allows by now, in order."""
-        commits: list[Commit] = []
-        while True:
-            slot = 1 if self._leader is None else self._leader.round + 1
-            leader = committer.decide_directly(self._dag, self._epoch, slot)
-            if leader is None:
-                return tuple(commits)
-            commits.append(self._commit(leader))
-
-    def _commit(self, leader: Block) -> Commit:
-        depth = self._epoch.constants.gc_depth
-        floor = linearizer.floor_after(self._leader, depth)
-        blocks = linearizer.order(self._dag, leader.ref, self._committed, floor)
-        self._decided_time_ms = linearizer.commit_time_ms(
-            self._dag, self._epoch, leader, self._decided_time_ms
-        )
-        self._decided_index += 1
-        self._leader = leader.ref
-        self._committed.update(block.ref for block in blocks)
-        self._open_payloads.difference_update(block.ref for block in blocks)
-        self._dag.raise_floor(linearizer.floor_after(leader.ref, depth))
-        self._committed = {ref for ref in self._committed if ref in self._dag}
-        return Commit(
-            self._epoch.number, self._decided_index, leader.ref, blocks, self._decided_time_ms
-        )
+        commits = self._sequencer.decide(self._dag)
+        for commit in commits:
+            self._open_payloads.difference_update(block.ref for block in commit.blocks)
+        self._dag.raise_floor(self._sequencer.floor)
+        return tuple(commits)
 
 
 def _dag_of(recovered: Recovered, epoch: Epoch) -> Dag:
-    dag = Dag(linearizer.floor_after(recovered.leader, epoch.constants.gc_depth))
+    dag = Dag(epoch, linearizer.floor_after(recovered.leader, epoch.constants.gc_depth))
     for block in sorted(recovered.blocks, key=lambda block: block.ref):
         if dag.missing(block):
             raise ConsensusError(
                 f"recovered block of round {block.round}, author {block.author}: "
                 "a parent is not among the recovered blocks"
             )
-        dag.add(block)
+        vertex = dag.add(block)
+        if vertex is not None and block.ref in recovered.committed:
+            dag.take((vertex,))
     if recovered.leader is not None and recovered.leader not in dag:
         raise ConsensusError(
             f"the leader of commit {recovered.head.index} is not among the recovered blocks"

@@ -1,8 +1,6 @@
-"""From a committed leader to an ordered list of blocks and a time (SPEC section 11)."""
+"""From a committed leader to an ordered list of blocks and a time (rules 24 to 27)."""
 
-from collections.abc import Set
-
-from wattle_gateway.consensus.dag import Dag
+from wattle_gateway.consensus.dag import Dag, Vertex
 from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.ledger.epoch import Epoch
 
@@ -12,20 +10,18 @@ def floor_after(leader: BlockRef | None, gc_depth: int) -> int:
     return 0 if leader is None else max(0, leader.round - gc_depth)
 
 
-def order(dag: Dag, leader: BlockRef, committed: Set[BlockRef], floor: int) -> tuple[Block, ...]:
+def order(dag: Dag, leader: Vertex, floor: int) -> list[Vertex]:
     """The leader's block and its ancestors above round `floor` that no commit has taken.
 
-    "Taken" is asked for each block, not for each author's highest round (rule 25); sorted by
+    "Taken" is asked of each block, not of its author's highest round (rule 25); sorted by
     (round, author, digest) (rule 26).
     """
-    taken = [block for block in dag.history(leader, floor) if block.ref not in committed]
-    taken.sort(key=lambda block: block.ref)
-    return tuple(taken)
+    return sorted(dag.untaken(leader, floor), key=lambda vertex: vertex.block.ref)
 
 
 def commit_time_ms(dag: Dag, epoch: Epoch, leader: Block, previous_ms: int) -> int:
     """The commit time: never below the previous one, else the lower median of the leader
-    block's time and those of its parents of the round below by other authors.
+    block's time and those of its parents of the round below by other authors (SPEC section 11).
 
     With q values and at most f liars a median lies between two honest clocks.
     """
