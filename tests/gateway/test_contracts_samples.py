@@ -6,7 +6,7 @@ import pytest
 from wattle_gateway.contracts import chain, classes, registry
 from wattle_gateway.contracts.execute import HELD, RECORDED, REPEAT, VOID
 from wattle_gateway.contracts.plausibility import Counter
-from wattle_gateway.ledger import entry, transaction
+from wattle_gateway.ledger import entry, evidence, transaction
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_testkit.alliance import (
@@ -282,7 +282,7 @@ class TestEvidence:
     OTHER = BOARD.sample(7, [reading(CREATED_MS, ei=5)])
 
     def entry(self, one: SignedSample, other: SignedSample) -> bytes:
-        return entry.encode(entry.EVIDENCE, entry.encode_evidence(one, other), 60_000)
+        return entry.encode(entry.EVIDENCE, evidence.two_samples(one, other).encode(), 60_000)
 
     def test_a_fork_is_recorded_once(self, ledger: CommitChain) -> None:
         raw = self.entry(self.ONE, self.OTHER)

@@ -8,6 +8,7 @@ from wattle_gateway.contracts.execute import HELD, RECORDED, REPEAT, VOID
 from wattle_gateway.contracts.registry import Revocation
 from wattle_gateway.contracts.state import key
 from wattle_gateway.ledger import entry, genesis, transaction
+from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.transaction import ENROL, REVOKE
 from wattle_testkit.alliance import (
     CREATED_MS,
@@ -166,7 +167,7 @@ class TestEnrol:
         assert ledger.one(enrol_entry(Board("board", epoch), party)).verdict == classes.ACCEPTED
 
     def test_4_kind_unknown(self, ledger: CommitChain) -> None:
-        raw = transaction_entry(EPOCH, GRID, 3, [])
+        raw = transaction_entry(EPOCH, GRID, 5, [])
         assert refused(ledger, raw) == classes.KIND_UNKNOWN
 
     def test_5_proof_of_another_ledger(self, ledger: CommitChain) -> None:
@@ -275,7 +276,7 @@ class TestRevoke:
 
     def test_11_approval_missing(self) -> None:
         grid, retail = Party("grid"), Party("retail", genesis.RETAILER)
-        epoch = epoch_of(grid, retail)
+        epoch = epoch_of(grid, retail, constants=Constants(enrol_approvals=1))
         ledger = CommitChain(epoch, grid, retail)
         board = Board("board", epoch)
         body = transaction.enrol_body(board.enrol(home=retail.kid))
@@ -294,4 +295,4 @@ def test_the_first_refusal_in_the_order_of_spec_counts(ledger: CommitChain) -> N
 
 
 def test_every_refusal_has_a_name() -> None:
-    assert sorted(classes.REFUSAL_NAMES) == list(range(1, 13))
+    assert sorted(classes.REFUSAL_NAMES) == list(range(1, 18))

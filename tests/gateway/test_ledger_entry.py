@@ -1,7 +1,7 @@
 """Entries, evidence and leaves as bytes."""
 
 import pytest
-from wattle_gateway.ledger import entry, leaf, signed_sample
+from wattle_gateway.ledger import entry, evidence, leaf, signed_sample
 from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.errors import FormatError, LimitError
 from wattle_gateway.ledger.leaf import CommitLeaf, EntryLeaf
@@ -45,16 +45,16 @@ def test_other_bytes_are_no_entry(raw: bytes) -> None:
 
 
 def test_evidence_is_the_same_from_either_side() -> None:
-    body = entry.encode_evidence(ONE, OTHER)
-    assert body == entry.encode_evidence(OTHER, ONE)
-    found = entry.decode_evidence(body, EPOCH.ledger_id)
+    body = evidence.two_samples(ONE, OTHER).encode()
+    assert body == evidence.two_samples(OTHER, ONE).encode()
+    found = evidence.decode(body, EPOCH.ledger_id)
     assert {found.low, found.high} == {ONE, OTHER}
     assert found.low.digest < found.high.digest
 
 
 def test_the_same_sample_twice_is_no_evidence() -> None:
     with pytest.raises(FormatError, match="different"):
-        entry.encode_evidence(ONE, ONE)
+        evidence.two_samples(ONE, ONE)
 
 
 @pytest.mark.parametrize("other", [BOARD.sample(8), Board("another", EPOCH).sample(7)])
@@ -62,7 +62,7 @@ def test_samples_of_two_seqs_or_meters_are_no_evidence(
     other: signed_sample.SignedSample,
 ) -> None:
     with pytest.raises(FormatError, match="one meter and seq"):
-        entry.encode_evidence(ONE, other)
+        evidence.two_samples(ONE, other)
 
 
 def evidence_rows() -> list[object]:
@@ -80,7 +80,7 @@ def evidence_rows() -> list[object]:
 @pytest.mark.parametrize("row", evidence_rows())
 def test_evidence_of_another_form_is_refused(row: object) -> None:
     with pytest.raises(FormatError):
-        entry.decode_evidence(cbor.encode(row), EPOCH.ledger_id)
+        evidence.decode(cbor.encode(row), EPOCH.ledger_id)
 
 
 def test_a_sample_of_another_ledger_has_another_digest() -> None:

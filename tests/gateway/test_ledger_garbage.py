@@ -5,7 +5,16 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wattle_gateway.ledger import block, entry, genesis, leaf, merkle, signed_sample, transaction
+from wattle_gateway.ledger import (
+    block,
+    entry,
+    evidence,
+    genesis,
+    leaf,
+    merkle,
+    signed_sample,
+    transaction,
+)
 from wattle_gateway.ledger.block import BlockRef, CommitVote
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.leaf import CommitLeaf
@@ -27,7 +36,9 @@ _BLOCK = block.build(
     commit_vote=CommitVote(0, EPOCH.digest),
     entries=(),
 ).block
-_EVIDENCE = entry.encode_evidence(BOARD.sample(9), BOARD.sample(9, [reading(CREATED_MS, ei=1)]))
+_EVIDENCE = evidence.two_samples(
+    BOARD.sample(9), BOARD.sample(9, [reading(CREATED_MS, ei=1)])
+).encode()
 _COMMIT = CommitLeaf(0, 1, CREATED_MS, BlockRef(1, 0, bytes(32)), bytes(32), bytes(32))
 _ENROL = enrol_entry(BOARD)
 
@@ -44,7 +55,7 @@ def _body(data: bytes) -> object:
 PARSERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "block": (lambda data: block.parse(data, LEDGER_ID), _BLOCK.raw),
     "entry": (entry.decode, _ENROL),
-    "evidence": (lambda data: entry.decode_evidence(data, LEDGER_ID), _EVIDENCE),
+    "evidence": (lambda data: evidence.decode(data, LEDGER_ID), _EVIDENCE),
     "genesis": (genesis.decode, genesis_of(GRID).raw),
     "leaf": (leaf.decode, _COMMIT.encode()),
     "right edge": (merkle.decode_right_edge, merkle.RightEdge(1, (bytes(32),)).encode()),

@@ -10,8 +10,9 @@ from wattle_wire.errors import WireError
 from wattle_gateway.audit.executions import Replayed
 from wattle_gateway.audit.findings import Counts, Difference
 from wattle_gateway.contracts import registry
-from wattle_gateway.ledger import crypto, entry, signed_sample
+from wattle_gateway.ledger import crypto, entry, evidence, signed_sample
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.evidence import TwoSamples
 from wattle_gateway.runtime.queue import entry_row
 from wattle_gateway.store import schema
 from wattle_gateway.store.pool_rows import PoolEntry

@@ -42,6 +42,11 @@ ALREADY_REVOKED = 9
 LAST_SEQ_BELOW_FINAL = 10
 APPROVAL_MISSING = 11
 MEMBER_UNKNOWN = 12
+NOT_THE_EPOCH = 13
+NOT_READY = 14
+NOTHING_WAITS = 15
+APPROVED_ALREADY = 16
+SAME_ROLE = 17
 
 REFUSAL_NAMES = {
     MALFORMED_BODY: "malformed_body",
@@ -56,6 +61,11 @@ REFUSAL_NAMES = {
     LAST_SEQ_BELOW_FINAL: "last_seq_below_final",
     APPROVAL_MISSING: "approval_missing",
     MEMBER_UNKNOWN: "member_unknown",
+    NOT_THE_EPOCH: "not_the_epoch",
+    NOT_READY: "not_ready",
+    NOTHING_WAITS: "nothing_waits",
+    APPROVED_ALREADY: "approved_already",
+    SAME_ROLE: "same_role",
 }
 
 

@@ -1,26 +1,26 @@
 """Execution: a commit and the state before it, in; leaves, changes and digests, out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from wattle_gateway.contracts import registry, samples, transactions
+from wattle_gateway.contracts import alliance, registry, samples, transactions
+from wattle_gateway.contracts import evidence as evidence_rules
 from wattle_gateway.contracts import state as state_rows
 from wattle_gateway.contracts.errors import RunsFullError
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.samples import ParseSample
+from wattle_gateway.contracts.setting import DigestOf, Setting
 from wattle_gateway.contracts.state import Change, State
 from wattle_gateway.ledger import entry as entry_format
-from wattle_gateway.ledger import signed_sample, transaction
+from wattle_gateway.ledger import evidence, signed_sample, transaction
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
 from wattle_gateway.ledger.errors import LedgerError, SignatureError
+from wattle_gateway.ledger.evidence import TwoBlocks, TwoSamples
 from wattle_gateway.ledger.leaf import CommitLeaf, EntryLeaf, commit_digest
-
-DigestOf = Callable[[int], bytes | None]
-"""Index of an executed commit -> its digest (32 bytes); 0 -> digest of epoch 0; None for an
-index that the ledger does not have."""
 
 # What became of an entry.
 RECORDED = "recorded"  # it has a leaf
@@ -34,9 +34,9 @@ class Outcome:
     """What became of one entry: `effect` one of the words above.
 
     `position` of the entry in `block` (two blocks may share author and round: an author may
-    equivocate); `leaf` index into
-    `Executed.leaves` or None; `verdict` of the leaf, else 0; `meter` kid and `seq` of a sample
-    or evidence, `digest` (32 bytes) of a sample or transaction, where the bytes could be read.
+    equivocate); `leaf` index into `Executed.leaves` or None; `verdict` of the leaf, else 0;
+    `meter` kid and `seq` of a sample or evidence about samples, `meter` that a transaction
+    changed; `digest` (32 bytes) of a sample or transaction, where the bytes could be read.
     """
 
     block: BlockRef
@@ -94,15 +94,18 @@ def execute(
 
     `state` the state after `head`, the commit before; `blocks` the commit's blocks in its order,
     with entries; `verify(public key, digest, signature)` raises SignatureError;
-    `digest_of` knows the commits up to `head`; `parse_sample(raw, ledger id)`. A live gateway may answer both from what ingest has done
-    already, an audit must not.
+    `digest_of` knows the commits up to `head`; `parse_sample(raw, ledger id)`. A live gateway
+    may answer `verify` and `parse_sample` from what ingest has done already, an audit must not.
     """
     assert commit.index == head.index + 1
     assert [block.block.ref for block in blocks] == [block.ref for block in commit.blocks]
-    run = _Run(State(state), commit.time_ms, epoch, verify, parse_sample)
+    setting = Setting(commit.time_ms, epoch, head, verify, digest_of)
+    run = _Run(State(state), setting, parse_sample)
     for verified in blocks:
         for position, raw in enumerate(verified.entries):
             run.entry(verified.block, position, raw)
+    if run.ended is not None:
+        alliance.end_epoch(run.state, epoch, commit.index, run.ended)
     changes = run.state.changes()
     periodic = commit.index % epoch.constants.state_root_every == 0
     state_digest = state_rows.digest(
@@ -117,78 +120,88 @@ def execute(
         tuple(run.outcomes),
         changes,
         tuple(sorted(run.meters)),
-        None,
-        (),
+        run.ended,
+        tuple(sorted(run.cheats)),
     )
+
+
+class _Found(NamedTuple):
+    """What is known of an entry: the fields of an Outcome that do not tell its place."""
+
+    kind: int = 0
+    effect: str = VOID
+    verdict: int = 0
+    meter: bytes | None = None
+    seq: int | None = None
+    digest: bytes | None = None
 
 
 class _Run:
     """The execution of one commit's entries, in order."""
 
-    def __init__(
-        self, state: State, time_ms: int, epoch: Epoch, verify: Verify, parse: ParseSample
-    ) -> None:
+    def __init__(self, state: State, setting: Setting, parse: ParseSample) -> None:
         self.state = state
         self.leaves: list[bytes] = []
         self.outcomes: list[Outcome] = []
         self.meters: set[bytes] = set()
-        self._time_ms = time_ms
-        self._epoch = epoch
-        self._verify = verify
+        self.cheats: set[bytes] = set()
+        self.ended: EpochChange | None = None
+        self._setting = setting
+        self._epoch = setting.epoch
+        self._verify = setting.verify
         self._parse = parse
         # A meter sends many samples and changes rarely: decoded once a commit.
         self._known: dict[bytes, Meter | None] = {}
 
     def entry(self, block: Block, position: int, raw: bytes) -> None:
         """Execute one entry and note what became of it."""
-        found = self._effect(raw)
+        kind, effect, verdict, meter, seq, digest = self._effect(raw)
         leaf = None
-        if found.effect == RECORDED:
+        if effect == RECORDED:
             leaf = len(self.leaves)
-            self.leaves.append(
-                EntryLeaf(found.kind, found.verdict, block.author, block.round, raw).encode()
-            )
-            if found.meter is not None:
-                self.meters.add(found.meter)
-        self.outcomes.append(replace(found, block=block.ref, position=position, leaf=leaf))
+            self.leaves.append(EntryLeaf(kind, verdict, block.author, block.round, raw).encode())
+            if meter is not None:
+                self.meters.add(meter)
+        self.outcomes.append(
+            Outcome(block.ref, position, kind, effect, verdict, leaf, meter, seq, digest)
+        )
 
-    def _effect(self, raw: bytes) -> Outcome:
+    def _effect(self, raw: bytes) -> _Found:
+        found = _Found()
         try:
             entry = entry_format.decode(raw)
-        except LedgerError:
-            return _VOID
-        found = replace(_VOID, kind=entry.kind)
-        try:
+            found = _Found(entry.kind)
             if entry.kind == entry_format.SAMPLE:
-                return self._sample(found, entry.body)
+                return self._sample(entry.body)
             if entry.kind == entry_format.TRANSACTION:
-                return self._transaction(found, entry.body)
-            return self._evidence(found, entry.body)
+                return self._transaction(entry.body)
+            return self._evidence(entry.body)
         except LedgerError:
             return found
 
-    def _sample(self, found: Outcome, body: bytes) -> Outcome:
+    def _sample(self, body: bytes) -> _Found:
         signed = self._parse(body, self._epoch.ledger_id)
-        found = replace(found, meter=signed.kid, seq=signed.sample.seq, digest=signed.digest)
-        meter = self._meter(signed.kid)
+        kid, seq, digest = signed.kid, signed.sample.seq, signed.digest
+        kind = entry_format.SAMPLE
+        meter = self._meter(kid)
         if meter is None:
-            return found
+            return _Found(kind, VOID, 0, kid, seq, digest)
         try:
-            self._verify(meter.signing_key, signed.digest, signed.signature)
+            self._verify(meter.signing_key, digest, signed.signature)
             verdict = samples.execute_sample(
-                self.state, meter, signed, self._time_ms, self._epoch.constants
+                self.state, meter, signed, self._setting.time_ms, self._epoch.constants
             )
         except SignatureError:
-            return found
+            return _Found(kind, VOID, 0, kid, seq, digest)
         except RunsFullError:
-            return replace(found, effect=HELD)
+            return _Found(kind, HELD, 0, kid, seq, digest)
         if verdict is None:
-            return replace(found, effect=REPEAT)
-        return replace(found, effect=RECORDED, verdict=verdict)
+            return _Found(kind, REPEAT, 0, kid, seq, digest)
+        return _Found(kind, RECORDED, verdict, kid, seq, digest)
 
-    def _transaction(self, found: Outcome, body: bytes) -> Outcome:
+    def _transaction(self, body: bytes) -> _Found:
         tx = transaction.parse(body, self._epoch.ledger_id)
-        found = replace(found, digest=tx.digest)
+        found = _Found(entry_format.TRANSACTION, digest=tx.digest)
         party = transactions.originator(self._epoch, tx.kid)
         if party is None:
             return found
@@ -198,28 +211,43 @@ class _Run:
             return found
         due = registry.next_nonce(self.state, party.kid, tx.lane)
         if tx.nonce != due:
-            return replace(found, effect=REPEAT if tx.nonce < due else HELD)
-        verdict, meter = transactions.execute_transaction(
-            self.state, tx, party, self._time_ms, self._epoch, self._verify
+            return found._replace(effect=REPEAT if tx.nonce < due else HELD)
+        verdict, meter, ended = transactions.execute_transaction(
+            self.state, tx, party, self._setting
         )
         if meter is not None:
             self._known.pop(meter, None)
-        return replace(found, effect=RECORDED, verdict=verdict, meter=meter)
+        if ended is not None:
+            self.ended = ended
+            self._setting = replace(self._setting, ended=True)
+        return found._replace(effect=RECORDED, verdict=verdict, meter=meter)
 
-    def _evidence(self, found: Outcome, body: bytes) -> Outcome:
-        evidence = entry_format.decode_evidence(body, self._epoch.ledger_id)
-        kid = evidence.low.kid
-        found = replace(found, meter=kid, seq=evidence.low.sample.seq)
+    def _evidence(self, body: bytes) -> _Found:
+        shown = evidence.decode(body, self._epoch.ledger_id)
+        if isinstance(shown, TwoSamples):
+            return self._two_samples(shown)
+        if isinstance(shown, TwoBlocks):
+            kid = evidence_rules.execute_blocks(self.state, shown, self._epoch, self._verify)
+        else:
+            kid = evidence_rules.execute_checkpoints(self.state, shown, self._epoch)
+        if kid is None:
+            return _Found(entry_format.EVIDENCE, REPEAT)
+        self.cheats.add(kid)
+        return _Found(entry_format.EVIDENCE, RECORDED)
+
+    def _two_samples(self, shown: TwoSamples) -> _Found:
+        kid = shown.low.kid
+        found = _Found(entry_format.EVIDENCE, meter=kid, seq=shown.low.sample.seq)
         meter = self._meter(kid)
         if meter is None:
             return found
-        new = samples.execute_evidence(self.state, meter, evidence, self._verify)
-        return replace(found, effect=RECORDED if new else REPEAT)
+        try:
+            new = evidence_rules.execute_samples(self.state, meter, shown, self._verify)
+        except SignatureError:
+            return found
+        return found._replace(effect=RECORDED if new else REPEAT)
 
     def _meter(self, kid: bytes) -> Meter | None:
         if kid not in self._known:
             self._known[kid] = registry.meter(self.state, kid)
         return self._known[kid]
-
-
-_VOID = Outcome(BlockRef(0, 0, b""), 0, 0, VOID, 0, None, None, None, None)

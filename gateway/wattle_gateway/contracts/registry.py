@@ -1,6 +1,7 @@
-"""The registry of meters in the state, and the other rows that execution keeps (SPEC section 11).
+"""The registry of meters in the state, and the other rows about meters (SPEC section 11).
 
-Every row of the state is read and written here, so that its form stands in one place.
+Every such row is read and written here, so that its form stands in one place; `alliance` has
+those about members.
 """
 
 from collections.abc import Mapping
@@ -85,8 +86,17 @@ def meters(state: Mapping[bytes, bytes]) -> list[Meter]:
 
 def put_meter(state: State, meter: Meter) -> None:
     """Write a meter, and the EUI-64 that it holds until it is revoked."""
+    state.put(key("meter", meter.kid), cbor.encode(meter_row(meter)))
+    if meter.revoked is None:
+        state.put(key("eui64", meter.eui64), cbor.encode(meter.kid))
+    else:
+        state.delete(key("eui64", meter.eui64))
+
+
+def meter_row(meter: Meter) -> list[object]:
+    """A meter as it stands in CBOR, without its kid."""
     revoked = meter.revoked
-    value: list[object] = [
+    return [
         meter.eui64,
         meter.signing_key,
         meter.link_key,
@@ -100,11 +110,6 @@ def put_meter(state: State, meter: Meter) -> None:
         [point_row(point) for point in meter.points],
         None if revoked is None else [revoked.last_seq, revoked.time_ms],
     ]
-    state.put(key("meter", meter.kid), cbor.encode(value))
-    if revoked is None:
-        state.put(key("eui64", meter.eui64), cbor.encode(meter.kid))
-    else:
-        state.delete(key("eui64", meter.eui64))
 
 
 def holder_of_eui64(state: Rows, eui64: bytes) -> bytes | None:
@@ -173,24 +178,29 @@ def put_fork(state: State, kid: bytes, seq: int, low: bytes, high: bytes) -> Non
     state.put(key("fork", kid, seq), cbor.encode([low, high]))
 
 
+def parse_meter(kid: bytes, value: object) -> Meter:
+    """The meter in decoded CBOR; raises WireError or FormatError if it is none."""
+    row = structure.array(value, 12, "meter")
+    return Meter(
+        kid,
+        structure.octets(row[0], 8, "eui64"),
+        structure.octets(row[1], 65, "signing key"),
+        structure.octets(row[2], 65, "link key"),
+        structure.octets(row[3], 65, "tls key"),
+        structure.uint(row[4], "first_seq"),
+        structure.text(row[5], 16, "protection"),
+        structure.text(row[6], 32, "site"),
+        structure.octets(row[7], 8, "home"),
+        tuple(structure.octets(item, 8, "further") for item in structure.items(row[8], 8, "")),
+        structure.uint(row[9], "carry"),
+        parse_points(row[10]),
+        _revocation(row[11]),
+    )
+
+
 def _decode_meter(kid: bytes, value: bytes) -> Meter:
     try:
-        row = structure.array(cbor.decode(value), 12, "meter")
-        return Meter(
-            kid,
-            structure.octets(row[0], 8, "eui64"),
-            structure.octets(row[1], 65, "signing key"),
-            structure.octets(row[2], 65, "link key"),
-            structure.octets(row[3], 65, "tls key"),
-            structure.uint(row[4], "first_seq"),
-            structure.text(row[5], 16, "protection"),
-            structure.text(row[6], 32, "site"),
-            structure.octets(row[7], 8, "home"),
-            tuple(structure.octets(item, 8, "further") for item in structure.items(row[8], 8, "")),
-            structure.uint(row[9], "carry"),
-            parse_points(row[10]),
-            _revocation(row[11]),
-        )
+        return parse_meter(kid, cbor.decode(value))
     except (WireError, FormatError) as error:
         raise StateError(f"meter {kid.hex()}: {error}") from error
 

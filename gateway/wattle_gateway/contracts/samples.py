@@ -1,4 +1,4 @@
-"""Execution of a sample and of evidence about samples (SPEC section 12)."""
+"""Execution of a sample (SPEC section 12)."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,6 @@ from wattle_gateway.contracts.chain import Arrival
 from wattle_gateway.contracts.plausibility import Register
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import State
-from wattle_gateway.ledger.crypto import Verify
-from wattle_gateway.ledger.entry import Evidence
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.signed_sample import SignedSample
 
@@ -101,17 +99,3 @@ def _judge_registers(
             if after[device] != before[device]:
                 registry.put_register(state, meter.kid, device, after[device])
     return verdict
-
-
-def execute_evidence(state: State, meter: Meter, evidence: Evidence, verify: Verify) -> bool:
-    """Record that `meter` signed two samples of one seq; False if the state knows it already.
-
-    Raises SignatureError unless both samples verify.
-    """
-    seq = evidence.low.sample.seq
-    for signed in (evidence.low, evidence.high):
-        verify(meter.signing_key, signed.digest, signed.signature)
-    if registry.fork(state, meter.kid, seq) is not None:
-        return False
-    registry.put_fork(state, meter.kid, seq, evidence.low.digest, evidence.high.digest)
-    return True

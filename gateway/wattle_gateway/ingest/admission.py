@@ -15,7 +15,7 @@ from wattle_gateway.contracts.chain import Chain, expire
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import key as state_key
 from wattle_gateway.ingest.checker import Checked, Refused
-from wattle_gateway.ledger import entry, signed_sample
+from wattle_gateway.ledger import entry, evidence, signed_sample
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LimitError
 from wattle_gateway.ledger.signed_sample import SignedSample
@@ -130,12 +130,12 @@ class _Batch:
         self._counts[checked.meter] = self._counts.get(checked.meter, 0) + 1
 
     def _accuse(self, one: SignedSample, other: SignedSample) -> None:
-        evidence = entry.encode_evidence(one, other)
+        shown = evidence.two_samples(one, other).encode()
         try:
-            body = entry.encode(entry.EVIDENCE, evidence, self._epoch.constants.entry_bytes_max)
+            body = entry.encode(entry.EVIDENCE, shown, self._epoch.constants.entry_bytes_max)
         except LimitError:
             return  # a ledger whose entries are too small for two large samples
-        digest = sha256(evidence).digest()
+        digest = sha256(shown).digest()
         seq = one.sample.seq
         self._append(PoolEntry(0, entry.EVIDENCE, one.kid, seq, digest, 0, 0, body))
 

@@ -1,7 +1,7 @@
-"""ECDSA over P-256 on a digest that is already computed (SPEC sections 2 and 3).
+"""Signatures: ECDSA over P-256 (SPEC sections 2 and 3), Ed25519 for checkpoints (section 16).
 
-Everything signed here is signed over the SHA-256 of its Sig_structure, so the curve only ever
-sees 32 bytes. Signatures are `r || s`, 64 bytes, low-S.
+Everything but a checkpoint is signed over the SHA-256 of its Sig_structure, so the curve only
+ever sees 32 bytes. ECDSA signatures are `r || s`, 64 bytes, low-S.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 from wattle_gateway.ledger.errors import SignatureError
 
@@ -63,6 +63,14 @@ def verify(public_65: bytes, digest_32: bytes, signature_64: bytes) -> None:
         )
     except InvalidSignature as error:
         raise SignatureError("signature does not verify under this key") from error
+
+
+def verify_ed25519(public_32: bytes, message: bytes, signature_64: bytes) -> None:
+    """Check an Ed25519 signature of RFC 8032; raises SignatureError if it does not hold."""
+    try:
+        ed25519.Ed25519PublicKey.from_public_bytes(public_32).verify(signature_64, message)
+    except (ValueError, InvalidSignature) as error:
+        raise SignatureError("Ed25519 signature does not verify under this key") from error
 
 
 def signer(private_key: ec.EllipticCurvePrivateKey) -> Sign:

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 from wattle_wire import cbor, structure
 
-from wattle_gateway.ledger import signed_sample
 from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
-from wattle_gateway.ledger.signed_sample import SignedSample
 
 SAMPLE = 1
 TRANSACTION = 2
@@ -16,7 +14,6 @@ KINDS = (SAMPLE, TRANSACTION, EVIDENCE)
 KIND_NAMES = {SAMPLE: "sample", TRANSACTION: "transaction", EVIDENCE: "evidence"}
 
 _URGENT_BEGINNINGS = (b"\x82\x02", b"\x82\x04")
-_EVIDENCE_TWO_SAMPLES = 1
 
 
 @dataclass(frozen=True)
@@ -52,43 +49,3 @@ def decode(raw: bytes) -> Entry:
     if not isinstance(row[1], bytes):
         raise FormatError("entry body is not a byte string")
     return Entry(kind, row[1])
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Two samples of one meter and seq with different digests, the lower digest first.
-
-    That both were signed by the meter is verified by whoever acts on it.
-    """
-
-    low: SignedSample
-    high: SignedSample
-
-
-def encode_evidence(one: SignedSample, other: SignedSample) -> bytes:
-    """The body of an evidence entry; FormatError if the two do not show a fork."""
-    low, high = sorted((one, other), key=lambda signed: signed.digest)
-    _check_fork(low, high)
-    return cbor.encode([_EVIDENCE_TWO_SAMPLES, low.raw, high.raw])
-
-
-def decode_evidence(body: bytes, ledger_id: bytes) -> Evidence:
-    """The evidence in an entry's body; FormatError if it shows no fork. Verifies no signature."""
-    with wire_errors_named("evidence"):
-        row = structure.array(cbor.decode(body), 3, "evidence")
-        form = structure.uint(row[0], "evidence form")
-    if form != _EVIDENCE_TWO_SAMPLES:
-        raise FormatError(f"evidence form {form}, expected {_EVIDENCE_TWO_SAMPLES}")
-    if not isinstance(row[1], bytes) or not isinstance(row[2], bytes):
-        raise FormatError("a sample of the evidence is not a byte string")
-    low = signed_sample.parse(row[1], ledger_id)
-    high = signed_sample.parse(row[2], ledger_id)
-    _check_fork(low, high)
-    return Evidence(low, high)
-
-
-def _check_fork(low: SignedSample, high: SignedSample) -> None:
-    if low.kid != high.kid or low.sample.seq != high.sample.seq:
-        raise FormatError("evidence: the samples are not of one meter and seq")
-    if low.digest >= high.digest:
-        raise FormatError("evidence: the digests are not different and rising")

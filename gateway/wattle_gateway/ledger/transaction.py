@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from wattle_wire import cbor, cose, structure, topics
 from wattle_wire.sample import DEVICE_MAX, SEQ_MAX
 
+from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.crypto import Sign
-from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
+from wattle_gateway.ledger.epoch import EpochChange
+from wattle_gateway.ledger.errors import FormatError, LimitError, SignatureError, wire_errors_named
+from wattle_gateway.ledger.ready import READY_BYTES_MAX
 
 LANES = 16
 
 ENROL = 1
 REVOKE = 2
-KIND_NAMES = {ENROL: "enrol", REVOKE: "revoke"}
+CHANGE = 3
+APPROVE = 4
+KIND_NAMES = {ENROL: "enrol", REVOKE: "revoke", CHANGE: "change", APPROVE: "approve"}
 
 ELECTRICITY = 1
 HEAT = 2
@@ -22,6 +27,7 @@ COMMODITY_NAMES = {ELECTRICITY: "electricity", HEAT: "heat", GAS: "gas"}
 
 # A meter visits its gateways in turn; more would never be reached within its daily call.
 FURTHER_MAX = 8
+DIGEST_BYTES = 32
 PROOF_BYTES_MAX = 1024  # an enrolment proof is some 350 bytes
 CARRY_SECONDS_MAX = 86400
 RATING_W_MAX = 10**12  # keeps every product of execution far inside int64
@@ -86,6 +92,23 @@ class Revoke:
     last_seq: int
 
 
+@dataclass(frozen=True)
+class Change:
+    """Body of kind 3: `epoch` is the one that is to end, `following` what the next one is made
+    of, `ready` the COSE_Sign1 bytes of what its new voting members say."""
+
+    epoch: int
+    following: EpochChange
+    ready: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Approve:
+    """Body of kind 4: `digest` (32 bytes) of the transaction that is approved."""
+
+    digest: bytes
+
+
 def build(
     ledger_id: bytes,
     kid: bytes,
@@ -97,7 +120,7 @@ def build(
     kind: int,
     body: object,
 ) -> bytes:
-    """A signed transaction (COSE_Sign1 bytes). `body` as `enrol_body` or `revoke_body` give it."""
+    """A signed transaction (COSE_Sign1 bytes). `body` as the `.._body` functions give it."""
     assert 0 <= lane < LANES
     payload = cbor.encode([lane, nonce, until_ms, kind, body])
     return cose.sign1(kid, payload, sign(cose.digest("tx", ledger_id, kid, payload)))
@@ -197,6 +220,53 @@ def parse_revoke(body: object) -> Revoke:
             structure.octets(row[0], cose.KID_BYTES, "meter"),
             structure.uint(row[1], "last_seq", SEQ_MAX),
         )
+
+
+def change_body(change: Change) -> list[object]:
+    """The body of a change transaction; FormatError if `parse_change` would refuse it."""
+    body: list[object] = [
+        change.epoch,
+        [genesis.member_row(member) for member in change.following.members],
+        change.following.rules,
+        genesis.constants_map(change.following.constants),
+        list(change.ready),
+    ]
+    parse_change(body)
+    return body
+
+
+def parse_change(body: object) -> Change:
+    """The change in a transaction's body; FormatError if it is malformed. What the `ready`
+    bytes say is not read: a bad one is a refusal of its own."""
+    with wire_errors_named("change"):
+        row = structure.array(body, 5, "change")
+        epoch = structure.uint(row[0], "epoch")
+        rules = structure.uint(row[2], "rules")
+        ready = structure.items(row[4], genesis.MEMBERS_MAX, "ready")
+        try:
+            following = EpochChange(
+                genesis.parse_members(row[1]), rules, genesis.parse_constants(row[3])
+            )
+        except SignatureError as error:
+            raise FormatError(f"change: {error}") from error
+    for raw in ready:
+        if not isinstance(raw, bytes) or len(raw) > READY_BYTES_MAX:
+            raise LimitError(f"ready is not a byte string of at most {READY_BYTES_MAX}")
+    return Change(epoch, following, tuple(raw for raw in ready if isinstance(raw, bytes)))
+
+
+def approve_body(approve: Approve) -> list[object]:
+    """The body of an approve transaction; FormatError if `parse_approve` would refuse it."""
+    body: list[object] = [approve.digest]
+    parse_approve(body)
+    return body
+
+
+def parse_approve(body: object) -> Approve:
+    """The approve in a transaction's body; FormatError if it is malformed."""
+    with wire_errors_named("approve"):
+        row = structure.array(body, 1, "approve")
+        return Approve(structure.octets(row[0], DIGEST_BYTES, "digest"))
 
 
 def _point(value: object) -> Point:

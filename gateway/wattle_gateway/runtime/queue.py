@@ -10,8 +10,9 @@ from hashlib import sha256
 
 from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Outcome
-from wattle_gateway.ledger import entry, signed_sample, transaction
+from wattle_gateway.ledger import entry, evidence, signed_sample, transaction
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.evidence import TwoSamples
 from wattle_gateway.store import pool_rows
 from wattle_gateway.store.pool_rows import PoolEntry
 
@@ -26,9 +27,12 @@ def entry_row(body: bytes, ledger_id: bytes) -> PoolEntry:
         seq = signed.sample.seq
         return PoolEntry(0, found.kind, signed.kid, seq, signed.digest, first_ms, last_ms, body)
     if found.kind == entry.EVIDENCE:
-        low = entry.decode_evidence(found.body, ledger_id).low
+        shown = evidence.decode(found.body, ledger_id)
         digest = sha256(found.body).digest()
-        return PoolEntry(0, found.kind, low.kid, low.sample.seq, digest, 0, 0, body)
+        if isinstance(shown, TwoSamples):
+            seq = shown.low.sample.seq
+            return PoolEntry(0, found.kind, shown.low.kid, seq, digest, 0, 0, body)
+        return PoolEntry(0, found.kind, None, None, digest, 0, 0, body)
     digest = transaction.parse(found.body, ledger_id).digest
     return PoolEntry(0, found.kind, None, None, digest, 0, 0, body)
 
