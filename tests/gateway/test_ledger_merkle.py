@@ -114,6 +114,13 @@ def test_right_edge_has_the_root_of_the_leaves_appended(size: int) -> None:
     assert edge.root() == mth(leaves(size))
 
 
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_an_edge_read_from_rows_has_the_root_of_an_earlier_size(first: int, more: int) -> None:
+    edge = merkle.edge_of(iter(leaves(first)))
+    assert edge.root() == mth(leaves(first))
+    assert edge.extend(leaves(first + more)[first:]) == merkle.edge_of(leaves(first + more))
+
+
 @given(st.data())
 def test_inclusion_proof_is_the_definition_and_verifies(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 40))

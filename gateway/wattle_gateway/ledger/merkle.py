@@ -3,7 +3,7 @@
 Functions take leaf *hashes*, so that a caller may hash once and keep 32 bytes a leaf.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -47,21 +47,27 @@ def inclusion_proof(leaf_hashes: Sequence[bytes], index: int) -> list[bytes]:
 
     Raises ProofError if there is no such leaf.
     """
-    size = len(leaf_hashes)
+    stretches = inclusion_stretches(index, len(leaf_hashes))
+    return [root(leaf_hashes[first:end]) for first, end in stretches]
+
+
+def inclusion_stretches(index: int, size: int) -> list[tuple[int, int]]:
+    """The stretches (first, end) of leaves whose roots are PATH(index, tree of `size`), in its
+    order: for a store that keeps roots of its own. Raises ProofError if there is no such leaf."""
     if not 0 <= index < size:
         raise ProofError(f"leaf {index} of a tree of {size}, expected 0 to {size - 1}")
-    path: list[bytes] = []
+    stretches: list[tuple[int, int]] = []
     first, end = 0, size
     while end - first > 1:
         middle = first + _split(end - first)
         if index < middle:
-            path.append(root(leaf_hashes[middle:end]))
+            stretches.append((middle, end))
             end = middle
         else:
-            path.append(root(leaf_hashes[first:middle]))
+            stretches.append((first, middle))
             first = middle
-    path.reverse()
-    return path
+    stretches.reverse()
+    return stretches
 
 
 def verify_inclusion(
@@ -98,26 +104,32 @@ def consistency_proof(leaf_hashes: Sequence[bytes], old: int, new: int) -> list[
 
     Empty for old = 0 and old = new. Raises ProofError unless 0 <= old <= new <= leaves.
     """
-    if not 0 <= old <= new <= len(leaf_hashes):
+    if new > len(leaf_hashes):
         raise ProofError(f"sizes {old} and {new} of a tree of {len(leaf_hashes)}")
-    path: list[bytes] = []
+    return [root(leaf_hashes[first:end]) for first, end in consistency_stretches(old, new)]
+
+
+def consistency_stretches(old: int, new: int) -> list[tuple[int, int]]:
+    """The stretches (first, end) of leaves whose roots are PROOF(old, tree of `new`), in its
+    order: for a store that keeps roots of its own. Raises ProofError unless 0 <= old <= new."""
+    if not 0 <= old <= new:
+        raise ProofError(f"sizes {old} and {new}, expected the old one not above the new")
+    stretches: list[tuple[int, int]] = []
     if old in (0, new):
-        return path
-    first, end, size, whole = 0, new, old, True
-    while size != end - first:
-        middle = _split(end - first)
-        if size <= middle:
-            path.append(root(leaf_hashes[first + middle : end]))
-            end = first + middle
+        return stretches
+    first, end = 0, new
+    while end != old:
+        middle = first + _split(end - first)
+        if old <= middle:
+            stretches.append((middle, end))
+            end = middle
         else:
-            path.append(root(leaf_hashes[first : first + middle]))
-            first += middle
-            size -= middle
-            whole = False
-    if not whole:
-        path.append(root(leaf_hashes[first:end]))
-    path.reverse()
-    return path
+            stretches.append((first, middle))
+            first = middle
+    if first > 0:
+        stretches.append((first, end))
+    stretches.reverse()
+    return stretches
 
 
 def verify_consistency(
@@ -185,12 +197,19 @@ class RightEdge:
 
     def append(self, leaf: bytes) -> "RightEdge":
         """The edge after one more leaf hash."""
-        peaks, value, size = list(self.peaks), leaf, self.size
-        while size & 1:
-            value = node_hash(peaks.pop(), value)
-            size >>= 1
-        peaks.append(value)
-        return RightEdge(self.size + 1, tuple(peaks))
+        return self.extend((leaf,))
+
+    def extend(self, leaves: Iterable[bytes]) -> "RightEdge":
+        """The edge after more leaf hashes."""
+        peaks, size = list(self.peaks), self.size
+        for leaf in leaves:
+            value, full = leaf, size
+            while full & 1:
+                value = node_hash(peaks.pop(), value)
+                full >>= 1
+            peaks.append(value)
+            size += 1
+        return RightEdge(size, tuple(peaks))
 
     def root(self) -> bytes:
         """The root of the tree (32 bytes)."""
@@ -204,6 +223,12 @@ class RightEdge:
     def encode(self) -> bytes:
         """The edge as bytes for a store: CBOR `[size, [peak, ..]]`."""
         return cbor.encode([self.size, list(self.peaks)])
+
+
+def edge_of(leaf_hashes: Iterable[bytes]) -> RightEdge:
+    """The edge of a tree from its leaf hashes, read once: `edge_of(islice(leaves, size)).root()`
+    is the root at an earlier size."""
+    return RightEdge().extend(leaf_hashes)
 
 
 def decode_right_edge(raw: bytes) -> RightEdge:
