@@ -10,7 +10,6 @@ from wattle_gateway.ledger.block import BlockRef, VerifiedBlock
 
 from wattle_testkit import dag_builder
 from wattle_testkit.dag_builder import ROUND_MS, Committee, committee_of
-from wattle_testkit.dumb_twin import PlainBlock, Rules
 
 
 @dataclass(frozen=True)
@@ -50,31 +49,6 @@ class RandomDag:
 
     shape: Shape
     blocks: tuple[VerifiedBlock, ...]
-
-    @property
-    def rules(self) -> Rules:
-        """The numbers of its epoch, for the dumb twin."""
-        epoch = self.shape.committee.epoch
-        constants = epoch.constants
-        return Rules(
-            epoch.size,
-            constants.gc_depth,
-            constants.leader_commits,
-            constants.leader_permille,
-            epoch.created_ms,
-        )
-
-
-def plain(blocks: Sequence[VerifiedBlock]) -> list[PlainBlock]:
-    """Blocks as the dumb twin reads them."""
-    return [
-        PlainBlock(
-            (made.block.round, made.block.author, made.block.digest),
-            made.block.time_ms,
-            tuple((ref.round, ref.author, ref.digest) for ref in made.block.parents),
-        )
-        for made in blocks
-    ]
 
 
 def random_dag(shape: Shape, seed: int) -> RandomDag:
