@@ -1,15 +1,29 @@
 """Members, meters and what they sign, with keys drawn from their names: same name, same bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 
-from cryptography.hazmat.primitives.asymmetric import ec
-from wattle_gateway.ledger import crypto, entry, genesis, signed_sample, transaction
-from wattle_gateway.ledger.epoch import Epoch, first_epoch
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger import (
+    checkpoint,
+    crypto,
+    entry,
+    genesis,
+    ready,
+    signed_sample,
+    transaction,
+)
+from wattle_gateway.ledger.block import Block, CommitVote
+from wattle_gateway.ledger.checkpoint import Checkpoint, Note
+from wattle_gateway.ledger.commit import CommitHead
+from wattle_gateway.ledger.epoch import Epoch, EpochChange, first_epoch
+from wattle_gateway.ledger.evidence import Evidence
 from wattle_gateway.ledger.genesis import Constants, Genesis, Member
 from wattle_gateway.ledger.signed_sample import SignedSample
-from wattle_gateway.ledger.transaction import Enrol, Point
+from wattle_gateway.ledger.transaction import Approve, Change, Enrol, Point
 from wattle_wire import cose, sample, uplink
 from wattle_wire.sample import Reading, Sample
 
@@ -35,6 +49,12 @@ class Party:
         return crypto.signer(private_key(f"{self.name} block"))
 
     @cached_property
+    def checkpoint_key(self) -> ed25519.Ed25519PrivateKey:
+        """The Ed25519 key for checkpoints."""
+        secret = sha256(f"{self.name} checkpoint".encode()).digest()
+        return ed25519.Ed25519PrivateKey.from_private_bytes(secret)
+
+    @cached_property
     def member(self) -> Member:
         """The member's row in a genesis."""
         return Member(
@@ -42,7 +62,7 @@ class Party:
             self.role,
             crypto.public_of(private_key(f"{self.name} block")),
             crypto.public_of(private_key(f"{self.name} link")),
-            sha256(self.name.encode()).digest(),
+            self.checkpoint_key.public_key().public_bytes_raw(),
             f"certificate of {self.name}".encode(),
         )
 
@@ -192,4 +212,83 @@ def enrol_entry(board: Board, party: Party = GRID, *, nonce: int = 0) -> bytes:
         transaction.ENROL,
         transaction.enrol_body(board.enrol()),
         nonce=nonce,
+    )
+
+
+def following(*parties: Party, constants: Constants | None = None) -> EpochChange:
+    """What an epoch of these parties is made of."""
+    members = tuple(sorted((party.member for party in parties), key=lambda member: member.kid))
+    return EpochChange(members, genesis.RULES, constants or Constants())
+
+
+def ready_of(epoch: Epoch, party: Party, head: CommitHead, member: Member | None = None) -> bytes:
+    """The `ready` of a party that has executed `head`, by default for its usual row."""
+    return ready.build(
+        epoch.ledger_id,
+        party.sign,
+        epoch=epoch.number,
+        commit_index=head.index,
+        commit_digest=head.digest,
+        member=member or party.member,
+    )
+
+
+def change_entry(
+    epoch: Epoch,
+    party: Party,
+    change: EpochChange,
+    signed: Sequence[bytes] = (),
+    *,
+    nonce: int = 0,
+) -> bytes:
+    """The entry by which a party proposes the next epoch."""
+    body = transaction.change_body(Change(epoch.number, change, tuple(signed)))
+    return transaction_entry(epoch, party, transaction.CHANGE, body, nonce=nonce)
+
+
+def approve_entry(epoch: Epoch, party: Party, waiting: bytes, *, nonce: int = 0) -> bytes:
+    """The entry by which a party approves the transaction in the entry `waiting`."""
+    body = transaction.approve_body(Approve(digest_of(epoch, waiting)))
+    return transaction_entry(epoch, party, transaction.APPROVE, body, nonce=nonce)
+
+
+def digest_of(epoch: Epoch, raw: bytes) -> bytes:
+    """The digest of the transaction in an entry."""
+    return transaction.parse(entry.decode(raw).body, epoch.ledger_id).digest
+
+
+def evidence_entry(shown: Evidence) -> bytes:
+    """The entry of evidence."""
+    return entry.encode(entry.EVIDENCE, shown.encode(), 60_000)
+
+
+def two_blocks_of(epoch: Epoch, party: Party, *, round_number: int = 1) -> tuple[Block, Block]:
+    """Two blocks of a voting party for one round, that differ in their time."""
+    author = epoch.author_of(party.kid)
+    assert author is not None
+    one, other = (
+        block_format.build(
+            epoch,
+            author,
+            party.sign,
+            round_number=round_number,
+            time_ms=time_ms,
+            parents=[block_format.round_zero(epoch, author)],
+            commit_vote=CommitVote(0, epoch.digest),
+            entries=(),
+        ).block
+        for time_ms in (CREATED_MS, CREATED_MS + 1)
+    )
+    return one, other
+
+
+def note_of(epoch: Epoch, size: int, root: bytes, *parties: Party) -> Note:
+    """A checkpoint of the epoch's log with the signature lines of these parties."""
+    signed = Checkpoint(checkpoint.origin(epoch), size, root)
+    return Note(
+        signed,
+        tuple(
+            checkpoint.sign(signed, party.member.checkpoint_key, party.checkpoint_key.sign)
+            for party in parties
+        ),
     )

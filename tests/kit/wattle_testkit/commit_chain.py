@@ -5,13 +5,13 @@ from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.block import VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
-from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.epoch import Epoch, next_epoch
 
 from wattle_testkit.alliance import Party
 
 
 class CommitChain:
-    """State and head after the commits so far; every commit is one block of author 0."""
+    """State, head and epoch after the commits so far; every commit is one block of author 0."""
 
     def __init__(self, epoch: Epoch, *parties: Party) -> None:
         self.epoch = epoch
@@ -19,7 +19,7 @@ class CommitChain:
         self.head: CommitHead = first_head(epoch)
         self.leaves: list[bytes] = []
         self.digests = [self.head.digest]
-        self._sign = {party.kid: party.sign for party in parties}[epoch.members[0].kid]
+        self._sign = {party.kid: party.sign for party in parties}
 
     def commit(self, *entries: bytes, time_ms: int | None = None) -> Executed:
         """Execute entries in one commit, by default at the time of the one before."""
@@ -35,6 +35,8 @@ class CommitChain:
                 del self.state[key]
             else:
                 self.state[key] = value
+        if executed.ended is not None:
+            self.epoch = next_epoch(self.epoch, executed.ended, self.head)
         return executed
 
     def digest_of(self, index: int) -> bytes | None:
@@ -48,7 +50,7 @@ class CommitChain:
         made = block_format.build(
             self.epoch,
             0,
-            self._sign,
+            self._sign[self.epoch.members[0].kid],
             round_number=number,
             time_ms=time_ms,
             parents=[block_format.round_zero(self.epoch, 0)],
