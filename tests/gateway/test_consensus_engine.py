@@ -175,15 +175,15 @@ def test_recovered_blocks_with_a_hole_are_refused() -> None:
     gateway = LoneGateway(EPOCH)
     gateway.propose(ENTRY)
     recovered = gateway.disk.recovered(EPOCH)
-    holed = tuple(block for block in recovered.blocks if block.round != 2)
+    holed = tuple(made for made in recovered.uncommitted if made.block.round != 2)
     with pytest.raises(ConsensusError, match=r"round 3.*not among the recovered"):
-        Engine(EPOCH, 0, GRID.sign, replace(recovered, blocks=holed))
+        Engine(EPOCH, 0, GRID.sign, replace(recovered, uncommitted=holed))
 
 
 def test_a_lost_leader_is_refused() -> None:
     gateway = LoneGateway(EPOCH)
     gateway.propose(ENTRY)
-    recovered = replace(gateway.disk.recovered(EPOCH), blocks=())
+    recovered = replace(gateway.disk.recovered(EPOCH), committed=(), uncommitted=())
     with pytest.raises(ConsensusError, match="leader of commit 1"):
         Engine(EPOCH, 0, GRID.sign, recovered)
 

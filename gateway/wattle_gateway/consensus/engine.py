@@ -1,132 +1,343 @@
-"""The consensus engine: a state machine without I/O.
+"""The consensus engine: a state machine without I/O, one for each epoch.
 
-    input  = propose(entries) | tick | executed(head)
+    input  = propose(entries) | accept(blocks) | adopt(commit) | executed(head) | tick
+             | accuse(author) | resume(round)
     output = one Output
 
 The driver's duties for each Output, in this order:
  1. store `to_persist`, durably (fsync);
- 2. send `to_send` to the peers;
- 3. for each commit: execute it, store what it leaves behind, call `executed`, and treat the
+ 2. put `returned` back among the entries that wait for a block, keep `cheats`;
+ 3. send `to_send` to the peers;
+ 4. for each commit: execute it, store what it leaves behind, call `executed`, and treat the
     Output of that call in the same way;
- 4. call `tick` when `next_tick_ms` of the steady clock is reached.
-Duties 1 and 3 of a chain of Outputs may share one durable write as long as nothing was sent.
+ 5. call `tick` when `next_tick_ms` of the steady clock is reached.
+Duties 1, 2 and 4 of a chain of Outputs may share one durable write as long as nothing was sent
+before it. When a commit ends the epoch, the rest of the commits and this engine are void.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
-from wattle_gateway.consensus import linearizer
-from wattle_gateway.consensus.dag import Dag
-from wattle_gateway.consensus.errors import ConsensusError
+from wattle_gateway.consensus.acceptance import Acceptance
+from wattle_gateway.consensus.committer import leader_of
+from wattle_gateway.consensus.errors import ConsensusError, SafetyError
+from wattle_gateway.consensus.exchange import (
+    Now,
+    Output,
+    Recovered,
+    checked_window,
+    window_first,
+)
+from wattle_gateway.consensus.pace import (
+    IDLE_ROUND_MS,
+    LEADER_WAIT_MS,
+    SAMPLE_ROUND_MS,
+    URGENT_ROUND_MS,
+    Pace,
+)
 from wattle_gateway.consensus.pool import Pool
+from wattle_gateway.consensus.proposer import Proposer
 from wattle_gateway.consensus.sequencer import Sequencer
-from wattle_gateway.ledger import block as block_format
+from wattle_gateway.consensus.threshold_clock import ThresholdClock
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.crypto import Sign
 from wattle_gateway.ledger.epoch import Epoch
 
-# Rounds that carry transactions may follow each other this fast,
-URGENT_ROUND_MS = 150
-# rounds that carry only samples this fast: they are settled in minutes, not in milliseconds;
-SAMPLE_ROUND_MS = 2000
-# and with nothing to carry one round a minute shows that the gateway lives.
-IDLE_ROUND_MS = 60000
+__all__ = [
+    "IDLE_ROUND_MS",
+    "LEADER_WAIT_MS",
+    "SAMPLE_ROUND_MS",
+    "URGENT_ROUND_MS",
+    "Engine",
+    "Now",
+    "Output",
+    "Recovered",
+    "window_first",
+]
 
 
-@dataclass(frozen=True)
-class Now:
-    """The two clocks at one instant: `unix_ms` stamps blocks, `steady_ms` (monotonic, never
-    set) paces rounds, so that a jump of the wall clock neither stalls nor floods."""
+@dataclass
+class _Pending:
+    """What the next Output will say; it survives a call that raises."""
 
-    unix_ms: int
-    steady_ms: int
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """What the store holds when the engine starts.
-
-    `head` = newest executed commit; `leader` = its leader, None before the first; `blocks` =
-    every stored block of the epoch above round (leader round - `gc_depth`), any order;
-    `committed` = those of them that a commit has taken.
-    """
-
-    head: CommitHead
-    leader: BlockRef | None = None
-    blocks: tuple[Block, ...] = ()
-    committed: frozenset[BlockRef] = frozenset()
-
-
-@dataclass(frozen=True)
-class Output:
-    """What the driver has to do, in the order of the fields (see above)."""
-
-    to_persist: tuple[VerifiedBlock, ...]
-    to_send: tuple[Block, ...]
-    commits: tuple[Commit, ...]
-    next_tick_ms: int
+    to_send: list[VerifiedBlock] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    returned: list[bytes] = field(default_factory=list)
 
 
 class Engine:
-    """One member's part in consensus. For now a committee of one."""
+    """One member's part in the consensus of one epoch."""
 
-    def __init__(self, epoch: Epoch, author: int, sign: Sign, recovered: Recovered) -> None:
+    def __init__(
+        self,
+        epoch: Epoch,
+        author: int | None,
+        sign: Sign,
+        recovered: Recovered,
+        *,
+        silent: bool = False,
+    ) -> None:
         """`author` index of this member, `sign` with its block key. Call `tick` to begin.
 
+        `author` None: an observer, who follows and never signs. `silent`: follow, and sign
+        nothing until `resume` (rules 31 and 32).
         Raises ConsensusError for a recovered state that cannot be one.
         """
         self._epoch = epoch
         self._author = author
-        self._sign = sign
+        self._silent = silent
         self._head = recovered.head
         self._sequencer = Sequencer(
-            epoch, recovered.head.index, recovered.head.time_ms, recovered.leader
+            epoch,
+            recovered.head.index,
+            recovered.head.time_ms,
+            recovered.leader,
+            checked_window(recovered, epoch),
         )
-        self._dag = _dag_of(recovered, epoch)
-        self._open_payloads = {
-            block.ref
-            for block in recovered.blocks
-            if block.carries and block.ref not in recovered.committed
-        }
-        self._own_last = _own_last(recovered, author)
+        floor = self._sequencer.floor
+        self._acceptance = Acceptance(epoch, floor, sorted(recovered.cheaters))
+        self._dag = self._acceptance.dag
+        self._uncommitted = self._acceptance.uncommitted
+        self._clock = ThresholdClock(epoch)
+        self._pace = Pace()
         self._pool = Pool(epoch.constants)
-        self._last_round_ms: int | None = None
-        self._last_payload_ms: int | None = None
+        self._pending = _Pending()
+        self._stopped: SafetyError | None = None
+        self._proposer = (
+            None if author is None else Proposer(epoch, author, sign, recovered.own_floor)
+        )
+        self._restore(recovered)
+
+    def _restore(self, recovered: Recovered) -> None:
+        """Fill the graph with what the store held."""
+        entries = {verified.block.digest: verified for verified in recovered.uncommitted}
+        blocks = [*recovered.committed, *(verified.block for verified in recovered.uncommitted)]
+        floor = self._dag.floor
+        for block in sorted(blocks, key=lambda block: block.ref):
+            verified = entries.get(block.digest)
+            if block.round <= floor:
+                if verified is not None and self._is_own(block):
+                    self._pending.returned += verified.entries
+                continue
+            if self._dag.missing(block):
+                raise ConsensusError(
+                    f"recovered block of round {block.round}, author {block.author}: "
+                    "a parent is not among the recovered blocks"
+                )
+            vertex = self._dag.add(block)
+            if vertex is None:
+                continue
+            if verified is None:
+                self._dag.take((vertex,))
+            else:
+                self._uncommitted.add(verified, self._acceptance.equivocators.ignored)
+            self._saw_own(block)
+        if recovered.leader is not None and recovered.leader not in self._dag:
+            raise ConsensusError(
+                f"the leader of commit {recovered.head.index} is not among the recovered blocks"
+            )
 
     @property
     def room(self) -> tuple[int, int]:
         """(entries, bytes) that `propose` still takes."""
         return self._pool.room
 
+    @property
+    def leaders(self) -> tuple[int, ...]:
+        """The leader schedule: round r is led by `leaders[r mod len(leaders)]`."""
+        return self._sequencer.leaders
+
+    @property
+    def floor(self) -> int:
+        """The round up to which everything is settled."""
+        return self._dag.floor
+
+    @property
+    def highest_round(self) -> int:
+        """The highest round of a block in the graph."""
+        return self._dag.top
+
+    @property
+    def quorum_round(self) -> int:
+        """The highest round with blocks of q authors in the graph."""
+        return self._clock.round
+
+    @property
+    def own_round(self) -> int:
+        """The highest round that this member has signed, 0 for none or an observer."""
+        return 0 if self._proposer is None else self._proposer.round
+
+    @property
+    def silent(self) -> bool:
+        """Whether this member signs nothing for now, or ever."""
+        return not self._may_sign
+
+    @property
+    def twins(self) -> frozenset[int]:
+        """Authors known to have signed two blocks of a round."""
+        return self._acceptance.equivocators.known
+
+    def holdings(self) -> tuple[int, ...]:
+        """By author, the round up to which its blocks above the floor are in the graph; the floor
+        if there are none. A hint: twins share a round."""
+        newest = [self._dag.newest(author) for author in range(self._epoch.size)]
+        return tuple(self._dag.floor if vertex is None else vertex.block.round for vertex in newest)
+
+    def missing(self) -> dict[BlockRef, frozenset[int]]:
+        """References to fetch, each with the authors whose blocks name it and so hold it."""
+        return self._acceptance.parking.missing()
+
+    def has(self, ref: BlockRef) -> bool:
+        """Whether a block needs no fetching: it is in the graph, parked or settled."""
+        return self.accepted(ref) or self._acceptance.parking.find(ref) is not None
+
+    def accepted(self, ref: BlockRef) -> bool:
+        """Whether a block is in the graph, or at or below the floor."""
+        return ref.round <= self._dag.floor or ref in self._dag
+
+    def find(self, ref: BlockRef) -> VerifiedBlock | None:
+        """An uncommitted or parked block; for committed ones, ask the store."""
+        return self._uncommitted.find(ref) or self._acceptance.parking.find(ref)
+
+    def newest_of(self, author: int) -> Block | None:
+        """The block of an author with the highest round, in the graph or parked."""
+        parked = self._acceptance.parking.newest(author)
+        vertex = self._dag.newest(author)
+        if vertex is None or (parked is not None and parked.round > vertex.block.round):
+            return parked
+        return vertex.block
+
+    def blocks_of(self, author: int, above_round: int) -> tuple[Block, ...]:
+        """An author's blocks in the graph above a round, by rising round."""
+        return tuple(vertex.block for vertex in self._dag.by_author(author, above_round))
+
     def propose(self, entries: Sequence[bytes], now: Now, *, urgent: bool = False) -> Output:
-        """Take entries to be put into blocks, in this order; `urgent` ones (transactions) go
-        before others and do not wait for the pace of samples.
+        """Take entries to be put into blocks, in this order; `urgent` ones (transactions and
+        evidence) go before others and do not wait for the pace of samples.
 
         All or nothing: raises PoolFullError or EntryTooLargeError and then took none.
         The engine forgets them at a crash: propose again what has no outcome.
         """
+        self._begin(now)
         self._pool.add(entries, urgent)
-        return self.tick(now)
+        return self._advance(now)
 
-    def tick(self, now: Now) -> Output:
-        """Time has passed: make the rounds that are due, up to the next commit."""
-        if self._last_round_ms is None:
-            self._last_round_ms = now.steady_ms
-        made: list[VerifiedBlock] = []
-        commits = self._decide()
-        while not commits and not self._executing and now.steady_ms >= self._due_ms():
-            made.append(self._make_block(now))
-            commits = self._decide()
-        due_ms = now.steady_ms + SAMPLE_ROUND_MS if self._executing else self._due_ms()
-        return Output(tuple(made), tuple(block.block for block in made), commits, due_ms)
+    def accept(self, blocks: Iterable[VerifiedBlock], now: Now) -> Output:
+        """Blocks from peers or the store, in any order; those that lack parents are parked."""
+        self._begin(now)
+        for verified in blocks:
+            block = verified.block
+            if self._proposer is not None and self._is_own(block):
+                self._proposer.go_above(block.round)  # it is signed, even if it has to wait
+            self._acceptance.offer(verified)
+        return self._advance(now)
+
+    def adopt(self, leader: BlockRef, blocks: Sequence[VerifiedBlock], now: Now) -> Output:
+        """The next commit, proved by the votes of q authors: its leader, and its blocks in order.
+
+        One that is committed already changes nothing. Raises HistoryError, and commits nothing,
+        if the graph does not give the same blocks.
+        """
+        self._begin(now)
+        if leader.round > self._sequencer.leader_round:
+            self._acceptance.enter_proved(blocks)
+            refs = [verified.block.ref for verified in blocks]
+            self._settle([self._sequencer.adopt(self._dag, leader, refs)])
+        return self._advance(now)
 
     def executed(self, head: CommitHead, now: Now) -> Output:
         """A commit of an earlier Output was executed; `head` is what it left behind."""
         assert head.index == self._head.index + 1
         assert head.index <= self._sequencer.index
+        self._begin(now)
         self._head = head
-        return self.tick(now)
+        return self._advance(now)
+
+    def tick(self, now: Now) -> Output:
+        """Time has passed: make the rounds that are due, up to the next commit."""
+        self._begin(now)
+        return self._advance(now)
+
+    def accuse(self, author: int) -> None:
+        """Evidence from elsewhere: this author has signed two blocks of a round. Its blocks are
+        named no more; no pair comes out for it."""
+        assert 0 <= author < self._epoch.size
+        self._acceptance.accuse(author)
+
+    def resume(self, above_round: int, now: Now) -> Output:
+        """End the silence: own rounds go on above this one and all own ones known here.
+
+        Let `accept` have the newest own block that others know first, so that the next one has it
+        as parent (rule 31).
+        """
+        self._begin(now)
+        if self._proposer is not None:
+            self._proposer.go_above(above_round)
+        self._silent = False
+        return self._advance(now)
+
+    def _begin(self, now: Now) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+        self._pace.start(now.steady_ms)
+
+    def _advance(self, now: Now) -> Output:
+        """Decide what the graph decides and make the blocks that are due, as long as that leads
+        further; then tell."""
+        self._follow(now)
+        due_ms = self._due_ms()
+        while due_ms is not None and due_ms <= now.steady_ms:
+            self._propose(now)
+            self._follow(now)
+            due_ms = self._due_ms()
+        pending, self._pending = self._pending, _Pending()
+        accepted, self._acceptance.accepted = self._acceptance.accepted, []
+        cheats, self._acceptance.pairs = self._acceptance.pairs, []
+        return Output(
+            tuple(accepted),
+            tuple(pending.to_send),
+            tuple(pending.commits),
+            tuple(pending.returned),
+            tuple(cheats),
+            now.steady_ms + IDLE_ROUND_MS if due_ms is None else due_ms,
+        )
+
+    def _follow(self, now: Now) -> None:
+        """The graph may have grown: commits, own blocks come back, the open round."""
+        try:
+            while commits := self._sequencer.decide(self._dag):
+                self._settle(commits)
+        except SafetyError as error:
+            self._stopped = error
+            raise
+        for verified in self._acceptance.accepted:
+            self._saw_own(verified.block)
+        self._clock.follow(self._dag, self._acceptance.equivocators.ignored, now.steady_ms)
+
+    def _settle(self, commits: Iterable[Commit]) -> None:
+        """Blocks are taken, the floor rises; own payload below it is returned (rule 24)."""
+        for commit in commits:
+            self._pending.commits.append(commit)
+            self._uncommitted.remove(commit.blocks)
+        for fallen in self._acceptance.raise_floor(self._sequencer.floor):
+            if self._is_own(fallen.block):
+                self._pending.returned += fallen.entries
+
+    def _saw_own(self, block: Block) -> None:
+        if self._proposer is not None and self._is_own(block):
+            self._proposer.saw(block)
+
+    def _is_own(self, block: Block) -> bool:
+        return block.author == self._author and block.epoch == self._epoch.number
+
+    @property
+    def _may_sign(self) -> bool:
+        """A key that has signed two blocks of a round is one of the f: it signs no more, unless
+        all are needed."""
+        if self._author is None or self._silent:
+            return False
+        return not self._acceptance.equivocators.ignored >> self._author & 1
 
     @property
     def _executing(self) -> bool:
@@ -134,74 +345,51 @@ class Engine:
         commit, and a gateway that cannot execute should not pile up blocks."""
         return self._head.index < self._sequencer.index
 
-    def _due_ms(self) -> int:
-        """The steady time at which the next round is to be made."""
-        assert self._last_round_ms is not None
-        if self._open_payloads or self._pool.fills_a_block:
-            return self._last_round_ms
-        if len(self._pool):
-            return self._payload_due_ms()
-        return self._last_round_ms + IDLE_ROUND_MS
+    def _due_ms(self) -> int | None:
+        """The steady time at which the next own block is to be made; None while none may be."""
+        if not self._may_sign or self._executing or self._clock.round < self.own_round:
+            return None
+        if self._epoch.size == 1:
+            return self._pace.alone_due_ms(self._pool, self._uncommitted.carries)
+        due_ms = self._pace.due_ms(
+            urgent=self._uncommitted.urgent or self._pool.has_urgent,
+            carries=self._uncommitted.carries or len(self._pool) > 0,
+            keeps_step=self._clock.round > self.own_round or self._others_are_ahead(),
+        )
+        if self._lacks_leader():
+            return max(due_ms, self._clock.opened_ms + LEADER_WAIT_MS)
+        return due_ms
 
-    def _payload_due_ms(self) -> int:
-        """The steady time from which a round may carry what waits."""
-        if self._last_payload_ms is None or self._pool.fills_a_block:
-            return 0
-        pace_ms = URGENT_ROUND_MS if self._pool.has_urgent else SAMPLE_ROUND_MS
-        return self._last_payload_ms + pace_ms
+    def _others_are_ahead(self) -> bool:
+        """Whether f + 1 others have a block at the round that is open to this member (rule 12)."""
+        ahead = self._dag.authors_at(self._clock.round + 1)
+        ahead &= ~self._acceptance.equivocators.ignored
+        return ahead.bit_count() > self._epoch.faulty_max
 
-    def _make_block(self, now: Now) -> VerifiedBlock:
+    def _lacks_leader(self) -> bool:
+        """Whether the leader's block of the quorum round is worth waiting for (rule 11)."""
+        round_number = self._clock.round
+        if round_number == 0:
+            return False
+        leader = leader_of(self._sequencer.leaders, round_number)
+        here = self._dag.authors_at(round_number) | self._acceptance.equivocators.ignored
+        return leader != self._author and not here >> leader & 1
+
+    def _propose(self, now: Now) -> None:
+        """Make the own block of the open round."""
+        assert self._proposer is not None
         entries: tuple[bytes, ...] = ()
-        if len(self._pool) and now.steady_ms >= self._payload_due_ms():
+        alone = self._epoch.size == 1
+        if not alone or self._pace.alone_payload_due_ms(self._pool) <= now.steady_ms:
             entries = self._pool.take()
-            self._last_payload_ms = now.steady_ms
-        own = self._own_last
-        parent = block_format.round_zero(self._epoch, self._author) if own is None else own.ref
-        least_ms = self._epoch.created_ms if own is None else own.time_ms
-        made = block_format.build(
-            self._epoch,
-            self._author,
-            self._sign,
-            round_number=parent.round + 1,
-            time_ms=max(now.unix_ms, least_ms),
-            parents=(parent,),
-            commit_vote=self._head.vote,
+        made = self._proposer.make(
+            self._dag,
+            self._clock.round + 1,
+            ignored=self._acceptance.equivocators.ignored,
+            unix_ms=now.unix_ms,
+            vote=self._head.vote,
             entries=entries,
         )
-        self._own_last = made.block
-        self._last_round_ms = now.steady_ms
-        self._dag.add(made.block)
-        if entries:
-            self._open_payloads.add(made.block.ref)
-        return made
-
-    def _decide(self) -> tuple[Commit, ...]:
-        """The commits that the graph allows by now, in order."""
-        commits = self._sequencer.decide(self._dag)
-        for commit in commits:
-            self._open_payloads.difference_update(block.ref for block in commit.blocks)
-        self._dag.raise_floor(self._sequencer.floor)
-        return tuple(commits)
-
-
-def _dag_of(recovered: Recovered, epoch: Epoch) -> Dag:
-    dag = Dag(epoch, linearizer.floor_after(recovered.leader, epoch.constants.gc_depth))
-    for block in sorted(recovered.blocks, key=lambda block: block.ref):
-        if dag.missing(block):
-            raise ConsensusError(
-                f"recovered block of round {block.round}, author {block.author}: "
-                "a parent is not among the recovered blocks"
-            )
-        vertex = dag.add(block)
-        if vertex is not None and block.ref in recovered.committed:
-            dag.take((vertex,))
-    if recovered.leader is not None and recovered.leader not in dag:
-        raise ConsensusError(
-            f"the leader of commit {recovered.head.index} is not among the recovered blocks"
-        )
-    return dag
-
-
-def _own_last(recovered: Recovered, author: int) -> Block | None:
-    own = [block for block in recovered.blocks if block.author == author]
-    return max(own, key=lambda block: block.round, default=None)
+        self._pace.made(now.steady_ms, bool(entries))
+        self._pending.to_send.append(made)
+        self._acceptance.offer(made)

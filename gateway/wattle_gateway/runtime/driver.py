@@ -19,7 +19,7 @@ from wattle_gateway.contracts.execute import Executed, Outcome
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import entry
-from wattle_gateway.ledger.block import BlockRef, VerifiedBlock
+from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.crypto import Sign
 from wattle_gateway.ledger.epoch import Epoch
@@ -226,16 +226,22 @@ class LedgerDriver:
         floor = 0 if leader is None else max(0, leader.round - self._epoch.constants.gc_depth)
         number = self._epoch.number
         taken = ledger_rows.taken_above(self.connection, number, floor)
-        blocks, committed = [], set()
+        committed: list[Block] = []
+        uncommitted: list[VerifiedBlock] = []
         for stored in block_rows.load_above(self.connection, self._epoch.ledger_id, number, floor):
-            blocks.append(stored.block)
             if stored.id in taken:
-                committed.add(stored.block.ref)
+                committed.append(stored.block)
             else:
-                block_format.check(stored.block, stored.entries, self._epoch, self.memory.verify)
+                uncommitted.append(
+                    block_format.check(
+                        stored.block, stored.entries, self._epoch, self.memory.verify
+                    )
+                )
                 self._uncommitted[stored.block.ref] = stored
                 self.queue.carried(stored.entries)
-        recovered = Recovered(self.head, leader, tuple(blocks), frozenset(committed))
+        recovered = Recovered(
+            self.head, leader=leader, committed=tuple(committed), uncommitted=tuple(uncommitted)
+        )
         return Engine(self._epoch, self._author, self._sign, recovered)
 
     def _digest_of(self, index: int) -> bytes | None:

@@ -65,9 +65,14 @@ class Disk:
         floor = 0
         if self.leader is not None:
             floor = max(0, self.leader.round - epoch.constants.gc_depth)
-        kept = [block.block for ref, block in self.blocks.items() if ref.round > floor]
+        kept = [block for ref, block in self.blocks.items() if ref.round > floor]
         taken = {block.ref for commit in self.commits for block in commit.blocks}
-        return Recovered(self.head, self.leader, tuple(kept), frozenset(taken))
+        return Recovered(
+            self.head,
+            leader=self.leader,
+            committed=tuple(found.block for found in kept if found.block.ref in taken),
+            uncommitted=tuple(found for found in kept if found.block.ref not in taken),
+        )
 
 
 class LoneGateway:
@@ -108,7 +113,7 @@ class LoneGateway:
             self.next_tick_ms = output.next_tick_ms
             for block in output.to_persist:
                 self.disk.write_block(block)
-            self.sent.extend(output.to_send)
+            self.sent.extend(made.block for made in output.to_send)
             if not output.commits:
                 return
             assert len(output.commits) == 1

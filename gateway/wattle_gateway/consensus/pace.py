@@ -1,0 +1,59 @@
+"""When the next own block is due (rules 11 and 12)."""
+
+from dataclasses import dataclass
+
+from wattle_gateway.consensus.pool import Pool
+
+# Rounds that carry transactions may follow each other this fast,
+URGENT_ROUND_MS = 150
+# rounds that carry only samples this fast: they are settled in minutes, not in milliseconds;
+SAMPLE_ROUND_MS = 2000
+# and with nothing to carry one round a minute shows that the gateway lives.
+IDLE_ROUND_MS = 60000
+# How long a round waits for the leader's block of the one below: twice the delay of a slow link
+# in one country and what a gateway needs to check a block.
+LEADER_WAIT_MS = 250
+
+
+@dataclass
+class Pace:
+    """Steady times of own blocks: the newest (the start, before the first) and the newest with
+    entries."""
+
+    last_round_ms: int | None = None
+    last_payload_ms: int | None = None
+
+    def start(self, now_ms: int) -> None:
+        """The first step counts as a block, so that a restart is no reason to hurry."""
+        if self.last_round_ms is None:
+            self.last_round_ms = now_ms
+
+    def made(self, now_ms: int, carries: bool) -> None:
+        """An own block was made."""
+        self.last_round_ms = now_ms
+        if carries:
+            self.last_payload_ms = now_ms
+
+    def due_ms(self, *, urgent: bool, carries: bool, keeps_step: bool) -> int:
+        """Among others: when the round may be made. `urgent` or `carries`: what is uncommitted
+        in graph and pool; `keeps_step`: others are ahead."""
+        assert self.last_round_ms is not None
+        if urgent or keeps_step:
+            return self.last_round_ms + URGENT_ROUND_MS
+        return self.last_round_ms + (SAMPLE_ROUND_MS if carries else IDLE_ROUND_MS)
+
+    def alone_due_ms(self, pool: Pool, open_payload: bool) -> int:
+        """Alone: the rounds that a payload in a block needs follow at once."""
+        assert self.last_round_ms is not None
+        if open_payload or pool.fills_a_block:
+            return self.last_round_ms
+        if len(pool):
+            return self.alone_payload_due_ms(pool)
+        return self.last_round_ms + IDLE_ROUND_MS
+
+    def alone_payload_due_ms(self, pool: Pool) -> int:
+        """Alone: from when a block may carry what waits."""
+        if self.last_payload_ms is None or pool.fills_a_block:
+            return 0
+        pace_ms = URGENT_ROUND_MS if pool.has_urgent else SAMPLE_ROUND_MS
+        return self.last_payload_ms + pace_ms
