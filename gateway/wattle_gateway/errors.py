@@ -39,6 +39,10 @@ class BrokerError(GatewayError):
     """The MQTT broker is missing, too old, cannot start or cannot be reached."""
 
 
+class PeerError(GatewayError):
+    """Another gateway broke the rules of peer links, or its card or invitation cannot be used."""
+
+
 class StoreError(GatewayError):
     """The ledger's database cannot be opened, read or written."""
 

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import operation_rows, schema
@@ -11,6 +12,7 @@ from wattle_gateway.store.connection import store_errors_named
 from wattle_gateway.store.operation_rows import Seen
 
 Write = Callable[[sqlite3.Connection], None]
+_Result = TypeVar("_Result")
 
 
 class OperationFile:
@@ -31,6 +33,11 @@ class OperationFile:
         """What every meter last showed, by kid."""
         with store_errors_named(self._path):
             return operation_rows.load_seen(self._connection)
+
+    def read(self, question: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """What `question` finds; StoreError if it cannot be read."""
+        with self._one_at_a_time, store_errors_named(self._path):
+            return question(self._connection)
 
     def write(self, write: Write) -> None:
         """Do `write` durably, whole or not at all; StoreError if it is not taken."""
