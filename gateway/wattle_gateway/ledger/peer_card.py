@@ -1,4 +1,4 @@
-"""Peer cards: where a member's gateway is reached, and which certificate it shows (SPEC 9)."""
+"""Peer cards: where a gateway and its broker are reached, which certificate it shows (SPEC 9)."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ class PeerCard:
     """A parsed card whose signature nobody has verified yet.
 
     `kid` names the member whose block key must verify `signature` over `digest` (32 bytes);
-    `version` Unix ms at its making, the highest counts; `certificate` DER, its own issuer.
+    `version` Unix ms at its making, the highest counts; `certificate` DER, its own issuer; peers
+    come to `host`:`port`, meters to `broker_host`:`broker_port`.
     """
 
     kid: bytes
@@ -29,6 +30,8 @@ class PeerCard:
     certificate: bytes
     host: str
     port: int
+    broker_host: str
+    broker_port: int
     digest: bytes
     signature: bytes
     raw: bytes
@@ -43,10 +46,12 @@ def build(
     certificate: bytes,
     host: str,
     port: int,
+    broker_host: str,
+    broker_port: int,
 ) -> bytes:
     """A signed card (COSE_Sign1 bytes) of the member `kid`; FormatError if `parse` would refuse
     it."""
-    payload = cbor.encode([version, certificate, host, port])
+    payload = cbor.encode([version, certificate, host, port, broker_host, broker_port])
     raw = cose.sign1(kid, payload, sign(cose.digest("peer", ledger_id, kid, payload)))
     parse(raw, ledger_id)
     return raw
@@ -58,17 +63,32 @@ def parse(raw: bytes, ledger_id: bytes) -> PeerCard:
         raise LimitError(f"peer card of {len(raw)} bytes, expected at most {CARD_BYTES_MAX}")
     with wire_errors_named("peer card"):
         signed = cose.parse_sign1("peer", ledger_id, raw)
-        row = structure.array(cbor.decode(signed.payload), 4, "peer card")
+        row = structure.array(cbor.decode(signed.payload), 6, "peer card")
         version = structure.uint(row[0], "version")
-        host = structure.text(row[2], HOST_CHARS_MAX, "host")
-        port = structure.uint(row[3], "port", PORT_MAX)
+        host, port = _address(row[2], row[3], "gateway")
+        broker_host, broker_port = _address(row[4], row[5], "broker")
     certificate = row[1]
     if not isinstance(certificate, bytes) or not 1 <= len(certificate) <= CERTIFICATE_BYTES_MAX:
         raise LimitError(f"peer certificate is not 1 to {CERTIFICATE_BYTES_MAX} bytes")
-    if not HOST_PATTERN.fullmatch(host):
-        raise FormatError(f"host {host!r}, expected a name or an address")
-    if port == 0:
-        raise FormatError(f"port 0, expected 1 to {PORT_MAX}")
     return PeerCard(
-        signed.kid, version, certificate, host, port, signed.digest, signed.signature, raw
+        signed.kid,
+        version,
+        certificate,
+        host,
+        port,
+        broker_host,
+        broker_port,
+        signed.digest,
+        signed.signature,
+        raw,
     )
+
+
+def _address(host: object, port: object, of: str) -> tuple[str, int]:
+    name = structure.text(host, HOST_CHARS_MAX, f"host of the {of}")
+    number = structure.uint(port, f"port of the {of}", PORT_MAX)
+    if not HOST_PATTERN.fullmatch(name):
+        raise FormatError(f"host of the {of} {name!r}, expected a name or an address")
+    if number == 0:
+        raise FormatError(f"port 0 of the {of}, expected 1 to {PORT_MAX}")
+    return name, number

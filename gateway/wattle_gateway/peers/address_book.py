@@ -6,6 +6,7 @@ member's block key, which whoever brings it here has verified (`wattle_gateway.s
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
 from wattle_gateway.ledger import peer_card
 from wattle_gateway.ledger.crypto import Sign
@@ -16,6 +17,16 @@ from wattle_gateway.store.operation_file import OperationFile
 # 32 members of the present epoch and those of earlier ones who may come back; beyond, the card
 # that was made first goes.
 CARDS_MAX = 128
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where a gateway is for its peers, and its broker for meters."""
+
+    host: str
+    port: int
+    broker_host: str
+    broker_port: int
 
 
 class AddressBook:
@@ -64,7 +75,7 @@ class AddressBook:
         return card
 
     def own(
-        self, kid: bytes, sign: Sign, certificate: bytes, host: str, port: int, now_ms: int
+        self, kid: bytes, sign: Sign, certificate: bytes, reach: Reach, now_ms: int
     ) -> PeerCard:
         """Our own card: the stored one while it says what is true, else a new version of it.
 
@@ -72,7 +83,8 @@ class AddressBook:
         """
         known = self._cards.get(kid)
         if known is not None:
-            if (known.certificate, known.host, known.port) == (certificate, host, port):
+            where = Reach(known.host, known.port, known.broker_host, known.broker_port)
+            if (known.certificate, where) == (certificate, reach):
                 return known
             now_ms = max(now_ms, known.version + 1)
         raw = peer_card.build(
@@ -81,8 +93,7 @@ class AddressBook:
             sign,
             version=now_ms,
             certificate=certificate,
-            host=host,
-            port=port,
+            **asdict(reach),
         )
         made = self.take(raw)
         assert made is not None

@@ -76,6 +76,8 @@ class PeerParty:
             certificate=certificate or self.certificate,
             host=LOOPBACK,
             port=port,
+            broker_host=LOOPBACK,
+            broker_port=8883,
         )
 
     def make_links(self) -> PeerLinks:
