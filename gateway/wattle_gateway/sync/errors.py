@@ -9,3 +9,7 @@ class SyncError(GatewayError):
 
 class PeerMessageError(SyncError):
     """Bytes of a peer that are no message of SPEC section 15: its link ends."""
+
+
+class UnprovedHistoryError(SyncError):
+    """A history that its votes do not prove: the peer that gave it lied."""

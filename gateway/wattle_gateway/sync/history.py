@@ -1,0 +1,105 @@
+"""Catching up by commits: q votes prove a chain of commit leaves, its blocks come along.
+
+Who is far behind asks one peer for the commits after its own. What a peer gives is believed
+only as far as q authors of the epoch have signed blocks whose commit votes name commits of that
+chain at or above the last one given with blocks (SPEC section 15): a vote names a commit's
+digest, the digest covers all before it, so at least n - 2f honest members executed them all.
+The blocks themselves are tied to their leader by hashes; that a commit takes exactly these is
+for the engine to see.
+"""
+
+from wattle_gateway.sync.intake import Intake
+from wattle_gateway.sync.messages import COMMITS, Commits, History
+from wattle_gateway.sync.parcels import Parcel, ProvedCommit
+from wattle_gateway.sync.peer import Links, Peer
+from wattle_gateway.sync.proof import prove
+from wattle_gateway.sync.shelf import Shelf
+
+# An answer is 1 MiB: at 100 kB/s ten seconds.
+HISTORY_TIMEOUT_MS = 15000
+# Whoever gave a false history, or none in time, is left alone for so long.
+HISTORY_DISTRUST_MS = 60000
+
+
+class HistoryClient:
+    """Asks for commits while this gateway is far behind; one request is out at a time."""
+
+    def __init__(self, links: Links, shelf: Shelf) -> None:
+        self._links = links
+        self._shelf = shelf
+        self._out: tuple[bytes, int, int, int] | None = None  # kid, id, first, deadline
+
+    @property
+    def next_tick_ms(self) -> int | None:
+        """When the request runs out of time."""
+        return None if self._out is None else self._out[3]
+
+    def far_behind(self, steady_ms: int) -> bool:
+        """Whether so many claim to be far ahead that an honest one is among them.
+
+        f + 1 of the voting members, or all that are linked if they are fewer. Nobody is counted
+        who has nothing more to prove: the last commits of an epoch come as blocks.
+        """
+        claims = [peer for _author, peer in self._links.voting() if peer.claim is not None]
+        if not claims:
+            claims = [peer for peer in self._links.members() if peer.claim is not None]
+        ahead = sum(self._is_ahead(peer, steady_ms) for peer in claims)
+        return ahead > 0 and ahead >= min(self._links.epoch.faulty_max + 1, len(claims))
+
+    def plan(self, steady_ms: int) -> list[Parcel]:
+        """The request to make now, if any."""
+        if self._out is not None:
+            kid, _id, _first, deadline_ms = self._out
+            if steady_ms < deadline_ms:
+                return []
+            self.refuse(kid, steady_ms)
+        for peer in self._links.members():
+            if self._is_ahead(peer, steady_ms):
+                first = self._shelf.head.index + 1
+                request_id = self._links.new_id()
+                self._out = (peer.kid, request_id, first, steady_ms + HISTORY_TIMEOUT_MS)
+                return [Parcel(peer.kid, Commits(request_id, first).encode(), COMMITS)]
+        return []
+
+    def gone(self, kid: bytes) -> None:
+        """A link is gone, its request with it."""
+        if self._out is not None and self._out[0] == kid:
+            self._out = None
+
+    def new_epoch(self) -> None:
+        """An answer that is still out is of the epoch that ended."""
+        self._out = None
+
+    def refuse(self, kid: bytes, steady_ms: int) -> None:
+        """A peer gave a false history or none: others are asked for a while."""
+        self.gone(kid)
+        peer = self._links.get(kid)
+        if peer is not None:
+            peer.distrusted_ms = steady_ms + HISTORY_DISTRUST_MS
+
+    def answered(self, peer: Peer, message: History, intake: Intake) -> tuple[ProvedCommit, ...]:
+        """The commits of an answer that follow the own head, proved; none if it was not asked
+        for. Raises UnprovedHistoryError or LedgerError for a lie."""
+        if self._out is None or self._out[:3] != (peer.kid, message.id, message.first):
+            return ()
+        self._out = None
+        head = self._shelf.head
+        if not message.commits:
+            peer.dry_index = head.index
+            return ()
+        # Commits decided meanwhile by the rules are skipped, the rest must follow them.
+        skipped = head.index + 1 - message.first
+        commits = message.commits[skipped:]
+        if not commits:
+            return ()
+        return prove(commits, message.tail, message.votes, head.vote, intake, peer.kid)
+
+    def _is_ahead(self, peer: Peer, steady_ms: int) -> bool:
+        head_index = self._shelf.head.index
+        far = self._links.epoch.constants.gc_depth // 2
+        return (
+            peer.claim is not None
+            and peer.claim.index > head_index + far
+            and peer.dry_index != head_index
+            and not peer.distrusted(steady_ms)
+        )
