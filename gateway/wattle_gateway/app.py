@@ -42,10 +42,11 @@ from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.pki import authority
 from wattle_gateway.runtime.clock import Clock, open_clock, steady_ms
-from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.lock import InstanceLock
 from wattle_gateway.runtime.logs import Log
+from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.operation_file import OperationFile, Write
 
 _log = Log("gateway")
@@ -142,7 +143,7 @@ class Gateway:
         driver = LedgerDriver(
             self.home.database,
             self.epoch,
-            self.identity.author,
+            self.identity.member.kid,
             crypto.signer(self.identity.block_key),
         )
         self.ledger = LedgerThread(driver, self.clock, self._on_progress)

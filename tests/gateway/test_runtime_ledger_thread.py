@@ -10,11 +10,12 @@ from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import crypto
 from wattle_gateway.runtime import ledger_thread
 from wattle_gateway.runtime.clock import WallClock
-from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
+from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import entry_row
 from wattle_gateway.store import connection as database
-from wattle_testkit.alliance import Board, enrol_entry, epoch_of, private_key, sample_entry
+from wattle_testkit.alliance import GRID, Board, enrol_entry, epoch_of, private_key, sample_entry
 
 EPOCH = epoch_of()
 DEADLINE_S = 20
@@ -43,7 +44,7 @@ def run(tmp_path: Path, story: Callable[[LedgerThread, Listener], Awaitable[None
     async def all_of_it() -> None:
         path = tmp_path / "ledger.db"
         database.create_ledger(path, EPOCH.ledger_id)
-        driver = LedgerDriver(path, EPOCH, 0, crypto.signer(private_key("grid block")))
+        driver = LedgerDriver(path, EPOCH, GRID.kid, crypto.signer(private_key("grid block")))
         listener = Listener()
         ledger = LedgerThread(driver, WallClock(), listener)
         await ledger.open()

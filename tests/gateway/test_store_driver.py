@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wattle_gateway.consensus.engine import SAMPLE_ROUND_MS
+from wattle_gateway.consensus.engine import SAMPLE_ROUND_MS, Engine
 from wattle_gateway.contracts import registry
 from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.runtime import recovery
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import ledger_rows, pool_rows, schema
-from wattle_testkit.alliance import CREATED_MS, Board, epoch_of, reading, sample_entry
+from wattle_testkit.alliance import CREATED_MS, GRID, Board, epoch_of, reading, sample_entry
 from wattle_testkit.driven_ledger import DrivenLedger
 
 OpenLedger = Callable[[Epoch | None], DrivenLedger]
@@ -72,11 +74,12 @@ def test_a_crash_between_durable_and_final_loses_nothing(ledger: DrivenLedger) -
 def test_a_crash_between_block_and_commit_loses_nothing(ledger: DrivenLedger) -> None:
     board = enrolled(ledger)
     ledger.add_samples(board.sample(1), board.sample(2))
-    engine, real = ledger.driver._engine, ledger.driver._engine.tick
+    engine, real = ledger.driver.engine, ledger.driver.engine.tick
 
     def first_block_only(now):  # type: ignore[no-untyped-def]
         output = real(now)
-        return replace(output, to_persist=output.to_persist[:1], commits=())
+        first = output.to_persist[:1]
+        return replace(output, to_persist=first, to_send=first, commits=())
 
     engine.tick = first_block_only  # type: ignore[method-assign]
     ledger.settle()
@@ -91,13 +94,14 @@ def test_a_crash_between_block_and_commit_loses_nothing(ledger: DrivenLedger) ->
 def test_the_same_round_is_never_stored_twice(ledger: DrivenLedger) -> None:
     board = enrolled(ledger)
     ledger.add_samples(board.sample(1))
-    stale = ledger.driver._engine._own_last
+    stale = recovery.load(ledger.driver.connection, ledger.driver.ledger, 0, crypto.verify)
     ledger.settle()
-    ledger.driver._engine._own_last = stale  # an engine that forgot its newest blocks
-    ledger.add_samples(board.sample(2))
+    # An engine that forgot its newest blocks.
+    ledger.driver.engine = Engine(ledger.epoch, 0, GRID.sign, stale.recovered)
     with pytest.raises(StoreError, match="second own block of round"):
-        ledger.settle()
+        ledger.add_samples(board.sample(2))
     ledger.reopen()
+    ledger.add_samples(board.sample(2))
     ledger.settle()
     assert committed_seqs(ledger, board) == [1, 2]
 

@@ -23,8 +23,9 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import FormatError, LedgerError
 from wattle_gateway.ledger.transaction import Enrol, Point, Revoke
 from wattle_gateway.pki import authority
-from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
+from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.pool_rows import PoolEntry
 
 # Gateways use lane 0 for what operators ask of them.

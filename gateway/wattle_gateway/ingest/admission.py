@@ -19,7 +19,8 @@ from wattle_gateway.ledger import entry, evidence, signed_sample
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LimitError
 from wattle_gateway.ledger.signed_sample import SignedSample
-from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store import ledger_rows
 from wattle_gateway.store.pool_rows import PoolEntry
 

@@ -1,84 +1,144 @@
-"""The ledger's driver: does what consensus says, with one database, in one thread.
+"""The ledger's driver: does what consensus and sync say, with one database, in one thread.
 
-Owns engine, state and database of a gateway. Every method is one step: whatever it made durable
-is durable when it returns, and what it gives back says what moved. It knows no network and no
-timers; `wattle_gateway.runtime.ledger_thread` runs it beside the event loop.
+Owns engine, synchronizer, state and database of a gateway. Every method is one step and one
+durable write: when it returns, all that it made is on disk, and what it gives back may be sent
+and told. When it raises StoreError nothing of the step happened, but memory is ahead of the disk:
+`open` again. It knows no network, clock or thread; `wattle_gateway.runtime.ledger_thread` runs it
+beside the event loop, the simulator runs twenty in a row.
 """
 
+import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
-from wattle_gateway.contracts import execute as contracts
+from wattle_gateway.consensus.errors import HistoryError, SafetyError
 from wattle_gateway.contracts import registry
 from wattle_gateway.contracts.chain import AckView, ack_view
-from wattle_gateway.contracts.execute import Executed, Outcome
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.ledger import block as block_format
-from wattle_gateway.ledger import entry
-from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
-from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
-from wattle_gateway.ledger.crypto import Sign
+from wattle_gateway.ledger import crypto, entry, evidence
+from wattle_gateway.ledger.block import VerifiedBlock
+from wattle_gateway.ledger.checkpoint import SignText
+from wattle_gateway.ledger.commit import Commit, CommitHead
+from wattle_gateway.ledger.crypto import Sign, Verify
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.evidence import Evidence, TwoSamples
+from wattle_gateway.runtime import accusations, recovery
+from wattle_gateway.runtime.checkpoints import CheckpointDesk
+from wattle_gateway.runtime.commit_votes import CommitVotes
+from wattle_gateway.runtime.errors import DivergenceError
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.ingest_memory import IngestMemory
+from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import EntryQueue
-from wattle_gateway.store import block_rows, ledger_rows, own_rows, schema
+from wattle_gateway.runtime.settlement import Settlement, Step
+from wattle_gateway.runtime.shelf import LedgerShelf
+from wattle_gateway.runtime.uncommitted import Uncommitted
+from wattle_gateway.store import block_rows, own_rows, schema
 from wattle_gateway.store import connection as database
 from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.connection import store_errors_named
 from wattle_gateway.store.pool_rows import PoolEntry
+from wattle_gateway.store.schema import Schema
+from wattle_gateway.sync.intake import CheckBlock, ParseBlock
+from wattle_gateway.sync.parcels import ProvedCommit, Received
+from wattle_gateway.sync.synchronizer import Synchronizer
 
+# Nobody can answer a question of this start before it was asked.
+SEED_BYTES = 16
 
-@dataclass
-class Progress:
-    """What a step moved.
-
-    `acks` where each meter stands whose samples were stored or committed; `transactions` the
-    outcomes by transaction digest; `registry_changed`: a transaction was executed, meters may
-    have been enrolled or revoked; `next_tick_ms` of the steady clock.
-    """
-
-    head: CommitHead
-    next_tick_ms: int
-    acks: dict[bytes, AckView] = field(default_factory=dict)
-    transactions: dict[bytes, Outcome] = field(default_factory=dict)
-    registry_changed: bool = False
+OpenDatabase = Callable[[Path, Schema, bytes], sqlite3.Connection]
+"""As `connection.open_writer`; the simulator's breaks."""
 
 
 class LedgerDriver:
     """One gateway's ledger. Call `open` first, `close` last; use it from one thread only."""
 
-    def __init__(self, path: Path, epoch: Epoch, author: int, sign: Sign) -> None:
+    def __init__(
+        self,
+        path: Path,
+        first: Epoch,
+        kid: bytes,
+        sign: Sign,
+        checkpoint_sign: SignText | None = None,
+        *,
+        verify: Verify = crypto.verify,
+        open_database: OpenDatabase = database.open_writer,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        parse_block: ParseBlock = block_format.parse,
+        check_block: CheckBlock = block_format.check,
+        follow_only: bool = False,
+    ) -> None:
+        """`first` is epoch 0; the others stand in the ledger. `kid`, `sign`: the own block key;
+        `checkpoint_sign` with the own checkpoint key, None: none are signed. `follow_only`:
+        sign no block whatever happens (repair). `parse_block` and `check_block` may be caches of
+        the same functions."""
+        self.kid = kid
         self._path = path
-        self._epoch = epoch
-        self._author = author
+        self._first = first
         self._sign = sign
+        self._checkpoint_sign = checkpoint_sign
+        self._verify = verify
+        self._open_database = open_database
+        self._random_bytes = random_bytes
+        self._parse_block = parse_block
+        self._check_block = check_block
+        self._follow_only = follow_only
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Read the ledger and take up where it stands; also after an error (disk full ...)."""
+        """Read the ledger and take up where it stands; also after an error (disk full ...).
+
+        Peers are to be told of anew (`connected`).
+        """
         self.close()
-        self._database = database.open_writer(self._path, schema.LEDGER, self._epoch.ledger_id)
+        ledger_id = self._first.ledger_id
+        self._database = self._open_database(self._path, schema.LEDGER, ledger_id)
         try:
-            self._take_up(self._database)
+            with store_errors_named(self._path):
+                self._take_up(self._database)
         except BaseException:
             self.close()
             raise
-        self._next_tick_ms = 0
 
     def _take_up(self, connection: sqlite3.Connection) -> None:
-        with store_errors_named(self._path):
-            stored = ledger_rows.load_head(connection, first_head(self._epoch))
-            self.state = ledger_rows.load_state(connection)
-            self.head = stored.commit
-            self._edge = stored.edge
-            self.memory = IngestMemory()
-            self.queue = EntryQueue(connection, self._epoch)
-            self._uncommitted: dict[BlockRef, StoredBlock] = {}
-            self._engine = self._recover(stored.leader)
+        self.memory = IngestMemory(self._verify)
+        self.ledger = ExecutedLedger(connection, self._first)
+        self.queue = EntryQueue(connection, self.epoch.ledger_id)
+        self._settlement = Settlement(self.ledger, self.queue, self.memory)
+        self.checkpoints = CheckpointDesk(connection, self.kid, self._checkpoint_sign)
+        self._mark = own_rows.load(connection)
+        self._uncommitted = Uncommitted()
+        restart = recovery.load(connection, self.ledger, self._own_round, self.memory.verify)
+        for stored in restart.uncommitted:
+            self._uncommitted.add(stored)
+            if stored.block.author == self.author:
+                self.queue.carried(stored.entries)
+        self.signing = self.author is not None and self._is_alone()
+        self._start_engine(restart.recovered)
+        shelf = LedgerShelf(connection, self.kid, self.ledger, lambda: self.engine)
+        self.synchronizer = Synchronizer(
+            self.epoch,
+            self.kid,
+            shelf,
+            self.memory.verify,
+            seed=self._random_bytes(SEED_BYTES),
+            wiped=self._mark.lost,
+            silent_through=self._mark.silent_epoch,
+            parse=self._parse_block,
+            check=self._check_block,
+        )
+
+    def _start_engine(self, recovered: Recovered) -> None:
+        self.engine = Engine(
+            self.epoch, self.author, self._sign, recovered, silent=not self.signing
+        )
+        self.votes = CommitVotes(self.epoch, self.author)
+        self._engine_tick_ms = 0
 
     def close(self) -> None:
         """Close the database."""
@@ -92,27 +152,244 @@ class LedgerDriver:
         assert self._database is not None
         return self._database
 
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch in force."""
+        return self.ledger.epoch
+
+    @property
+    def author(self) -> int | None:
+        """The own author index in the epoch in force, None without a vote."""
+        return self.epoch.author_of(self.kid)
+
+    @property
+    def head(self) -> CommitHead:
+        """The newest executed commit."""
+        return self.ledger.head
+
+    @property
+    def state(self) -> dict[bytes, bytes]:
+        """The state after the newest commit; not to be changed."""
+        return self.ledger.state
+
+    @property
+    def _own_round(self) -> int:
+        return self._mark.highest_in(self.epoch.number)
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One durable write: on disk when the block is left, or none of it."""
         with store_errors_named(self._path), database.transaction(self.connection) as connection:
             yield connection
 
+    @contextmanager
+    def _step(self, now: Now) -> Iterator[Step]:
+        step = Step(now, Progress(self.head, 0))
+        try:
+            with self.transaction():
+                yield step
+                self._offer(step)
+        except SafetyError as error:
+            self._keep(error, step)
+            raise
+        progress = step.progress
+        for meter in sorted(step.moved):
+            view = self.stands(meter)
+            if view is not None:
+                progress.acks[meter] = view
+        progress.head = self.head
+        sync_tick_ms = self.synchronizer.next_tick_ms
+        progress.next_tick_ms = self._engine_tick_ms
+        if sync_tick_ms is not None:
+            progress.next_tick_ms = min(progress.next_tick_ms, sync_tick_ms)
+
+    def _keep(self, error: SafetyError, step: Step) -> None:
+        """Two certified blocks in a slot (rule 23): the ledger stops here, its evidence stays."""
+        with self.transaction():
+            self._accuse(evidence.two_blocks(*error.blocks), step)
+
     def add(self, entries: Sequence[PoolEntry], now: Now) -> Progress:
         """Store entries durably, then let blocks carry them."""
-        with self.transaction() as connection:
+        with self._step(now) as step:
             for row in entries:
-                self.queue.insert(connection, row)
-        progress = self._progress()
-        for meter in sorted({row.meter for row in entries if row.meter is not None}):
-            self._report(progress, meter)
-        return self._offer(now, progress)
+                self.queue.insert(row)
+                if row.meter is not None:
+                    step.moved.add(row.meter)
+        return step.progress
 
     def tick(self, now: Now) -> Progress:
         """Time has passed."""
-        progress = self._progress()
-        self._carry_out(self._engine.tick(now), now, progress)
-        return self._offer(now, progress)
+        with self._step(now) as step:
+            step.progress.to_send += self.synchronizer.tick(now.steady_ms)
+            self._settle_recovery(step)
+            self._obey(self.engine.tick(now), step)
+        return step.progress
+
+    def connected(self, peer: bytes, now: Now, *, guest: bool = False) -> Progress:
+        """The link to this peer is up; `guest`: it showed a token, not a member's certificate."""
+        with self._step(now) as step:
+            parcels = self.synchronizer.connected(peer, now.steady_ms, guest=guest)
+            step.progress.to_send += parcels
+        return step.progress
+
+    def disconnected(self, peer: bytes, now: Now) -> Progress:
+        """The link to this peer is gone."""
+        with self._step(now) as step:
+            self.synchronizer.disconnected(peer)
+        return step.progress
+
+    def know_cards(self, cards: Sequence[bytes], now: Now) -> Progress:
+        """The own peer card and those of the address book; LedgerError for one that is none."""
+        with self._step(now) as step:
+            step.progress.to_send += self.synchronizer.know_cards(cards, now.steady_ms)
+        return step.progress
+
+    def receive(self, peer: bytes, raw: bytes, now: Now) -> Progress:
+        """A peer has sent a message. Whatever it is, nothing but the package's own errors come
+        out, and those only for our own disk or ledger: its faults are in the progress."""
+        with self._step(now) as step:
+            received = self.synchronizer.receive(peer, raw, now.steady_ms)
+            step.progress.to_send += received.parcels
+            step.progress.cards += received.cards
+            step.progress.joins += received.joins
+            step.progress.faults += received.faults
+            self._take_in(received, step)
+            self._settle_recovery(step)
+        return step.progress
+
+    def _take_in(self, received: Received, step: Step) -> None:
+        for proved in received.history:
+            self._adopt(proved, step)
+        number = self.epoch.number
+        blocks = [verified for verified in received.blocks if verified.block.epoch == number]
+        if blocks:
+            self._obey(self.engine.accept(blocks, step.now), step)
+        for raw in received.evidence:
+            self._accuse(evidence.decode(entry.decode(raw).body, self.epoch.ledger_id), step)
+        if self.epoch.number == number:
+            for author in received.accused:
+                self.engine.accuse(author)
+        for share in received.checkpoints:
+            for shown in self.checkpoints.take(share, self.head.index):
+                self._accuse(shown, step)
+
+    def _adopt(self, proved: ProvedCommit, step: Step) -> None:
+        if proved.index != self.head.index + 1 or proved.epoch != self.epoch.number:
+            return  # decided by the rules meanwhile, or it stands on one that was refused
+        try:
+            output = self.engine.adopt(proved.leader, proved.blocks, step.now)
+        except HistoryError as error:
+            step.progress.faults.append(str(error))
+            self.synchronizer.history_refused(proved.source, step.now.steady_ms)
+            return
+        self._obey(output, step)
+        if self.ledger.digest_of(proved.index) != proved.digest:
+            raise DivergenceError(
+                f"commit {proved.index} of this gateway is not the one that a quorum votes for: "
+                "stop, `audit`, and `repair` from a peer"
+            )
+
+    def _settle_recovery(self, step: Step) -> None:
+        """Enough others may have said what they know of our blocks (rules 31, 32)."""
+        through = self.synchronizer.silent_through
+        if through is not None and through != self._mark.silent_epoch:
+            own_rows.save_silence(self.connection, through)
+            self._mark = own_rows.load(self.connection)
+        above = self.synchronizer.resume_above
+        if above is None or self.signing or self._follow_only:
+            return
+        own_rows.raise_to(self.connection, self.epoch.number, above)
+        self._mark = own_rows.load(self.connection)
+        self.signing = True
+        self._obey(self.engine.resume(self._own_round, step.now), step)
+
+    def _offer(self, step: Step) -> None:
+        """Hand waiting entries to the engine while it has room."""
+        while True:
+            urgent, others = self.queue.next_for(*self.engine.room)
+            if urgent:
+                self._obey(self.engine.propose(urgent, step.now, urgent=True), step)
+            if others:
+                self._obey(self.engine.propose(others, step.now), step)
+            if not urgent and not others:
+                return
+
+    def _obey(self, output: Output, step: Step) -> None:
+        """The engine's duties: blocks, then commits, until there is nothing left to do. What is
+        to be sent goes out when the step is durable."""
+        waiting = deque([output])
+        while waiting:
+            output = waiting.popleft()
+            own = {verified.block.ref for verified in output.to_send}
+            for verified in output.to_persist:
+                self._persist(verified, made=verified.block.ref in own)
+            self.queue.give_back(output.returned)
+            for pair in output.cheats:
+                self._accuse(evidence.two_blocks(*pair), step)
+            step.progress.to_send += self.synchronizer.after(output.to_send, step.now.steady_ms)
+            self._engine_tick_ms = output.next_tick_ms
+            for commit in output.commits:
+                if self._execute(commit, step):
+                    waiting.clear()  # later blocks of the epoch are void (rule 29)
+                    waiting.append(self._enter_epoch(step))
+                    break
+                waiting.append(self.engine.executed(self.head, step.now))
+
+    def _persist(self, verified: VerifiedBlock, *, made: bool) -> None:
+        block = verified.block
+        if made:
+            own_rows.sign(self.connection, block.epoch, block.round)
+            self.queue.took(verified.entries)
+        elif block.author == self.author:
+            own_rows.raise_to(self.connection, block.epoch, block.round)
+            self.queue.carried(verified.entries)
+        place = block_rows.insert(self.connection, verified)
+        self._uncommitted.add(StoredBlock(place, block, verified.entries))
+        self.votes.note(block, self.head, self.ledger.digest_of)
+
+    def _execute(self, commit: Commit, step: Step) -> bool:
+        """Execute a commit; whether it ended the epoch."""
+        epoch, own, before = self.epoch, self.author, self.head
+        blocks = [self._uncommitted.take(header.ref) for header in commit.blocks]
+        executed = self.ledger.execute(commit, blocks, self.memory.verify, self.memory.parse)
+        for fork in self._settlement.settle(executed, blocks, own, step):
+            self._accuse(fork, step)
+        self._uncommitted.drop(commit.leader.round - epoch.constants.gc_depth)
+        self.votes.executed(self.head)
+        share, shown = self.checkpoints.executed(before, self.head, epoch, self.ledger.edge)
+        if share is not None:
+            step.progress.to_send += self.synchronizer.share_checkpoint(
+                share.commit_index, share.size, share.root, share.signature
+            )
+        for found in shown:
+            self._accuse(found, step)
+        return executed.ended is not None
+
+    def _enter_epoch(self, step: Step) -> Output:
+        """The next epoch is in force: its engine, and all that waits is proposed there.
+
+        Who signed in the epoch before goes on at once: enough others had said that they are no
+        further than that. Anybody else asks first (rule 31).
+        """
+        self._uncommitted.clear()
+        self.queue.begin_again()
+        self.signing = self.author is not None and (self.signing or self._is_alone())
+        self._start_engine(recovery.fresh(self.ledger, self._own_round))
+        step.progress.epoch_changed = self.epoch
+        step.progress.to_send += self.synchronizer.new_epoch(self.epoch, step.now.steady_ms)
+        return self.engine.tick(step.now)
+
+    def _is_alone(self) -> bool:
+        """Alone there is nobody to ask; but who has lost the ledger has lost the right to sign."""
+        return self.epoch.size == 1 and not self._mark.lost and not self._follow_only
+
+    def _accuse(self, shown: Evidence, step: Step) -> None:
+        """Put evidence before everybody, unless it is known."""
+        row = accusations.row_of(shown, self.ledger, self.queue)
+        if row is not None:
+            self.queue.insert(row)
+            if not isinstance(shown, TwoSamples):
+                step.progress.to_send += self.synchronizer.gossip_evidence(row.body)
 
     def stands(self, meter: bytes) -> AckView | None:
         """Where a meter stands, None if it is not enrolled."""
@@ -128,123 +405,4 @@ class LedgerDriver:
 
     def next_nonce(self, lane: int) -> int:
         """The nonce of this member's next transaction in a lane."""
-        return registry.next_nonce(self.state, self._epoch.members[self._author].kid, lane)
-
-    def _progress(self) -> Progress:
-        return Progress(self.head, self._next_tick_ms)
-
-    def _report(self, progress: Progress, meter: bytes) -> None:
-        view = self.stands(meter)
-        if view is not None:
-            progress.acks[meter] = view
-
-    def _offer(self, now: Now, progress: Progress) -> Progress:
-        """Hand waiting entries to the engine while it has room."""
-        while True:
-            urgent, others = self.queue.next_for(*self._engine.room)
-            if urgent:
-                self._carry_out(self._engine.propose(urgent, now, urgent=True), now, progress)
-            if others:
-                self._carry_out(self._engine.propose(others, now), now, progress)
-            if not urgent and not others:
-                break
-        progress.head = self.head
-        progress.next_tick_ms = self._next_tick_ms
-        return progress
-
-    def _carry_out(self, output: Output, now: Now, progress: Progress) -> None:
-        """The engine's duties: blocks first, then commits, all in one durable write.
-
-        There is nobody to send to: a committee of one has no peers.
-        """
-        if not output.to_persist and not output.commits:
-            self._next_tick_ms = output.next_tick_ms
-            return
-        moved: set[bytes] = set()
-        with self.transaction() as connection:
-            waiting = [output]
-            while waiting:
-                output = waiting.pop()
-                for made in output.to_persist:
-                    self._persist(connection, made)
-                for commit in output.commits:
-                    executed = self._execute(connection, commit)
-                    self._note(executed, progress)
-                    moved.update(executed.meters)
-                    moved.update(found.meter for found in executed.outcomes if found.meter)
-                    waiting.append(self._engine.executed(executed.head, now))
-                self._next_tick_ms = output.next_tick_ms
-        for meter in sorted(moved):
-            self._report(progress, meter)
-
-    def _persist(self, connection: sqlite3.Connection, made: VerifiedBlock) -> None:
-        own_rows.sign(connection, made.block.epoch, made.block.round)
-        self.queue.took(connection, made.entries)
-        place = block_rows.insert(connection, made)
-        self._uncommitted[made.block.ref] = StoredBlock(place, made.block, made.entries)
-
-    def _execute(self, connection: sqlite3.Connection, commit: Commit) -> Executed:
-        stored = [self._uncommitted.pop(header.ref) for header in commit.blocks]
-        executed = contracts.execute(
-            self.state,
-            self.head,
-            commit,
-            [block.verified() for block in stored],
-            self._epoch,
-            self.memory.verify,
-            self._digest_of,
-            self.memory.parse,
-        )
-        by_ref = {block.block.ref: block for block in stored}
-        times = {}
-        for outcome in executed.outcomes:
-            body = by_ref[outcome.block].entries[outcome.position]
-            row = self.queue.settle(connection, body, outcome)
-            if outcome.leaf is not None and outcome.kind == entry.SAMPLE:
-                times[row.digest] = ledger_rows.SampleTimes(row.first_ms, row.last_ms)
-            self.memory.forget(row.digest)
-        ids = {ref: block.id for ref, block in by_ref.items()}
-        self._edge = ledger_rows.insert_executed(
-            connection, commit, executed, self._edge, ids, times
-        )
-        for key, value in executed.changes:
-            if value is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = value
-        self.head = executed.head
-        return executed
-
-    @staticmethod
-    def _note(executed: Executed, progress: Progress) -> None:
-        for outcome in executed.outcomes:
-            if outcome.kind == entry.TRANSACTION and outcome.digest is not None:
-                progress.transactions[outcome.digest] = outcome
-                progress.registry_changed = True
-
-    def _recover(self, leader: BlockRef | None) -> Engine:
-        floor = 0 if leader is None else max(0, leader.round - self._epoch.constants.gc_depth)
-        number = self._epoch.number
-        taken = ledger_rows.taken_above(self.connection, number, floor)
-        committed: list[Block] = []
-        uncommitted: list[VerifiedBlock] = []
-        for stored in block_rows.load_above(self.connection, self._epoch.ledger_id, number, floor):
-            if stored.id in taken:
-                committed.append(stored.block)
-            else:
-                uncommitted.append(
-                    block_format.check(
-                        stored.block, stored.entries, self._epoch, self.memory.verify
-                    )
-                )
-                self._uncommitted[stored.block.ref] = stored
-                self.queue.carried(stored.entries)
-        recovered = Recovered(
-            self.head, leader=leader, committed=tuple(committed), uncommitted=tuple(uncommitted)
-        )
-        return Engine(self._epoch, self._author, self._sign, recovered)
-
-    def _digest_of(self, index: int) -> bytes | None:
-        if index == 0:
-            return first_head(self._epoch).digest
-        return ledger_rows.load_commit_digest(self.connection, index)
+        return registry.next_nonce(self.state, self.kid, lane)

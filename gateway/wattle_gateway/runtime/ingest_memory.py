@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from wattle_gateway.ledger import crypto, signed_sample
+from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.ledger.signed_sample import SignedSample
 
 # A parsed sample takes some kB. Beyond this many that wait for their commit, execution simply
@@ -19,7 +20,8 @@ class _Known:
 class IngestMemory:
     """Parsed samples with verified signatures, from ingest to commit. An audit never uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, verify: Verify = crypto.verify) -> None:
+        self._verify = verify
         self._by_raw: dict[bytes, _Known] = {}
         self._by_digest: dict[bytes, _Known] = {}
 
@@ -34,7 +36,7 @@ class IngestMemory:
         """As `crypto.verify`, from memory where the very same signature was verified before."""
         known = self._by_digest.get(digest_32)
         if known is None or (known.public_65, known.signed.signature) != (public_65, signature_64):
-            crypto.verify(public_65, digest_32, signature_64)
+            self._verify(public_65, digest_32, signature_64)
 
     def parse(self, raw: bytes, ledger_id: bytes) -> SignedSample:
         """As `signed_sample.parse`, from memory where the very same bytes were parsed before."""

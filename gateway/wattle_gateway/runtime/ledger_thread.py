@@ -8,8 +8,9 @@ from typing import TypeVar
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.errors import StoreError
 from wattle_gateway.runtime.clock import Clock, now
-from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.logs import Log
+from wattle_gateway.runtime.progress import Progress
 
 # After a failed write (disk full, I/O error) the ledger is read anew; how often to try.
 REOPEN_PAUSE_S = 1.0

@@ -1,7 +1,9 @@
 """Entries between ingest and commit: where each is, and which seqs this gateway holds.
 
 pool (on disk) -> offered (the engine has it) -> carried (in a block of ours) -> settled. An entry
-that execution held back returns to the pool and is offered again when its meter has moved.
+that execution held back returns to the pool and is offered again when its meter has moved; so
+does one whose block is void (rule 29) or fell below the floor (rule 24). What another gateway's
+block has brought into the ledger leaves the pool.
 """
 
 import sqlite3
@@ -11,7 +13,6 @@ from hashlib import sha256
 from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Outcome
 from wattle_gateway.ledger import entry, evidence, signed_sample, transaction
-from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.evidence import TwoSamples
 from wattle_gateway.store import pool_rows
 from wattle_gateway.store.pool_rows import PoolEntry
@@ -38,11 +39,11 @@ def entry_row(body: bytes, ledger_id: bytes) -> PoolEntry:
 
 
 class EntryQueue:
-    """The entries that are not settled. Rows are written inside the caller's transaction."""
+    """The entries that are not settled; `connection` is the writer's, inside a transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, epoch: Epoch) -> None:
+    def __init__(self, connection: sqlite3.Connection, ledger_id: bytes) -> None:
         self._connection = connection
-        self._ledger_id = epoch.ledger_id
+        self._ledger_id = ledger_id
         self._offered: dict[bytes, PoolEntry] = {}
         self._carried: dict[bytes, PoolEntry] = {}
         self._held_back: dict[bytes, set[int]] = {}
@@ -51,11 +52,11 @@ class EntryQueue:
             self._seqs.setdefault(meter, set()).add(seq)
         self.size = pool_rows.size(connection)
 
-    def insert(self, connection: sqlite3.Connection, row: PoolEntry) -> int:
+    def insert(self, row: PoolEntry) -> int:
         """Put an entry into the pool and give its id there."""
         self.size += 1
         self._hold(row)
-        return pool_rows.insert(connection, row)
+        return pool_rows.insert(self._connection, row)
 
     def next_for(self, entries_max: int, bytes_max: int) -> tuple[list[bytes], list[bytes]]:
         """Entries to offer to the engine now, (urgent, others), within its room; they count as
@@ -73,37 +74,76 @@ class EntryQueue:
             (others if row.kind == entry.SAMPLE else urgent).append(row.body)
         return urgent, others
 
-    def took(self, connection: sqlite3.Connection, bodies: Iterable[bytes]) -> None:
+    def took(self, bodies: Iterable[bytes]) -> None:
         """A block carries these entries: they leave the pool."""
         rows = [self._offered.pop(body) for body in bodies]
-        pool_rows.delete(connection, [row.id for row in rows])
+        pool_rows.delete(self._connection, [row.id for row in rows])
         self.size -= len(rows)
         self._carried.update((row.body, row) for row in rows)
 
     def carried(self, bodies: Iterable[bytes]) -> None:
-        """A stored block, not committed yet, carries these entries (at start)."""
+        """A block of ours that we did not make just now carries these entries: one of an earlier
+        run, not committed yet."""
         for body in bodies:
             row = entry_row(body, self._ledger_id)
+            if row.kind == entry.SAMPLE and self._holds(row):
+                continue  # it waits in the pool besides: that one counts
             self._carried[body] = row
             self._hold(row)
 
-    def settle(self, connection: sqlite3.Connection, body: bytes, outcome: Outcome) -> PoolEntry:
-        """Execution has spoken: forget the entry, or take it back into the pool."""
-        row = self._carried.pop(body, None) or entry_row(body, self._ledger_id)
-        # A sample waits for its meter's chain to move, a transaction for the lanes to.
-        waits_for = row.meter or b""
-        if outcome.effect == contracts.RECORDED:
-            self._held_back.pop(waits_for, None)
-        if outcome.effect == contracts.HELD:
-            place = pool_rows.insert(connection, row)
+    def give_back(self, bodies: Iterable[bytes]) -> None:
+        """No commit will take the block that carries these entries: they wait again."""
+        for body in bodies:
+            row = self._carried.pop(body, None)
+            if row is None or (row.kind == entry.SAMPLE and not self._holds(row)):
+                continue  # another gateway's block has brought it in
+            pool_rows.insert(self._connection, row)
             self.size += 1
-            self._held_back.setdefault(waits_for, set()).add(place)
-        elif row.kind == entry.SAMPLE and row.meter is not None and row.seq is not None:
-            seqs = self._seqs.get(row.meter, set())
-            seqs.discard(row.seq)
-            if not seqs:
-                self._seqs.pop(row.meter, None)
-        return row
+
+    def begin_again(self) -> None:
+        """The engine was replaced, all its blocks are void: everything waits again."""
+        self._offered.clear()
+        self._held_back.clear()
+        self.give_back(list(self._carried))
+
+    def settle(self, body: bytes, outcome: Outcome) -> None:
+        """Execution has spoken on an entry of a block of ours: forget it, or take it back."""
+        row = self._carried.pop(body, None)
+        if outcome.effect == contracts.HELD and row is not None:
+            place = pool_rows.insert(self._connection, row)
+            self.size += 1
+            # A sample waits for its meter's chain to move, a transaction for the lanes to.
+            self._held_back.setdefault(row.meter or b"", set()).add(place)
+        else:
+            self._moved(outcome)
+
+    def settle_foreign(self, outcome: Outcome) -> None:
+        """Execution has spoken on an entry of another member's block."""
+        if outcome.effect not in (contracts.RECORDED, contracts.REPEAT):
+            return
+        if outcome.kind == entry.SAMPLE and outcome.meter is not None and outcome.seq is not None:
+            self._drop(outcome.meter, outcome.seq, outcome.digest)
+        self._moved(outcome)
+
+    def _moved(self, outcome: Outcome) -> None:
+        if outcome.effect == contracts.RECORDED:
+            self._held_back.pop(outcome.meter or b"", None)
+        if outcome.kind != entry.SAMPLE or outcome.meter is None or outcome.seq is None:
+            return
+        seqs = self._seqs.get(outcome.meter, set())
+        seqs.discard(outcome.seq)
+        if not seqs:
+            self._seqs.pop(outcome.meter, None)
+
+    def _drop(self, meter: bytes, seq: int, digest: bytes | None) -> None:
+        """A waiting copy of a sample that is in the ledger; one that the engine has already is
+        carried and executed as a repeat, and one that differs shows a fork when it is."""
+        if not self.holds(meter, seq):
+            return
+        row = pool_rows.find(self._connection, entry.SAMPLE, meter, seq)
+        if row is not None and row.digest == digest and row.body not in self._offered:
+            pool_rows.delete(self._connection, [row.id])
+            self.size -= 1
 
     def held(self, meter: bytes) -> list[tuple[int, int]]:
         """The seqs of a meter on our disk that are not committed, as ranges."""
@@ -116,6 +156,13 @@ class EntryQueue:
     def holds(self, meter: bytes, seq: int) -> bool:
         """Whether this sample is on our disk and not committed."""
         return seq in self._seqs.get(meter, ())
+
+    def waits(self, digest: bytes) -> bool:
+        """Whether an entry without a meter (SHA-256 of its body or digest of its transaction)
+        waits or is carried."""
+        if any(row.digest == digest for row in self._carried.values()):
+            return True
+        return pool_rows.has_digest(self._connection, digest)
 
     def find(self, kind: int, meter: bytes, seq: int) -> PoolEntry | None:
         """The waiting entry of a kind for a meter and seq, wherever it is."""
@@ -130,3 +177,8 @@ class EntryQueue:
     def _hold(self, row: PoolEntry) -> None:
         if row.kind == entry.SAMPLE and row.meter is not None and row.seq is not None:
             self._seqs.setdefault(row.meter, set()).add(row.seq)
+
+    def _holds(self, row: PoolEntry) -> bool:
+        assert row.meter is not None
+        assert row.seq is not None
+        return self.holds(row.meter, row.seq)

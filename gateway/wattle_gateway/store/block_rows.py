@@ -4,8 +4,10 @@ A block's row does not have its digest: a reference is looked up by its place (e
 author) and told from its twins by hashing, which is cheaper than 32 bytes for each block.
 """
 
+import heapq
+import itertools
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wattle_gateway.errors import StoreError
@@ -59,75 +61,62 @@ def find(
 
 
 def load_ids(
-    connection: sqlite3.Connection, ledger_id: bytes, ids: Iterable[int]
+    connection: sqlite3.Connection, ledger_id: bytes, ids: Sequence[int]
 ) -> list[StoredBlock]:
     """The blocks of these rows, in this order; StoreError if one is missing."""
+    return [
+        StoredBlock(block_id, block_format.parse(raw, ledger_id), entries_of(connection, block_id))
+        for block_id, raw in zip(ids, load_headers(connection, ids), strict=True)
+    ]
+
+
+def load_headers(connection: sqlite3.Connection, ids: Sequence[int]) -> list[bytes]:
+    """The headers of these rows, in this order; StoreError if one is missing."""
     found = []
     for block_id in ids:
         row = connection.execute("SELECT header FROM blocks WHERE id = ?", (block_id,)).fetchone()
         if row is None:
             raise StoreError(f"block {block_id} is not stored; run `wattle-gateway audit`")
-        header = block_format.parse(row[0], ledger_id)
-        found.append(StoredBlock(block_id, header, entries_of(connection, block_id)))
+        found.append(row[0])
     return found
 
 
 def load_above(
-    connection: sqlite3.Connection, ledger_id: bytes, epoch: int, above_round: int
+    connection: sqlite3.Connection, ledger_id: bytes, epoch: int, rounds: Sequence[int]
 ) -> Iterator[StoredBlock]:
-    """The blocks of an epoch above a round, by rising (round, author)."""
-    rows = connection.execute(
-        "SELECT id, header FROM blocks WHERE epoch = ? AND round > ? ORDER BY round, author, id",
-        (epoch, above_round),
-    )
-    return _stored(connection, ledger_id, rows)
+    """The blocks of an epoch above `rounds[author]`, by rising (round, author, digest).
+
+    Read author by author, so that one who has been silent for a year costs nothing.
+    """
+    streams = [
+        load_of_author(connection, ledger_id, epoch, author, above_round)
+        for author, above_round in enumerate(rounds)
+    ]
+    return heapq.merge(*streams, key=lambda stored: stored.block.ref)
 
 
 def load_of_author(
-    connection: sqlite3.Connection,
-    ledger_id: bytes,
-    epoch: int,
-    author: int,
-    above_round: int,
-    count: int,
-) -> list[StoredBlock]:
-    """At most `count` blocks of an author above a round, by rising round."""
-    # The planner would sort by author first; the places themselves are few.
+    connection: sqlite3.Connection, ledger_id: bytes, epoch: int, author: int, above_round: int
+) -> Iterator[StoredBlock]:
+    """The blocks of an author above a round, by rising (round, digest)."""
     rows = connection.execute(
-        "SELECT id, header FROM blocks INDEXED BY blocks_by_round "
-        "WHERE epoch = ? AND round > ? AND author = ? ORDER BY round, id LIMIT ?",
-        (epoch, above_round, author, count),
+        "SELECT id, header FROM blocks WHERE epoch = ? AND author = ? AND round > ? ORDER BY round",
+        (epoch, author, above_round),
     )
-    return list(_stored(connection, ledger_id, rows))
+    stored = _stored(connection, ledger_id, rows)
+    for _, twins in itertools.groupby(stored, key=lambda found: found.block.round):
+        yield from sorted(twins, key=lambda found: found.block.digest)
 
 
 def load_newest(
-    connection: sqlite3.Connection, ledger_id: bytes, epoch: int, authors: Collection[int]
-) -> dict[int, Block]:
-    """The highest block of each of these authors in an epoch, as far as there is one."""
-    wanted, found = set(authors), {}
-    rows = connection.execute(
-        "SELECT author, id, round FROM blocks WHERE epoch = ? ORDER BY round DESC", (epoch,)
-    )
-    for author, block_id, _ in rows:
-        if author in wanted:
-            wanted.discard(author)
-            found[author] = block_id
-            if not wanted:
-                break
-    return {
-        author: stored.block
-        for author, place in found.items()
-        for stored in load_ids(connection, ledger_id, [place])
-    }
-
-
-def highest_round(connection: sqlite3.Connection, epoch: int) -> int:
-    """The highest round of an epoch of which a block is stored, 0 for none."""
-    (found,) = connection.execute(
-        "SELECT coalesce(max(round), 0) FROM blocks WHERE epoch = ?", (epoch,)
+    connection: sqlite3.Connection, ledger_id: bytes, epoch: int, author: int
+) -> Block | None:
+    """A block of the highest round by an author in an epoch, None if there is none."""
+    row = connection.execute(
+        "SELECT header FROM blocks WHERE epoch = ? AND author = ? ORDER BY round DESC LIMIT 1",
+        (epoch, author),
     ).fetchone()
-    return int(found)
+    return None if row is None else block_format.parse(row[0], ledger_id)
 
 
 def entries_of(connection: sqlite3.Connection, block_id: int) -> tuple[bytes, ...]:

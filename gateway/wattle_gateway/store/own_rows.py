@@ -11,8 +11,8 @@ class OwnMark:
     """The newest own block ever signed: `epoch` and `round` (0: none).
 
     `lost`: this ledger was made for keys that had one before, or put together again from parts:
-    what the keys signed is not known. `silent_epoch`: the epoch in force when it had caught up
-    with the others, in which, and in all before it, it signs nothing; None until then.
+    what the keys signed is not known. `silent_epoch`: the epoch that the others were in when
+    they were asked, in which, and in all before it, it signs nothing; None until then.
     """
 
     epoch: int
@@ -59,10 +59,5 @@ def raise_to(connection: sqlite3.Connection, epoch: int, round_number: int) -> N
 
 
 def save_silence(connection: sqlite3.Connection, epoch: int) -> None:
-    """It has caught up in this epoch and does not know what it signed there."""
+    """The others are in this epoch, and the keys may have signed there what nobody recalls."""
     connection.execute("UPDATE own SET silent_epoch = ? WHERE lost", (epoch,))
-
-
-def end_silence(connection: sqlite3.Connection) -> None:
-    """What the keys signed before can do no harm any more."""
-    connection.execute("UPDATE own SET lost = 0, silent_epoch = NULL")

@@ -52,6 +52,14 @@ def find(connection: sqlite3.Connection, kind: int, meter: bytes, seq: int) -> P
     return None if row is None else PoolEntry(*row)
 
 
+def has_digest(connection: sqlite3.Connection, digest: bytes) -> bool:
+    """Whether a transaction or evidence of this digest waits."""
+    row = connection.execute(
+        "SELECT 1 FROM pool WHERE meter IS NULL AND digest = ? LIMIT 1", (digest,)
+    ).fetchone()
+    return row is not None
+
+
 def size(connection: sqlite3.Connection) -> int:
     """How many entries wait."""
     (count,) = connection.execute("SELECT count(*) FROM pool").fetchone()

@@ -56,7 +56,7 @@ CREATE TABLE blocks (
     author INTEGER NOT NULL,
     header BLOB NOT NULL            -- COSE_Sign1, verbatim
 ) STRICT;
-CREATE INDEX blocks_by_round ON blocks (epoch, round, author);
+CREATE INDEX blocks_of_author ON blocks (epoch, author, round);
 
 CREATE TABLE entries (
     id INTEGER PRIMARY KEY,         -- block * 4096 + position

@@ -71,43 +71,34 @@ def leaves(
 def consistency_proof(
     connection: sqlite3.Connection, ledger_id: bytes, old: int, new: int
 ) -> list[bytes]:
-    """PROOF(old, first `new` leaves) of RFC 6962 section 2.1.2; 0 <= old <= new <= leaves."""
-    assert 0 <= old <= new
-    path: list[bytes] = []
-    if old in (0, new):
-        return path
-    first, end, whole = 0, new, True
-    while end != old:
-        middle = first + _split(end - first)
-        if old <= middle:
-            path.append(root(connection, ledger_id, middle, end))
-            end = middle
-        else:
-            path.append(root(connection, ledger_id, first, middle))
-            first, whole = middle, False
-    if not whole:
-        path.append(root(connection, ledger_id, first, end))
-    path.reverse()
-    return path
+    """PROOF(old, first `new` leaves) of RFC 6962 section 2.1.2; `new` at most the leaves.
+
+    Raises ProofError unless 0 <= old <= new.
+    """
+    stretches = merkle.consistency_stretches(old, new)
+    return [root(connection, ledger_id, first, end) for first, end in stretches]
 
 
 def inclusion_proof(
     connection: sqlite3.Connection, ledger_id: bytes, index: int, size: int
 ) -> list[bytes]:
-    """PATH(index, first `size` leaves) of RFC 6962 section 2.1.1; 0 <= index < size <= leaves."""
-    assert 0 <= index < size
-    path: list[bytes] = []
-    first, end = 0, size
-    while end - first > 1:
-        middle = first + _split(end - first)
-        if index < middle:
-            path.append(root(connection, ledger_id, middle, end))
-            end = middle
-        else:
-            path.append(root(connection, ledger_id, first, middle))
-            first = middle
-    path.reverse()
-    return path
+    """PATH(index, first `size` leaves) of RFC 6962 section 2.1.1; `size` at most the leaves.
+
+    Raises ProofError unless 0 <= index < size.
+    """
+    stretches = merkle.inclusion_stretches(index, size)
+    return [root(connection, ledger_id, first, end) for first, end in stretches]
+
+
+def head_root(connection: sqlite3.Connection, ledger_id: bytes, size: int) -> bytes:
+    """The root of the log when it had `size` leaves; 0 <= size <= leaves."""
+    edge: list[bytes] = []
+    first = 0
+    while first < size:
+        part = 1 << ((size - first).bit_length() - 1)
+        edge.append(root(connection, ledger_id, first, first + part))
+        first += part
+    return RightEdge(size, tuple(edge)).root()
 
 
 def root(connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int) -> bytes:
@@ -126,11 +117,6 @@ def root(connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int)
     if full_end < end:
         nodes.append(merkle.root(leaf_hashes(connection, ledger_id, full_end, end)))
     return merkle.root(nodes)
-
-
-def _split(size: int) -> int:
-    """The largest power of two below `size` (RFC 6962 section 2.1)."""
-    return 1 << ((size - 1).bit_length() - 1)
 
 
 def _place(connection: sqlite3.Connection, block_id: int) -> tuple[int, int]:

@@ -7,7 +7,8 @@ from wattle_gateway.consensus.engine import SAMPLE_ROUND_MS, Now
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.signed_sample import SignedSample
-from wattle_gateway.runtime.driver import LedgerDriver, Progress
+from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import entry_row
 from wattle_gateway.store import connection as database
 
@@ -31,7 +32,7 @@ class DrivenLedger:
         self.steady_ms = 1_000_000
         if not path.exists():
             database.create_ledger(path, self.epoch.ledger_id)
-        self.driver = LedgerDriver(path, self.epoch, 0, GRID.sign)
+        self.driver = LedgerDriver(path, self.epoch, GRID.kid, GRID.sign)
         self.driver.open()
 
     @property
@@ -75,7 +76,7 @@ class DrivenLedger:
     def reopen(self) -> None:
         """Forget everything in memory and begin again from the file, as after kill -9."""
         self.driver.close()
-        self.driver = LedgerDriver(self.path, self.epoch, 0, GRID.sign)
+        self.driver = LedgerDriver(self.path, self.epoch, GRID.kid, GRID.sign)
         self.driver.open()
 
     def reader(self) -> sqlite3.Connection:

@@ -1,0 +1,89 @@
+"""From the store to an engine: what is needed to go on where the ledger stands."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from wattle_gateway.consensus import linearizer
+from wattle_gateway.consensus.engine import Recovered, window_first
+from wattle_gateway.contracts import alliance
+from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger.block import Block
+from wattle_gateway.ledger.crypto import Verify
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+from wattle_gateway.store import block_rows, ledger_rows
+from wattle_gateway.store.block_rows import StoredBlock
+
+
+@dataclass(frozen=True)
+class Restart:
+    """What the store holds of the epoch in force: for the engine, and the blocks that no commit
+    has taken, verified once more."""
+
+    recovered: Recovered
+    uncommitted: tuple[StoredBlock, ...]
+
+
+def load(
+    connection: sqlite3.Connection, ledger: ExecutedLedger, own_round: int, verify: Verify
+) -> Restart:
+    """Read it. `own_round`: the highest round this gateway signed a block for in this epoch.
+
+    Raises StoreError for rows that are missing, LedgerError for damaged ones.
+    """
+    epoch = ledger.epoch
+    floor = linearizer.floor_after(ledger.leader, epoch.constants.gc_depth)
+    taken = ledger_rows.taken_above(connection, epoch.number, floor)
+    committed, uncommitted = [], []
+    for stored in block_rows.load_above(
+        connection, epoch.ledger_id, epoch.number, [floor] * epoch.size
+    ):
+        if stored.id in taken:
+            committed.append(stored.block)
+        else:
+            block_format.check(stored.block, stored.entries, epoch, verify)
+            uncommitted.append(stored)
+    recovered = Recovered(
+        head=ledger.head,
+        first_index=ledger.first_index,
+        leader=ledger.leader,
+        committed=tuple(committed),
+        uncommitted=tuple(stored.verified() for stored in uncommitted),
+        window=_window(connection, ledger),
+        cheaters=_cheaters(ledger),
+        own_floor=own_round,
+    )
+    return Restart(recovered, tuple(uncommitted))
+
+
+def fresh(ledger: ExecutedLedger, own_round: int) -> Recovered:
+    """What an epoch begins with that has just been entered."""
+    return Recovered(
+        head=ledger.head,
+        first_index=ledger.first_index,
+        cheaters=_cheaters(ledger),
+        own_floor=own_round,
+    )
+
+
+def _window(
+    connection: sqlite3.Connection, ledger: ExecutedLedger
+) -> tuple[tuple[Block, ...], ...]:
+    """The blocks of the commits that the leader schedule is rebuilt from (rule 28)."""
+    epoch, head = ledger.epoch, ledger.head.index
+    window = []
+    for index in range(window_first(ledger.first_index, head, epoch), head + 1):
+        stored = ledger_rows.load_commit(connection, index)
+        ids = () if stored is None else stored.blocks
+        headers = block_rows.load_headers(connection, ids)
+        window.append(tuple(block_format.parse(raw, epoch.ledger_id) for raw in headers))
+    return tuple(window)
+
+
+def _cheaters(ledger: ExecutedLedger) -> frozenset[int]:
+    """Authors of whom the ledger has evidence of this epoch."""
+    found = set()
+    for author, member in enumerate(ledger.epoch.members):
+        shown = alliance.cheat(ledger.state, member.kid)
+        if shown is not None and shown.epoch == ledger.epoch.number:
+            found.add(author)
+    return frozenset(found)

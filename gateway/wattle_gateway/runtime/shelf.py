@@ -1,0 +1,125 @@
+"""What sync reads: blocks and commits, from the engine's memory first and the store behind it.
+
+Also of epochs that are over: who comes late is given their last blocks by those who were there.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from wattle_gateway.consensus.engine import Engine
+from wattle_gateway.ledger.block import Block, BlockRef
+from wattle_gateway.ledger.commit import CommitHead
+from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+from wattle_gateway.store import block_rows, ledger_rows
+from wattle_gateway.store.block_rows import StoredBlock
+from wattle_gateway.sync.packed import PackedBlock, pack
+from wattle_gateway.sync.shelf import StoredCommit
+
+
+class LedgerShelf:
+    """The `Shelf` of one gateway (see `wattle_gateway.sync.shelf` for what each method gives)."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        kid: bytes,
+        ledger: ExecutedLedger,
+        engine: Callable[[], Engine],
+    ) -> None:
+        """`engine` gives the one of the epoch in force."""
+        self._connection = connection
+        self._kid = kid
+        self._ledger = ledger
+        self._engine = engine
+
+    @property
+    def head(self) -> CommitHead:
+        """The newest executed commit."""
+        return self._ledger.head
+
+    def epoch(self, number: int) -> Epoch | None:
+        """An epoch by number; None for one that has not begun."""
+        return self._ledger.epoch_at(number)
+
+    def holdings(self) -> tuple[int, ...]:
+        """`Engine.holdings`."""
+        return self._engine().holdings()
+
+    def missing(self) -> Mapping[BlockRef, frozenset[int]]:
+        """`Engine.missing`."""
+        return self._engine().missing()
+
+    def has(self, ref: BlockRef) -> bool:
+        """Whether a block of the epoch in force needs no fetching."""
+        engine = self._engine()
+        return ref.round <= engine.floor or engine.has(ref)
+
+    def accepted(self, ref: BlockRef) -> bool:
+        """Whether a block of the epoch in force is in the graph, or at or below the floor."""
+        engine = self._engine()
+        return ref.round <= engine.floor or any(
+            block.digest == ref.digest for block in engine.blocks_of(ref.author, ref.round - 1)
+        )
+
+    def find(self, epoch: int, ref: BlockRef) -> PackedBlock | None:
+        """A held block of any epoch."""
+        if epoch == self._ledger.epoch.number:
+            held = self._engine().find(ref)
+            if held is not None:
+                return pack(held)
+        stored = block_rows.find(self._connection, self._ledger_id, epoch, ref)
+        return None if stored is None else _packed(stored)
+
+    def own_blocks(self, epoch: int, above_round: int) -> Iterator[tuple[int, PackedBlock]]:
+        """Own blocks of an epoch above a round, with their rounds, rising."""
+        found = self._ledger.epoch_at(epoch)
+        author = None if found is None else found.author_of(self._kid)
+        if author is None:
+            return
+        for stored in block_rows.load_of_author(
+            self._connection, self._ledger_id, epoch, author, above_round
+        ):
+            yield stored.block.round, _packed(stored)
+
+    def lacking(self, epoch: int, rounds: Sequence[int]) -> Iterator[PackedBlock]:
+        """Accepted blocks of an epoch above `rounds[author]`, by rising (round, author, digest)."""
+        found = block_rows.load_above(self._connection, self._ledger_id, epoch, rounds)
+        return map(_packed, found)
+
+    def newest_of(self, epoch: int, author: int) -> Block | None:
+        """The held block of the highest round by an author in an epoch."""
+        stored = block_rows.load_newest(self._connection, self._ledger_id, epoch, author)
+        if epoch != self._ledger.epoch.number:
+            return stored
+        held = self._engine().newest_of(author)
+        if held is None or (stored is not None and stored.round >= held.round):
+            return stored
+        return held
+
+    def commit(self, index: int) -> StoredCommit | None:
+        """An executed commit, None for an index that there is none of."""
+        found = ledger_rows.load_commit(self._connection, index)
+        return None if found is None else StoredCommit(found.leaf.epoch, found.body)
+
+    def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
+        """The blocks of an executed commit in the order of execution, the leader's last."""
+        return map(_packed, self._blocks_of(index))
+
+    def headers_of_commit(self, index: int) -> Sequence[bytes]:
+        """The headers of `blocks_of_commit`."""
+        found = ledger_rows.load_commit(self._connection, index)
+        return [] if found is None else block_rows.load_headers(self._connection, found.blocks)
+
+    def _blocks_of(self, index: int) -> Iterator[StoredBlock]:
+        found = ledger_rows.load_commit(self._connection, index)
+        ids = () if found is None else found.blocks
+        return iter(block_rows.load_ids(self._connection, self._ledger_id, ids))
+
+    @property
+    def _ledger_id(self) -> bytes:
+        return self._ledger.epoch.ledger_id
+
+
+def _packed(stored: StoredBlock) -> PackedBlock:
+    return PackedBlock(stored.block.raw, stored.entries)
