@@ -1,0 +1,101 @@
+"""Many seeds: each alone, one after the other or on several processors, and what they came to."""
+
+import os
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from wattle_testkit.simulation import purity
+from wattle_testkit.simulation.checkers import ViolationError
+from wattle_testkit.simulation.mutants import planted
+from wattle_testkit.simulation.options import Options, draw
+from wattle_testkit.simulation.trace import Trace
+from wattle_testkit.simulation.world import Tally, World
+
+# Memory that looks like a disk, where there is one: SQLite then waits for nothing.
+_MEMORY_DISK = Path("/dev/shm")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`rule` that was broken, or the name of the exception; `text` what it says; `lines` the last
+    events before it."""
+
+    rule: str
+    text: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What became of one seed: `tally` if it passed, `failure` if not."""
+
+    seed: int
+    size: int
+    fingerprint: int
+    tally: Tally | None
+    failure: Failure | None
+
+
+@contextmanager
+def opened(options: Options, trace: Trace | None = None) -> Iterator[World]:
+    """A world on a disk in memory, over remembered pure functions."""
+    with _disk_folder() as folder, purity.remembered() as memory:
+        world = World(options, folder, trace or Trace())
+        memory.on_executed = world.watch.executed
+        try:
+            yield world
+        finally:
+            world.close()
+
+
+def run_options(
+    options: Options, *, mutant: str | None = None, fingerprint: bool = False
+) -> SeedResult:
+    """Run one world to its end."""
+    trace = Trace(fingerprint=fingerprint)
+    tally, failure = None, None
+    with opened(options, trace) as world, nullcontext() if mutant is None else planted(mutant):
+        try:
+            tally = world.run()
+        except ViolationError as error:
+            failure = Failure(error.rule, str(error), tuple(trace.lines()))
+        except Exception as error:  # whatever it is, it is the finding
+            where = "".join(traceback.format_exception(error)[-4:])
+            failure = Failure(type(error).__name__, where, tuple(trace.lines()))
+    return SeedResult(options.seed, options.size, trace.fingerprint, tally, failure)
+
+
+def run_seed(seed: int, size: int | None = None, mutant: str | None = None) -> SeedResult:
+    """Draw the options of a seed and run them."""
+    return run_options(draw(seed, size), mutant=mutant)
+
+
+def run_seeds(
+    seeds: Sequence[int],
+    sizes: Sequence[int] = (),
+    *,
+    mutant: str | None = None,
+    workers: int = 1,
+) -> Iterator[SeedResult]:
+    """Run seeds; `sizes` in turn, or those of `options.SIZES` if there are none."""
+    jobs = [(seed, sizes[seed % len(sizes)] if sizes else None, mutant) for seed in seeds]
+    if workers == 1:
+        for job in jobs:
+            yield run_seed(*job)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(run_seed, *zip(*jobs, strict=True))
+
+
+@contextmanager
+def _disk_folder() -> Iterator[Path]:
+    in_memory = _MEMORY_DISK.is_dir() and os.access(_MEMORY_DISK, os.W_OK)
+    with tempfile.TemporaryDirectory(
+        prefix="wattle-sim-", dir=_MEMORY_DISK if in_memory else None
+    ) as name:
+        yield Path(name)

@@ -1,0 +1,262 @@
+"""A whole alliance in one thread, from its founding to the moment when all is settled."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from wattle_gateway.ledger import genesis as genesis_format
+from wattle_gateway.ledger.genesis import Member
+
+from wattle_testkit.alliance import CREATED_MS
+from wattle_testkit.simulation import cheap_keys
+from wattle_testkit.simulation.alliance_changes import AllianceChanges
+from wattle_testkit.simulation.checkers import ViolationError, check_nothing_undeclared
+from wattle_testkit.simulation.faults import Faults
+from wattle_testkit.simulation.gateway import SimGateway, Surroundings
+from wattle_testkit.simulation.liars import make_liar
+from wattle_testkit.simulation.meter import MeterPlan, SimMeter
+from wattle_testkit.simulation.network import Network, Weather
+from wattle_testkit.simulation.options import Options
+from wattle_testkit.simulation.progress_rule import SETTLE_MS
+from wattle_testkit.simulation.registrar import UNKNOWN_KIND, Registrar
+from wattle_testkit.simulation.timeline import Timeline
+from wattle_testkit.simulation.trace import Trace
+from wattle_testkit.simulation.watch import Watch
+
+LOOK_EVERY_MS = 1_000
+STEPS_MAX = 2_000_000  # of the timeline: a run that spins instead of waiting is stopped
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a run came to."""
+
+    commits: int
+    samples: int
+    transactions: int
+    epochs: int
+    time_ms: int
+    steps: int
+    sent_bytes: int
+    twice_signed: int
+
+
+class World:
+    """One run of one set of options."""
+
+    def __init__(self, options: Options, folder: Path, trace: Trace) -> None:
+        """`folder` empty, for the disks. The members found the alliance; nothing runs yet."""
+        self.options = options
+        self.trace = trace
+        self.timeline = Timeline()
+        self._random = self._stream("world")
+        names = [f"g{number}" for number in range(options.size)]
+        members = tuple(sim_member(name, number) for number, name in enumerate(names))
+        genesis = genesis_format.create("sim.wattle", CREATED_MS, members, options.constants)
+        self.watch = Watch(genesis.ledger_id, options.size)
+        self.network = Network(self.timeline, self._stream("network"), _weather(options))
+        self.around = Surroundings(genesis, self.timeline, self.network, trace, self.watch)
+        self._folder = folder
+        self.gateways: list[SimGateway] = []
+        for name, member in zip(names, members, strict=True):
+            self.add_gateway(name, member)
+        self._choose_roles()
+        self.meters = [self._meter(number) for number in range(options.meters)]
+        self.changes = AllianceChanges(self, self._stream("changes"))
+        self._registrar = Registrar(self.meters, self._stream("registrar"))
+
+    def add_gateway(self, name: str, member: Member) -> SimGateway:
+        """A new machine, with links to all that are there."""
+        gateway = SimGateway(name, member, self.around, self._folder / name, self._stream(name))
+        self.network.attach(gateway, self.gateways)
+        self.gateways.append(gateway)
+        return gateway
+
+    def add_member(self, name: str, number: int) -> SimGateway:
+        """A machine with a key of its own that follows the ledger and wants to be a member."""
+        gateway = self.add_gateway(name, sim_member(name, number))
+        self.sound.append(gateway)
+        return gateway
+
+    def run(self) -> Tally:
+        """Run to the end; raises ViolationError or whatever the gateway's code raises."""
+        self._begin()
+        self._run_until(lambda: self.timeline.now_ms >= self.options.faults_ms, "the faults end")
+        self._heal()
+        deadline_ms = self.timeline.now_ms + SETTLE_MS
+        self._run_until(
+            lambda: self._settled or self.timeline.now_ms > deadline_ms, "all is settled"
+        )
+        if not self._settled:
+            raise ViolationError("settled", f"after {SETTLE_MS} ms: {self._unsettled()}")
+        self._check_samples()
+        agreement = self.watch.agreement
+        return Tally(
+            agreement.newest,
+            len(agreement.samples),
+            len(agreement.transactions),
+            self.sound[0].driver.epoch.number + 1,
+            self.timeline.now_ms,
+            self.timeline.steps,
+            self.network.sent_bytes,
+            self.watch.one_block.broken_by_excused,
+        )
+
+    def run_for(self, ms: int) -> None:
+        """Run for so long and no further: for measurements."""
+        self._begin()
+        self._run_until(lambda: self.timeline.now_ms >= ms, "the time is over")
+
+    def close(self) -> None:
+        """Close every database."""
+        for gateway in self.gateways:
+            gateway.close()
+
+    @property
+    def up_and_honest(self) -> list[SimGateway]:
+        """Gateways that run, follow the rules and pass on what they are given."""
+        return [
+            gateway
+            for gateway in self.gateways
+            if gateway.is_up and gateway.honest and gateway.keeps_back is None
+        ]
+
+    # ---- founding
+
+    def _stream(self, name: str) -> Random:
+        """Random numbers of one concern: another concern's draws do not shift them."""
+        return Random(f"{self.options.seed} {self.options.size} {name}")
+
+    def _choose_roles(self) -> None:
+        options = self.options
+        shuffled = self._random.sample(self.gateways, len(self.gateways))
+        liars = len(options.liars)
+        for gateway, vices in zip(shuffled, options.liars, strict=False):
+            make_liar(self, gateway, vices, self._stream(f"liar {gateway.address}"))
+        self.wiped = shuffled[liars : liars + options.wiped]
+        self.restored = shuffled[liars + options.wiped :][: options.restored]
+        self.sound = shuffled[liars + options.wiped + options.restored :]
+        if options.keeps_back:
+            self.sound[-1].keeps_back = set()
+
+    def _meter(self, number: int) -> SimMeter:
+        """A meter with up to three gateways of which one at least is sound and no hoarder."""
+        random, options = self._random, self.options
+        others = random.sample(self.gateways, min(2, len(self.gateways)))
+        good = [gateway for gateway in self.sound if gateway.keeps_back is None]
+        doors = list(dict.fromkeys([*others, random.choice(good)]))
+        random.shuffle(doors)
+        plan = MeterPlan(
+            options.interval_ms,
+            skips=options.skips and number == options.meters - 1,
+            loss_permille=options.loss_permille,
+        )
+        return SimMeter(
+            f"meter {number}",
+            self.around.genesis.ledger_id,
+            doors,
+            plan,
+            self.timeline,
+            self._stream(f"meter {number}"),
+        )
+
+    # ---- the run
+
+    def _begin(self) -> None:
+        options, timeline = self.options, self.timeline
+        for gateway in self.gateways[options.absent :]:
+            timeline.at(self._random.randint(0, 300), gateway.start)
+        for gateway in self.gateways[options.absent :][: options.slow]:
+            self.network.slow[gateway.address] = options.slow_ms
+        for meter in self.meters:
+            timeline.at(self._random.randint(0, 2_000), meter.begin)
+        timeline.every(LOOK_EVERY_MS, self._look)
+        if options.transaction_every_ms:
+            timeline.every(options.transaction_every_ms, self._send_transaction)
+        faults = Faults(options, timeline, self.network, self._stream("faults"))
+        faults.plan(self.sound, self.wiped, self.restored, self.meters)
+        self.changes.plan(options.changes, options.faults_ms)
+
+    def _run_until(self, condition: Callable[[], bool], what: str) -> None:
+        while not condition():
+            self.timeline.step()
+            if self.timeline.steps > STEPS_MAX:
+                raise ViolationError("settled", f"{STEPS_MAX} steps, and no end before {what}")
+
+    def _look(self) -> None:
+        self._registrar.look(self.up_and_honest, self.timeline.now_ms)
+        self.changes.look()
+        self._settled = self._unsettled() == ""
+
+    def _send_transaction(self) -> None:
+        if not self._healed and self.up_and_honest:
+            self._random.choice(self.up_and_honest).submit(UNKNOWN_KIND, [])
+
+    _healed = False
+    _settled = False
+
+    def _heal(self) -> None:
+        self._healed = True
+        self.network.weather.calm()
+        self.network.heal()
+        for meter in self.meters:
+            meter.stop_sampling()
+        self.trace.note(self.timeline.now_ms, "world", "heals")
+        self.watch.progress.healed(self.watch.agreement.newest)
+        self._settled = False
+
+    def _unsettled(self) -> str:
+        """What is missing for the end of the run, "" for nothing."""
+        if not self._healed:
+            return "not healed"
+        for gateway in self.gateways:
+            if not gateway.honest:
+                continue
+            if not gateway.is_up:
+                return f"{gateway.address} is down"
+            if gateway.driver.head.index != self.watch.agreement.newest:
+                return (
+                    f"{gateway.address} is at commit {gateway.driver.head.index} of "
+                    f"{self.watch.agreement.newest}"
+                )
+            for digest in gateway.submitted:
+                if digest not in self.watch.agreement.transactions:
+                    return f"{gateway.address} waits for transaction {digest.hex()[:12]}"
+        for meter in self.meters:
+            if meter.honest and not meter.settled:
+                return f"{meter.name}: final {meter.journal.chain.final} of {meter.journal.newest}"
+        return self.changes.unsettled()
+
+    def _check_samples(self) -> None:
+        logged, constants = self.watch.agreement.samples, self.options.constants
+        gaps_close = constants.gap_open_ms < 86_400_000 or constants.runs_max < 64
+        for meter in self.meters:
+            if meter.honest:
+                check_nothing_undeclared(meter.kid, meter.journal.newest, logged, meter.declared)
+                excused = meter.declared if gaps_close else []
+                self.watch.promises.check(meter.kid, logged, excused)
+
+
+def sim_member(name: str, number: int) -> Member:
+    """The row of a simulated member; roles 1 to 5 in turn."""
+    return Member(
+        name,
+        1 + number % 5,
+        cheap_keys.public_key(f"{name} block"),
+        cheap_keys.public_key(f"{name} link"),
+        cheap_keys.checkpoint_key(name),
+        f"certificate of {name}".encode(),
+    )
+
+
+def _weather(options: Options) -> Weather:
+    return Weather(
+        options.delay_ms,
+        options.tail_permille,
+        options.tail_ms,
+        options.loss_permille,
+        options.duplicate_permille,
+        options.reorders,
+        options.link_timeout_ms,
+    )
