@@ -75,9 +75,10 @@ class Peer:
     """One linked peer. `guest`: it came with a token and no certificate, nothing it says counts.
 
     `claim` its newest holdings; `stream` what it asked of us; `subscribed_epoch` what we asked
-    of it, `overdue` what came of it by another way; `fetches` ours in flight to it, `late` those that ran out of time; `dry_rounds` the
-    own holdings for which it had nothing more; `dry_index` the own commit index after which it
-    proved nothing more; `distrusted_ms` until when no history is asked of it.
+    of it, `overdue` what came of it by another way; `fetches` ours in flight to it, `late` those
+    that ran out of time; `dry_rounds` the own holdings for which it had nothing more;
+    `dry_index` the own commit index after which it proved nothing more; `distrusted_ms` until
+    when no history is asked of it.
     """
 
     kid: bytes

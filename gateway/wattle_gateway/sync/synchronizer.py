@@ -26,6 +26,7 @@ from wattle_gateway.sync.errors import PeerMessageError, SyncError
 from wattle_gateway.sync.fetching import Fetcher
 from wattle_gateway.sync.gossip import Gossip
 from wattle_gateway.sync.history import HistoryClient
+from wattle_gateway.sync.holdings import HoldingsTeller
 from wattle_gateway.sync.intake import CheckBlock, Intake, ParseBlock
 from wattle_gateway.sync.packed import PackedBlock
 from wattle_gateway.sync.parcels import CheckpointShare, Parcel, Received
@@ -34,11 +35,6 @@ from wattle_gateway.sync.recovery import Recovery, Silence
 from wattle_gateway.sync.shelf import Shelf
 from wattle_gateway.sync.streams import Streams
 
-# Who holds what is told when it has changed,
-HOLDINGS_MS = 10000
-# and again when it has not: the hint itself may have been lost, and an alliance that waits for
-# one lost block makes none that would show the loss.
-HOLDINGS_AGAIN_MS = 30000
 # What a request costs of a peer's budget even if the answer is small: the look-ups behind it.
 REQUEST_COST_BYTES = 16 << 10
 COMMITS_COST_BYTES = 128 << 10
@@ -71,6 +67,7 @@ class Synchronizer:
         self._shelf = shelf
         self._seed = seed
         self._intake = Intake(epoch, verify, parse, check)
+        self._holdings = HoldingsTeller(self._links, shelf)
         self._streams = Streams(self._links, shelf)
         self._fetcher = Fetcher(self._links, shelf)
         self._history = HistoryClient(self._links, shelf)
@@ -105,10 +102,9 @@ class Synchronizer:
             self._streams.next_tick_ms,
             self._fetcher.next_tick_ms,
             self._history.next_tick_ms,
+            self._holdings.next_tick_ms(),
             None if self._recovery is None else self._recovery.next_tick_ms(self._links),
         ]
-        own = self._own_holdings()
-        times += [self._holdings_due_ms(peer, own) for peer in self._links]
         return min((time for time in times if time is not None), default=None)
 
     # What the driver tells.
@@ -131,7 +127,7 @@ class Synchronizer:
             return []
         self._fetcher.somebody_new()
         return [
-            self._holdings(peer, steady_ms),
+            self._holdings.tell(peer, steady_ms),
             *self._gossip.greeting(peer),
             *self._work(steady_ms),
         ]
@@ -171,11 +167,7 @@ class Synchronizer:
     def tick(self, steady_ms: int) -> Sequence[Parcel]:
         """Time has passed."""
         parcels = self._streams.tick(steady_ms)
-        own = self._own_holdings()
-        for peer in self._links:
-            if steady_ms >= self._holdings_due_ms(peer, own):
-                parcels.append(self._holdings(peer, steady_ms))
-        return [*parcels, *self._work(steady_ms)]
+        return [*parcels, *self._holdings.tick(steady_ms), *self._work(steady_ms)]
 
     def new_epoch(self, epoch: Epoch, steady_ms: int) -> Sequence[Parcel]:
         """The next epoch is in force, and the shelf shows it (rule 30)."""
@@ -187,7 +179,7 @@ class Synchronizer:
         for peer in self._links:
             peer.asked_last_ms = None
         self._recovery = self._begin_recovery()
-        parcels = [self._holdings(peer, steady_ms) for peer in self._links]
+        parcels = [self._holdings.tell(peer, steady_ms) for peer in self._links]
         return [*parcels, *self._streams.new_epoch(steady_ms), *self._work(steady_ms)]
 
     def history_refused(self, kid: bytes, steady_ms: int) -> None:
@@ -252,12 +244,8 @@ class Synchronizer:
             peer.dry_index = None
         if before is None or before.epoch != message.epoch:
             peer.asked_last_ms = None
-        if (
-            message.epoch < self._links.epoch.number
-            and steady_ms >= peer.holdings_sent_ms + HOLDINGS_MS
-        ):
-            # It has yet to hear that its epoch is over.
-            return Received([self._holdings(peer, steady_ms)])
+        if message.epoch < self._links.epoch.number:
+            return Received(self._holdings.tell_straggler(peer, steady_ms))
         return Received()
 
     def _fetch(self, peer: Peer, message: m.Fetch, steady_ms: int) -> Received:
@@ -385,17 +373,3 @@ class Synchronizer:
             if not self._shelf.has(newest.ref):
                 self._fetcher.want(newest.ref, holder)
         return [Parcel(peer.kid, ask, m.ASK_LAST) for peer in asked]
-
-    def _holdings(self, peer: Peer, steady_ms: int) -> Parcel:
-        message = self._own_holdings()
-        peer.holdings_sent, peer.holdings_sent_ms = message, steady_ms
-        return Parcel(peer.kid, message.encode(), m.HOLDINGS)
-
-    def _own_holdings(self) -> m.Holdings:
-        number = self._links.epoch.number
-        return m.Holdings(number, tuple(self._shelf.holdings()), self._shelf.head.index)
-
-    def _holdings_due_ms(self, peer: Peer, own: m.Holdings) -> int:
-        """When a peer is to be told again what is held here."""
-        wait_ms = HOLDINGS_AGAIN_MS if peer.holdings_sent == own else HOLDINGS_MS
-        return peer.holdings_sent_ms + wait_ms
