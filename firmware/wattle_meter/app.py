@@ -66,10 +66,17 @@ class Meter:
             Outbox(board.outbox(), settings.outbox_bytes),
         )
         self._bus = Bus(port, installation.line, board.clock)
+        self._devices = installation.devices
         self._sampling = Sampling(
             board,
             Grid(settings.interval_ms),
-            Metering(self._bus, installation.devices, board.clock),
+            Metering(
+                self._bus,
+                installation.devices,
+                installation.slots,
+                installation.lateness_ms,
+                board.clock,
+            ),
             [device.number for device in installation.devices],
             self._wall,
         )
@@ -201,6 +208,7 @@ class Meter:
         result.update(self._sampling.counts)
         result.update(self._journal.counts())
         result.update({"bus": self._bus.counts, "link": self._link.status()})
+        result["devices"] = {str(device.number): device.status() for device in self._devices}
         result.update({"clk": self._wall.state(uptime_ms), "boot": self._journal.boot})
         result.update({"time_ms": self._wall.now_ms(uptime_ms), "meter": self.meter_id})
         result.update({"seq": self._journal.newest, "final": self._journal.chain.final})

@@ -1,8 +1,9 @@
 """Master of one Modbus RTU line: one request at a time, answered, refused or counted as failed.
 
 RTU frames carry no number that ties an answer to its question: an answer that comes after its
-time-out looks like the answer to the next question for as many registers. Therefore a unit
-that stayed silent is left alone for LATE_ANSWER_MS, and what it says meanwhile is dropped.
+time-out looks like the answer to the next question for as many registers, and so does the answer
+to another master's question. Therefore a unit that stayed silent, or that somebody else has
+asked, is left alone for a while, and what it says meanwhile is dropped.
 """
 
 from wattle_meter.board import Clock, SerialPort
@@ -13,10 +14,13 @@ from wattle_meter.modbus import (
     REQUEST_BYTES,
     CrcError,
     ExceptionResponse,
+    ForeignMasterError,
     FrameError,
+    LineBusyError,
     ModbusError,
     ResponseTimeoutError,
     find_read_response,
+    foreign_requests,
     read_request,
     response_bytes,
 )
@@ -29,10 +33,32 @@ FRAME_PIECES_MS = 50
 BABBLE_MS = 250
 # What is kept while an answer is searched: a whole frame behind a whole frame of noise.
 RECEIVED_BYTES_MAX = 2 * FRAME_BYTES_MAX
+_NO_DEADLINE = 1 << 62
+
+# Outcomes of a read, as they are counted.
+ANSWER, EXCEPTION, TIMEOUT, CRC, FRAME = "answer", "exception", "timeout", "crc", "frame"
+BUSY, FOREIGN, LINE = "busy", "foreign", "line"
+_LATE_ANSWER_COMES = (TIMEOUT, FRAME, FOREIGN)
+OUTCOMES = (ANSWER, EXCEPTION, TIMEOUT, CRC, FRAME, BUSY, FOREIGN, LINE)
 
 
 class LineLostError(MeterError):
     """The serial line itself is gone (adapter unplugged, driver error)."""
+
+
+def outcome_of(error: Exception) -> str:
+    """The name under which a failed read is counted."""
+    for kind, outcome in (
+        (ExceptionResponse, EXCEPTION),
+        (ResponseTimeoutError, TIMEOUT),
+        (CrcError, CRC),
+        (LineBusyError, BUSY),
+        (ForeignMasterError, FOREIGN),
+        (LineLostError, LINE),
+    ):
+        if isinstance(error, kind):
+            return outcome
+    return FRAME
 
 
 class Bus:
@@ -48,18 +74,11 @@ class Bus:
         self._silent_from = 0  # tick of the last byte on the line, in or out
         self._rested_at: dict[int, int] = {}  # unit: tick from which it takes a request
         self._late_until: dict[int, int] = {}  # unit: tick until which an old answer may come
-        self.counts = {
-            "answer": 0,
-            "crc": 0,
-            "exception": 0,
-            "frame": 0,
-            "line": 0,
-            "stale_bytes": 0,
-            "timeout": 0,
-        }
+        self.counts = dict.fromkeys(OUTCOMES, 0)
+        self.counts["stale_bytes"] = 0
 
     def expects_late_answer(self, unit: int) -> bool:
-        """Whether a read of `unit` would first wait for a late answer to pass."""
+        """Whether `unit` may still answer an earlier request, which would pass for a new one."""
         return self._late_until.get(unit, 0) > self._clock.ticks_ms()
 
     async def read(
@@ -70,63 +89,72 @@ class Bus:
         count: int,
         answer_timeout_ms: int,
         pause_ms: int = 0,
+        until: int = _NO_DEADLINE,
     ) -> list[int]:
         """The words of `count` registers of `unit` from `address`.
 
         A silent device costs `answer_timeout_ms`; `pause_ms` is the rest that this unit is
-        given before its next request. Raises ResponseTimeoutError, CrcError, FrameError,
-        ExceptionResponse or LineLostError, each counted, and RequestError.
+        given before its next request. Whatever happens, the line is free again at tick `until`.
+        Raises ResponseTimeoutError, CrcError, FrameError, ExceptionResponse, LineBusyError,
+        ForeignMasterError or LineLostError, each counted, and RequestError.
         """
         request = read_request(unit, function, address, count)
+        answer_ms = self._line.transfer_ms(response_bytes(count))
         try:
-            await self._silence(unit)
+            await self._silence(unit, until - self._line.transfer_ms(REQUEST_BYTES) - answer_ms)
             self._port.write(request)
-            words = await self._answer(unit, function, count, answer_timeout_ms)
+            asked = self._clock.ticks_ms() + self._line.transfer_ms(REQUEST_BYTES)
+            begin = min(asked + answer_timeout_ms, until - answer_ms)
+            try:
+                words = await self._answer(request, count, begin, answer_ms)
+            finally:
+                self._silent_from = self._clock.ticks_ms()
+                self._rested_at[unit] = self._silent_from + pause_ms
         except OSError as error:
-            self.counts["line"] += 1
+            self.counts[LINE] += 1
             raise LineLostError("serial line: %r" % error)  # noqa: B904 - no chaining on boards
         except ModbusError as error:
-            self._count(unit, error)
+            outcome = outcome_of(error)
+            self.counts[outcome] += 1
+            if outcome in _LATE_ANSWER_COMES:
+                self._late_until[unit] = self._clock.ticks_ms() + LATE_ANSWER_MS
             raise
-        finally:
-            self._silent_from = self._clock.ticks_ms()
-            self._rested_at[unit] = self._silent_from + pause_ms
-        self.counts["answer"] += 1
+        self.counts[ANSWER] += 1
         return words
 
-    def _count(self, unit: int, error: ModbusError) -> None:
-        if isinstance(error, ExceptionResponse):
-            self.counts["exception"] += 1
-        elif isinstance(error, CrcError):
-            self.counts["crc"] += 1
-        else:
-            self.counts["timeout" if isinstance(error, ResponseTimeoutError) else "frame"] += 1
-            self._late_until[unit] = self._clock.ticks_ms() + LATE_ANSWER_MS
+    async def _silence(self, unit: int, latest: int) -> None:
+        """Waits until `unit` has rested and the line is silent; drops what came unasked.
 
-    async def _silence(self, unit: int) -> None:
-        """Waits until `unit` has rested and the line is silent; drops what came unasked."""
+        Raises LineBusyError if that cannot be before tick `latest`.
+        """
+        clock = self._clock
         silence_ms = self._line.silence_ms()
         start = max(
+            clock.ticks_ms(),
             self._silent_from + silence_ms,
             self._rested_at.get(unit, 0),
             self._late_until.get(unit, 0),
         )
-        wait_ms = start - self._clock.ticks_ms()
-        if wait_ms > 0:
-            await self._clock.sleep_ms(wait_ms)
-        give_up = self._clock.ticks_ms() + BABBLE_MS
-        while True:
+        give_up = min(start + BABBLE_MS, latest)
+        while start <= give_up:
+            if start > clock.ticks_ms():
+                await clock.sleep_ms(start - clock.ticks_ms())
             stale = self._port.read_available()
             if not stale:
                 return
             self.counts["stale_bytes"] += len(stale)
-            if self._clock.ticks_ms() >= give_up:
-                raise FrameError("the line is not silent for %d ms" % BABBLE_MS)
-            await self._clock.sleep_ms(silence_ms)
+            start = clock.ticks_ms() + silence_ms
+            for asked in foreign_requests(stale):
+                self.counts[FOREIGN] += 1
+                self._late_until[asked] = clock.ticks_ms() + LATE_ANSWER_MS
+                if asked == unit:
+                    start = self._late_until[unit]
+        raise LineBusyError("unit %d: the line is not free in time" % unit)
 
-    async def _answer(self, unit: int, function: int, count: int, timeout_ms: int) -> list[int]:
+    async def _answer(self, request: bytes, count: int, begin: int, answer_ms: int) -> list[int]:
+        """The answer to `request`, which must begin by tick `begin` and takes `answer_ms`."""
         clock = self._clock
-        until = clock.ticks_ms() + self._line.transfer_ms(REQUEST_BYTES) + timeout_ms
+        until = begin
         received = b""
         damage = None
         in_time = True
@@ -140,18 +168,26 @@ class Bus:
                     raise OSError("readable without bytes: the other end is closed")
                 break
             if not received:  # it began to answer: it may finish
-                until += self._line.transfer_ms(response_bytes(count))
+                until += answer_ms
             received = (received + piece)[-RECEIVED_BYTES_MAX:]
             try:
-                words = find_read_response(received, unit, function, count)
+                words = find_read_response(received, request[0], request[1], count)
             except CrcError as error:
                 damage = error
                 until = min(until, clock.ticks_ms() + FRAME_PIECES_MS)
                 words = None
             if words is not None:
+                _check_alone(received[: -response_bytes(count)], request)
                 return words
+        _check_alone(received, request)
         if damage is not None:
             raise damage
         if received:
-            raise FrameError("%d bytes, but no answer of unit %d" % (len(received), unit))
-        raise ResponseTimeoutError("unit %d is silent for %d ms" % (unit, timeout_ms))
+            raise FrameError("%d bytes, but no answer of unit %d" % (len(received), request[0]))
+        raise ResponseTimeoutError("unit %d is silent" % request[0])
+
+
+def _check_alone(received: bytes, request: bytes) -> None:
+    """Raises ForeignMasterError if somebody else's request to the same unit is in `received`."""
+    if request[0] in foreign_requests(received, request):
+        raise ForeignMasterError("another master asks unit %d" % request[0])

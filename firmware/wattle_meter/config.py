@@ -18,9 +18,8 @@ import json
 from wattle_wire import cose, quantity, sample, topics
 from wattle_wire.errors import WireError
 
-from wattle_meter import outbox, small_file
+from wattle_meter import line, outbox, small_file
 from wattle_meter.fields import FieldError, Fields
-from wattle_meter.line import PARITIES, Line
 from wattle_meter.modbus import UNIT_MAX, UNIT_MIN
 
 FORMAT = 1
@@ -85,7 +84,7 @@ class Config:
         self.outbox_bytes = fields.integer(
             "outbox_bytes", outbox.CAPACITY_BYTES_MIN, _OUTBOX_BYTES_MAX, OUTBOX_BYTES_DEFAULT
         )
-        self.line = None if fields.get("line") is None else _line(fields.child("line"))
+        self.line = None if fields.get("line") is None else line.read(fields.child("line"))
         self.gateways = [GatewayConfig(row) for row in fields.children("gateways", 1, GATEWAYS_MAX)]
         rows = fields.children("devices", 1, sample.DEVICE_MAX)
         self.devices = [DeviceConfig(row) for row in rows]
@@ -113,16 +112,6 @@ def parse(data: bytes, source: str) -> Config:
     return Config(Fields(top, source + ":"))
 
 
-def _line(fields: Fields) -> Line:
-    line = Line(
-        fields.integer("baud", 300, 1000000),
-        fields.choice("parity", tuple(PARITIES)),
-        fields.integer("stop_bits", 1, 2),
-    )
-    fields.done()
-    return line
-
-
 def _number(device: DeviceConfig) -> int:
     return device.number
 
@@ -142,14 +131,7 @@ def _file_name(fields: Fields, key: str) -> str:
 
 
 def _ratio(fields: Fields, key: str) -> list[int]:
-    if fields.get(key) is None:
-        return [1, 1]
-    ratio = []
-    for part in fields.items(key, 2, 2):
-        if isinstance(part, bool) or not isinstance(part, int) or not 1 <= part <= _RATIO_MAX:
-            raise fields.error(key, "[primary, secondary], integers 1 to %d" % _RATIO_MAX)
-        ratio.append(part)
-    return ratio
+    return [1, 1] if fields.get(key) is None else fields.integers(key, 1, _RATIO_MAX, 2, 2)
 
 
 def _quantities(fields: Fields, key: str) -> list[str] | None:

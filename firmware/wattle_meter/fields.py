@@ -17,7 +17,7 @@ class Fields:
 
     def __init__(self, value: object, place: str) -> None:
         if not isinstance(value, dict):
-            raise FieldError("%s: %s, expected an object" % (place, shown(value)))
+            raise FieldError("%s: %s, expected an object" % (place.rstrip(":"), shown(value)))
         self._table: dict[str, object] = value
         self._place = place
         self._asked: set[str] = set()
@@ -61,6 +61,26 @@ class Fields:
             pass
         raise self.error(key, "%d hex digits" % (2 * size))
 
+    def hexadecimal(self, key: str, most: int) -> int:
+        """The number of a text such as "0x00c8"."""
+        number = hexadecimal(self.get(key))
+        if number is None or number > most:
+            raise self.error(key, 'hex digits as in "0x00c8", at most 0x%x' % most)
+        return number
+
+    def integers(self, key: str, low: int, high: int, least: int, most: int) -> list[int]:
+        """A list of `least` to `most` integers, each `low` to `high`."""
+        numbers: list[int] = []
+        for value in self.items(key, least, most):
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise self.error(key, "integers %d to %d" % (low, high))
+            numbers.append(value)
+        return numbers
+
+    def names(self) -> list[str]:
+        """All keys there are, sorted."""
+        return sorted(self._table)
+
     def items(self, key: str, least: int, most: int) -> list[object]:
         value = self.get(key)
         if not isinstance(value, list) or not least <= len(value) <= most:
@@ -97,6 +117,16 @@ class Fields:
         return FieldError(
             "%s: %s, expected %s" % (self.place(key), shown(self._table.get(key)), expected)
         )
+
+
+def hexadecimal(value: object) -> int | None:
+    """The number of a text such as "0x00c8", None for anything else."""
+    try:
+        if isinstance(value, str) and value.startswith("0x"):
+            return int(value[2:], 16)
+    except ValueError:
+        pass
+    return None
 
 
 def shown(value: object) -> str:

@@ -13,15 +13,16 @@ class InstallationError(MeterError):
 
 
 class Installation:
-    """`devices` by rising number, the `line` they share, and `described`: the device maps of
-    the birth message (SPEC section 7). `round_ms`: what one round takes on the line.
+    """`devices` by rising number, the `line` they share, the `slots` of a round and how far a
+    read may run beyond its own (`lateness_ms`), and `described`: the device maps of the birth
+    message (SPEC section 7). `round_ms`: what a round without failures takes on the line.
     """
 
     def __init__(self, config: Config, profiles: str, speed: int = 1) -> None:
         """Reads the profile files in the folder `profiles`.
 
         `speed` > 1 on a bench: the interval is in bench time, the line in real time. Raises
-        InstallationError, ProfileError, FileTooLargeError, PlanError; OSError.
+        InstallationError, FieldError, FileTooLargeError, PlanError; OSError.
         """
         self.devices: list[Device] = []
         self.described: list[dict[str, object]] = []
@@ -37,7 +38,9 @@ class Installation:
             self.devices.append(Device(row.number, row.unit, found, reads))
             self.described.append(_described(row, found, digest, quantities))
         self.line = config.line or _common_line(config, known)
-        self.round_ms = read_plan.check_interval(plans, self.line, config.interval_ms // speed)
+        interval_ms = config.interval_ms // speed
+        self.slots, self.round_ms = read_plan.plan_round(plans, self.line, interval_ms)
+        self.lateness_ms = read_plan.lateness_ms(interval_ms)
 
 
 def _described(
@@ -60,14 +63,9 @@ def _common_line(config: Config, known: dict[str, tuple[Profile, bytes]]) -> Lin
     line = known[first][0].line
     for row in config.devices:
         other = known[row.profile][0].line
-        if _settings(other) != _settings(line):
+        if other.text() != line.text():
             raise InstallationError(
-                "%s talks at %d Bd %s%d, %s at %d Bd %s%d: set all devices to one of them and "
-                "give it as 'line' in the configuration"
-                % ((first,) + _settings(line) + (row.profile,) + _settings(other))
+                "%s talks at %s, %s at %s: set all devices to one of them and give it as 'line' in "
+                "the configuration" % (first, line.text(), row.profile, other.text())
             )
     return line
-
-
-def _settings(line: Line) -> tuple[int, str, int]:
-    return line.baud, line.parity, line.stop_bits

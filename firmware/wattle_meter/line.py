@@ -4,6 +4,8 @@ Source: MODBUS over Serial Line V1.02, 2.5.1.1: frames are set apart by at least
 characters of silence; above 19200 Bd a fixed 1.75 ms is used instead.
 """
 
+from wattle_meter.fields import Fields
+
 _SILENCE_FIXED_US = 1750
 _SILENCE_FIXED_ABOVE_BAUD = 19200
 
@@ -32,3 +34,18 @@ class Line:
     def transfer_ms(self, length: int) -> int:
         """Time that `length` bytes take on the line, rounded up to milliseconds."""
         return (length * self.character_us() + 999) // 1000
+
+    def text(self) -> str:
+        """For people: `9600 Bd 8N1`."""
+        return "%d Bd 8%s%d" % (self.baud, self.parity, self.stop_bits)
+
+
+def read(fields: Fields) -> Line:
+    """The line that {baud, parity, stop_bits} describes. Raises FieldError."""
+    line = Line(
+        fields.integer("baud", 300, 1000000),
+        fields.choice("parity", tuple(PARITIES)),
+        fields.integer("stop_bits", 1, 2),
+    )
+    fields.done()
+    return line

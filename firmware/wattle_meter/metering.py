@@ -1,145 +1,193 @@
 """Reads metering devices: one round gives one Reading per device, whatever happened to it.
 
 A quantity that could not be read stands in its Reading with a status letter (OCMF 1.4):
-T silent, F damaged answer or no frame, E refused by the device, O no number or out of range,
-D line gone. A value is from this round or it is not there.
+T silent, F damaged answer or no frame, E refused by the device, N not implemented by it, O no
+number or out of range, R model not found, D line gone. A value is from this round or it is not
+there. A reading whose energy counter fell bears its values and X (another or a reset device) or
+O (the counter rolled over).
+
+Each read has its slot in the round (read_plan): a device that is silent, slow or babbles uses up
+its own, and every other one is asked at its time.
 """
 
 from wattle_wire.quantity import (
     DISCONNECTED,
     GOOD,
+    NOT_FOUND,
     OTHER_ERROR,
-    OUT_OF_RANGE,
     READ_ERROR,
     TIMED_OUT,
 )
 from wattle_wire.sample import Reading
 
-from wattle_meter import register
+from wattle_meter import bus as outcomes
 from wattle_meter.board import Clock
 from wattle_meter.bus import Bus, LineLostError
+from wattle_meter.counters import Counters
 from wattle_meter.float32 import ReadingRangeError
-from wattle_meter.modbus import (
-    ExceptionResponse,
-    FrameError,
-    ModbusError,
-    ResponseTimeoutError,
-)
+from wattle_meter.modbus import ModbusError
 from wattle_meter.profile import Profile
-from wattle_meter.read_plan import Read
+from wattle_meter.read_plan import Read, Slot
+from wattle_meter.sunspec import Discovery
 
-# A bus that is busy all the time would never find out that a silent device is back: every so
-# many rounds one is asked even if that costs its neighbours time.
-ASK_ANYWAY_ROUNDS = 16
+_LETTERS = {
+    outcomes.EXCEPTION: OTHER_ERROR,
+    outcomes.LINE: DISCONNECTED,
+    outcomes.TIMEOUT: TIMED_OUT,
+}
 
 
 class Device:
     """One metering device: `number` at the meter (1..32), `unit` on the bus, its reads.
 
-    `failed_reads` counts reads that gave no words; `silent` says that the last read got no
-    answer, sound or damaged.
+    `silent` says that the last read got no answer, sound or damaged; `failures` counts failed
+    reads by outcome (bus.OUTCOMES); `discovery` is None for devices without a SunSpec map.
     """
 
     def __init__(self, number: int, unit: int, profile: Profile, reads: list[Read]) -> None:
         self.number = number
         self.unit = unit
-        self.function = profile.function
-        self.low_first = profile.low_first
-        self.answer_timeout_ms = profile.answer_timeout_ms
-        self.pause_ms = profile.pause_ms
+        self.profile = profile
         self.reads = reads
         self.silent = False
-        self.failed_reads = 0
+        self.failures: dict[str, int] = {}
+        self.counters = Counters()
+        self.discovery = Discovery(profile) if profile.models else None
+
+    def status(self) -> dict[str, object]:
+        """Counters of what went wrong with this device; empty if nothing has."""
+        result: dict[str, object] = dict(self.failures)
+        if self.counters.rollovers:
+            result["rollovers"] = self.counters.rollovers
+        if self.counters.exchanges:
+            result["exchanges"] = self.counters.exchanges
+        return result
 
 
 class Metering:
-    """Reads all `devices` of one `bus`, in rounds."""
+    """Reads all `devices` of one `bus`, in rounds of `slots` (read_plan.plan_round).
 
-    def __init__(self, bus: Bus, devices: list[Device], clock: Clock) -> None:
+    `lateness_ms`: how far a read may run beyond its slot.
+    """
+
+    def __init__(
+        self, bus: Bus, devices: list[Device], slots: list[Slot], lateness_ms: int, clock: Clock
+    ) -> None:
+        self.devices = devices
         self._bus = bus
-        self._devices = devices
+        self._slots = slots
+        self._lateness_ms = lateness_ms
         self._clock = clock
-        self._round = 0
 
-    async def read_round(self, slot_ms: int, budget_ms: int) -> list[Reading]:
+    async def read_round(self, slot_ms: int, late_ms: int) -> list[Reading]:
         """One Reading per device, in the order of their numbers, all at the time `slot_ms`.
 
-        Devices that answered last time come first, one read of each in turn, so that one uses
-        the pause of the other. Those that were silent come last and, one after the other over
-        the rounds, only as far as the time-out of each fits what is left of `budget_ms`
-        (counted from now): a silent device never delays the others.
+        The round should have begun `late_ms` ago. A late one catches up as far as slots may be
+        late anyway, so that the next round is in time.
         """
-        until = self._clock.ticks_ms() + budget_ms
-        silent = [device for device in self._devices if device.silent]
-        results: dict[int, dict[str, int | str]] = {d.number: {} for d in self._devices}
-        awake = [device for device in self._devices if not device.silent]
-        for turn in range(max([len(device.reads) for device in awake] or [0])):
-            for device in awake:
-                if turn < len(device.reads):
-                    await self._read(device, device.reads[turn], results[device.number])
-        if silent:
-            first = self._round % len(silent)
-            self._round += 1
-            anyway = self._round % ASK_ANYWAY_ROUNDS == 0
-            for device in silent[first:] + silent[:first]:
-                left_ms = until - self._clock.ticks_ms()
-                if anyway or left_ms >= device.answer_timeout_ms:
-                    await self._wake(device, results[device.number])
-                anyway = False
-        return [self._reading(device, slot_ms, results[device.number]) for device in self._devices]
+        began = self._clock.ticks_ms() - min(late_ms, self._lateness_ms)
+        rounds = [_Round() for _ in self.devices]
+        for slot in self._slots:
+            this = rounds[slot.index]
+            device = self.devices[slot.index]
+            if this.over:
+                continue
+            if self._bus.expects_late_answer(device.unit):
+                this.over = TIMED_OUT  # what it says now may be the answer to an older question
+                continue
+            wait_ms = began + slot.start_ms - self._clock.ticks_ms()
+            if wait_ms > 0:
+                await self._clock.sleep_ms(wait_ms)
+            await self._read(device, slot.turn, this, began + slot.end_ms + self._lateness_ms)
+        return [self._reading(device, slot_ms, this) for device, this in zip(self.devices, rounds)]
 
-    async def _wake(self, device: Device, values: dict[str, int | str]) -> None:
-        if self._bus.expects_late_answer(device.unit):
-            return  # what it would say now could be the answer to an older question
-        device.silent = False
-        for read in device.reads:
-            await self._read(device, read, values)
-
-    async def _read(self, device: Device, read: Read, values: dict[str, int | str]) -> None:
-        if device.silent:
-            return  # timed out earlier in this round: each further read would cost as much
+    async def _read(self, device: Device, turn: int, this: "_Round", until: int) -> None:
+        discovery = device.discovery
+        if discovery is not None and discovery.base is None:
+            this.over = await self._discover(device, discovery, until)
+            return
+        read = device.reads[turn]
+        base = 0 if discovery is None or discovery.base is None else discovery.base
         try:
-            words = await self._bus.read(
+            words = await self._ask(device, base + read.address, read.count, until)
+        except (ModbusError, LineLostError) as error:
+            outcome = outcomes.outcome_of(error)
+            letter = _LETTERS.get(outcome, READ_ERROR)
+            for name, _ in read.fields:
+                this.values[name] = letter
+            if device.silent:
+                this.over = letter  # each further read of this round would cost as much
+            if outcome == outcomes.EXCEPTION and discovery is not None:
+                discovery.restart()  # another device, or its blocks moved
+            return
+        this.values.update(read.values(words, device.profile.low_first))
+        this.judge(device, read, words)
+
+    async def _discover(self, device: Device, discovery: Discovery, until: int) -> str:
+        """One step of the search for a device's model; gives the letter of this round."""
+        address, count = discovery.question()
+        try:
+            discovery.answered(await self._ask(device, address, count, until))
+        except (ModbusError, LineLostError) as error:
+            outcome = outcomes.outcome_of(error)
+            if outcome != outcomes.EXCEPTION:
+                return _LETTERS.get(outcome, READ_ERROR)
+            discovery.refused()
+        return NOT_FOUND
+
+    async def _ask(self, device: Device, address: int, count: int, until: int) -> list[int]:
+        """As Bus.read; keeps account of the device."""
+        profile = device.profile
+        device.silent = False
+        try:
+            return await self._bus.read(
                 device.unit,
-                device.function,
-                read.address,
-                read.count,
-                device.answer_timeout_ms,
-                device.pause_ms,
+                profile.function,
+                address,
+                count,
+                profile.answer_timeout_ms,
+                profile.pause_ms,
+                until,
             )
         except (ModbusError, LineLostError) as error:
-            device.failed_reads += 1
-            device.silent = isinstance(error, (ResponseTimeoutError, FrameError))
-            letter = _letter(error)
-            for field in read.fields:
-                values[field[0]] = letter
-            return
-        for name, offset, type_name, exponent10 in read.fields:
-            part = words[offset : offset + register.words_of(type_name)]
-            try:
-                values[name] = register.value(part, type_name, device.low_first, exponent10)
-            except ReadingRangeError:
-                values[name] = OUT_OF_RANGE
+            outcome = outcomes.outcome_of(error)
+            device.failures[outcome] = device.failures.get(outcome, 0) + 1
+            device.silent = outcome not in (outcomes.EXCEPTION, outcomes.CRC, outcomes.LINE)
+            raise
 
-    def _reading(self, device: Device, slot_ms: int, values: dict[str, int | str]) -> Reading:
-        """The device's letter is that of its first failed quantity, in the order of its reads.
+    def _reading(self, device: Device, slot_ms: int, this: "_Round") -> Reading:
+        """The device's letter is that of a counter that fell, else of its first failed quantity.
 
-        What was not asked for any more has the letter of what failed before it.
+        What was not asked for any more has the letter of what ended the round before it.
         """
         status = GOOD
         for read in device.reads:
-            for field in read.fields:
-                letter = values.setdefault(field[0], TIMED_OUT if status == GOOD else status)
+            for name, _ in read.fields:
+                letter = this.values.setdefault(name, this.over or OTHER_ERROR)
                 if status == GOOD and isinstance(letter, str):
                     status = letter
-        return Reading(device.number, slot_ms, status, values)
+        return Reading(device.number, slot_ms, this.mark or status, this.values)
 
 
-def _letter(error: Exception) -> str:
-    if isinstance(error, ResponseTimeoutError):
-        return TIMED_OUT
-    if isinstance(error, LineLostError):
-        return DISCONNECTED
-    if isinstance(error, ExceptionResponse):
-        return OTHER_ERROR
-    return READ_ERROR
+class _Round:
+    """What one round has brought of one device so far.
+
+    `over`: the letter for whatever it is not asked any more, "" while it is; `mark`: the letter
+    of a counter that fell, or "".
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, int | str] = {}
+        self.over = ""
+        self.mark = ""
+
+    def judge(self, device: Device, read: Read, words: list[int]) -> None:
+        """Compares the energy counters in `words`, which answered `read`, with earlier ones."""
+        for name, register in read.fields:
+            value = self.values[name]
+            if name[0] == "e" and isinstance(value, int):
+                try:
+                    wrap = register.wrap(words, read.address)
+                except ReadingRangeError:
+                    wrap = None
+                self.mark = device.counters.judge(name, value, wrap) or self.mark

@@ -17,6 +17,7 @@ REQUEST_BYTES = 8
 EXCEPTION_BYTES = 5
 FRAME_BYTES_MAX = 256
 
+_FUNCTION_MAX = 6  # functions 1 to 6 have requests of 8 bytes
 _EXCEPTION_FLAG = 0x80
 _EXCEPTIONS = {
     1: "illegal function",
@@ -57,6 +58,14 @@ class ResponseTimeoutError(ModbusError):
     """No byte, or no whole answer, within the time allowed."""
 
 
+class LineBusyError(ModbusError):
+    """The line was not free in time; nothing was sent."""
+
+
+class ForeignMasterError(ModbusError):
+    """Somebody else asks on this line: an answer could be the one to another question."""
+
+
 class ExceptionResponse(ModbusError):  # noqa: N818 - the standard's own term
     """The device refused the request; `code` is the exception code (1..255)."""
 
@@ -95,6 +104,18 @@ def read_request(unit: int, function: int, address: int, count: int) -> bytes:
     body = bytes((unit, function, address >> 8, address & 255, 0, count))
     crc = crc16(body)
     return body + bytes((crc & 255, crc >> 8))
+
+
+def foreign_requests(data: bytes, own: bytes = b"") -> list[int]:
+    """The units that somebody else asks in `data`: of sound requests other than `own`."""
+    units = []
+    for start in range(len(data) - REQUEST_BYTES + 1):
+        frame = data[start : start + REQUEST_BYTES]
+        if 0 < frame[1] <= _FUNCTION_MAX and frame != own:
+            crc = crc16(frame[:-2])
+            if frame[-2] == crc & 255 and frame[-1] == crc >> 8:
+                units.append(frame[0])
+    return units
 
 
 def response_bytes(count: int) -> int:

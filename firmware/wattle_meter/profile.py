@@ -1,20 +1,4 @@
-"""Profiles: what one family of metering devices offers, as a JSON file.
-
-Keys of a profile (all required, but `readable` and the texts for people: maker, model, sources):
-  format              1
-  name                [a-z0-9-], the name the registry and the birth message use
-  function            3 (holding registers) or 4 (input registers)
-  word_order          "high_first" or "low_first", for values of several registers
-  registers_per_read  most registers that the device answers in one read, 1..125
-  readable            [[first, last], ..]: ranges without holes in the maker's list; only there a
-                      read may run across registers that nobody asked for (default: none)
-  answer_ms           usual time from request to answer, for planning only
-  answer_timeout_ms   after this a device that did not begin to answer counts as silent
-  pause_ms            rest the device needs between its answer and the next request to it
-  line                {baud, parity N|E|O, stop_bits 1|2}: the maker's default
-  registers           {quantity of the wire: {address "0x0048", type (register.TYPES),
-                      factor10: the power of ten from the device's unit to Wh, W, var, V, A, Hz}}
-"""
+"""Profiles: what one family of metering devices offers, as a JSON file (firmware/PROFILES.md)."""
 
 import hashlib
 import json
@@ -22,158 +6,134 @@ import json
 from wattle_wire import quantity
 from wattle_wire.errors import WireError
 
-from wattle_meter import register, small_file
-from wattle_meter.errors import MeterError
-from wattle_meter.line import PARITIES, Line
-from wattle_meter.modbus import COUNT_MAX
+from wattle_meter import line, register, small_file
+from wattle_meter.fields import FieldError, Fields, hexadecimal
+from wattle_meter.line import Line
+from wattle_meter.modbus import COUNT_MAX, READ_HOLDING, READ_INPUT
+from wattle_meter.register import Register
 
 FORMAT = 1
 PROFILE_BYTES_MAX = 8192  # parsed in memory on a board; the largest known family needs 3 kB
 _FACTOR10_MAX = 6  # MWh to Wh
+_WRAPS_AT_MAX = 1 << 62
+_TEXT_CHARS_MAX = 64
+_WAIT_MS_MAX = 10000
+_LIST_MAX = 32
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 
-class ProfileError(MeterError):
-    """A profile that breaks its format; the message names file, key and what was expected."""
-
-
 class Profile:
-    """A checked profile; `registers` maps a quantity to (address, type name, exponent10).
+    """A checked profile; the keys are explained in firmware/PROFILES.md.
 
-    `exponent10` leads from the register to the integer of the wire; `readable` is a list of
-    (first, last) addresses, both included.
+    `registers` maps a quantity to its Register; `readable` is a list of (first, last) addresses,
+    both included. With `models` (SunSpec) all addresses count from the ID register of one of
+    them, which is looked for from each of `bases`; without, both are empty.
     """
 
+    name: str
+    function: int
+    low_first: bool
+    registers_per_read: int
     answer_ms: int
     answer_timeout_ms: int
-    function: int
-    line: Line
-    low_first: bool
-    name: str
     pause_ms: int
+    line: Line
     readable: list[tuple[int, int]]
-    registers: dict[str, tuple[int, str, int]]
-    registers_per_read: int
+    registers: dict[str, Register]
+    models: list[int] = []
+    bases: list[int] = []
 
 
 def load(path: str) -> tuple[Profile, bytes]:
     """(profile, SHA-256 of its file) of the profile file at `path`, checked.
 
-    Raises ProfileError, FileTooLargeError, OSError.
+    Raises FieldError, FileTooLargeError, OSError.
     """
     data = small_file.read(path, PROFILE_BYTES_MAX)
     return parse(data, path.split("/")[-1]), bytes(hashlib.sha256(data).digest())
 
 
 def parse(data: bytes, source: str) -> Profile:
-    """Checks the JSON text `data`; `source` names it in errors. Raises ProfileError."""
+    """Checks the JSON text `data`; `source` names it in errors. Raises FieldError."""
     try:
         top = json.loads(data)
     except (ValueError, UnicodeError):
-        top = None
-    return _Reader(source).profile(top)
+        raise FieldError("%s: not JSON" % source) from None
+    fields = Fields(top, source + ":")
+    result = _profile(fields)
+    for people in ("maker", "model", "sources"):
+        fields.get(people)
+    fields.done()
+    return result
 
 
-def _wire_exponent(name: str) -> int | None:
+def _profile(fields: Fields) -> Profile:
+    fields.integer("format", FORMAT, FORMAT)
+    result = Profile()
+    result.name = fields.text("name", _TEXT_CHARS_MAX)
+    if any(c not in _NAME_CHARACTERS for c in result.name):
+        raise fields.error("name", "characters a-z 0-9 -")
+    result.function = fields.integer("function", READ_HOLDING, READ_INPUT)
+    result.low_first = fields.choice("word_order", ("high_first", "low_first")) == "low_first"
+    result.registers_per_read = fields.integer("registers_per_read", 1, COUNT_MAX)
+    result.answer_ms = fields.integer("answer_ms", 0, _WAIT_MS_MAX)
+    result.answer_timeout_ms = fields.integer("answer_timeout_ms", 1, _WAIT_MS_MAX)
+    result.pause_ms = fields.integer("pause_ms", 0, _WAIT_MS_MAX)
+    if result.answer_timeout_ms < result.answer_ms:
+        raise fields.error("answer_timeout_ms", "at least answer_ms")
+    result.line = line.read(fields.child("line"))
+    result.readable = _readable(fields)
+    if fields.get("sunspec") is not None:
+        result.models, result.bases = _sunspec(fields.child("sunspec"))
+    rows = fields.child("registers")
+    result.registers = {name: _register(rows, name, result) for name in rows.names()}
+    if not result.registers:
+        raise fields.error("registers", "at least one quantity")
+    return result
+
+
+def _register(rows: Fields, name: str, profile: Profile) -> Register:
     try:
-        return quantity.form(name)[1]
+        wire_exponent = quantity.form(name)[1]
     except WireError:
-        return None
+        raise rows.error(name, "a quantity of the wire as key") from None
+    fields = rows.child(name)
+    type_name = fields.choice("type", register.TYPES)
+    bits_max = (1 << (16 * register.words_of(type_name))) - 1
+    result = Register(
+        fields.hexadecimal("address", 0xFFFF),
+        type_name,
+        fields.integer("factor10", -_FACTOR10_MAX, _FACTOR10_MAX) - wire_exponent,
+        None if fields.get("scale_at") is None else fields.hexadecimal("scale_at", 0xFFFF),
+        None if fields.get("absent") is None else fields.hexadecimal("absent", bits_max),
+        None if fields.get("wraps_at") is None else fields.integer("wraps_at", 1, _WRAPS_AT_MAX),
+    )
+    fields.done()
+    first, end = result.span()
+    if end > 0x10000:
+        raise fields.error("address", "all its words below 0x10000")
+    if end - first > profile.registers_per_read:
+        raise rows.error(name, "at most %d words in one read" % profile.registers_per_read)
+    if result.scale_at is not None and not any(
+        low <= first and end - 1 <= high for low, high in profile.readable
+    ):
+        raise fields.error("scale_at", "one readable range for value and scale")
+    return result
 
 
-class _Reader:
-    def __init__(self, source: str) -> None:
-        self._source = source
+def _readable(fields: Fields) -> list[tuple[int, int]]:
+    result = []
+    rows = [] if fields.get("readable") is None else fields.items("readable", 0, _LIST_MAX)
+    for row in rows:
+        ends = [hexadecimal(end) for end in row] if isinstance(row, list) else []
+        if len(ends) != 2 or ends[0] is None or ends[1] is None or not ends[0] <= ends[1] <= 0xFFFF:
+            raise fields.error("readable", 'pairs ["0x0000", "0xffff"], the first not above')
+        result.append((ends[0], ends[1]))
+    return result
 
-    def profile(self, top: object) -> Profile:
-        table = self._table(top, "file")
-        self._integer(table, "", "format", FORMAT, FORMAT)
-        result = Profile()
-        result.name = self._text(table, "", "name")
-        if not result.name or any(c not in _NAME_CHARACTERS for c in result.name):
-            raise self._error("name", result.name, "characters a-z 0-9 -")
-        result.function = self._integer(table, "", "function", 3, 4)
-        order = self._choice(table, "", "word_order", ("high_first", "low_first"))
-        result.low_first = order == "low_first"
-        result.registers_per_read = self._integer(table, "", "registers_per_read", 1, COUNT_MAX)
-        result.answer_ms = self._integer(table, "", "answer_ms", 0, 10000)
-        result.answer_timeout_ms = self._integer(table, "", "answer_timeout_ms", 1, 10000)
-        result.pause_ms = self._integer(table, "", "pause_ms", 0, 10000)
-        result.line = self._line(self._table(table.get("line"), "line"))
-        result.readable = self._readable(table.get("readable", []))
-        result.registers = {}
-        registers = self._table(table.get("registers"), "registers")
-        for name in sorted(registers):
-            where = "registers." + name + "."
-            row = self._table(registers[name], where[:-1])
-            result.registers[name] = self._register(name, where, row, result.registers_per_read)
-        if not registers:
-            raise self._error("registers", registers, "at least one")
-        return result
 
-    def _line(self, table: dict[str, object]) -> Line:
-        return Line(
-            self._integer(table, "line.", "baud", 300, 1000000),
-            self._choice(table, "line.", "parity", tuple(PARITIES)),
-            self._integer(table, "line.", "stop_bits", 1, 2),
-        )
-
-    def _register(
-        self, name: str, where: str, row: dict[str, object], words_max: int
-    ) -> tuple[int, str, int]:
-        wire_exponent = _wire_exponent(name)
-        if wire_exponent is None:
-            raise self._error("registers", name, "a quantity of the wire")
-        type_name = self._choice(row, where, "type", register.TYPES)
-        if register.words_of(type_name) > words_max:
-            raise self._error(where + "type", type_name, "at most %d words" % words_max)
-        factor10 = self._integer(row, where, "factor10", -_FACTOR10_MAX, _FACTOR10_MAX)
-        address = self._address(row.get("address"), where + "address")
-        return address, type_name, factor10 - wire_exponent
-
-    def _readable(self, ranges: object) -> list[tuple[int, int]]:
-        result = []
-        for pair in ranges if isinstance(ranges, list) else [ranges]:
-            if not isinstance(pair, list) or len(pair) != 2:
-                raise self._error("readable", pair, "[first, last]")
-            first, last = (self._address(end, "readable") for end in pair)
-            if first > last:
-                raise self._error("readable", pair, "first <= last")
-            result.append((first, last))
-        return result
-
-    def _address(self, text: object, where: str) -> int:
-        try:
-            if isinstance(text, str) and len(text) == 6 and text[:2] == "0x":
-                return int(text[2:], 16)
-        except ValueError:
-            pass
-        raise self._error(where, text, '"0x" and four hex digits')
-
-    def _integer(self, table: dict[str, object], where: str, key: str, low: int, high: int) -> int:
-        value = table.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self._error(where + key, value, "an integer %d..%d" % (low, high))
-        return value
-
-    def _choice(
-        self, table: dict[str, object], where: str, key: str, allowed: tuple[str, ...]
-    ) -> str:
-        value = table.get(key)
-        if value not in allowed:
-            raise self._error(where + key, value, "one of " + ", ".join(allowed))
-        return value
-
-    def _text(self, table: dict[str, object], where: str, key: str) -> str:
-        value = table.get(key)
-        if not isinstance(value, str):
-            raise self._error(where + key, value, "a text")
-        return value
-
-    def _table(self, value: object, where: str) -> dict[str, object]:
-        if not isinstance(value, dict):
-            raise self._error(where, value, "a JSON object")
-        return value
-
-    def _error(self, key: str, value: object, expected: str) -> ProfileError:
-        return ProfileError("%s: %s: %r, expected %s" % (self._source, key, value, expected))
+def _sunspec(fields: Fields) -> tuple[list[int], list[int]]:
+    models = fields.integers("models", 1, 0xFFFE, 1, _LIST_MAX)
+    bases = fields.integers("bases", 0, 0xFFFC, 1, _LIST_MAX)
+    fields.done()
+    return models, bases

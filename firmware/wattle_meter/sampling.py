@@ -78,8 +78,8 @@ class Sampling:
             self._report_missed(state, passed_ms)
         if slot_ms is None:
             return -(-wait_ms // self._board.speed)
-        left_ms = (slot_ms + self._grid.interval_ms - now_ms) // self._board.speed
-        readings = await self._metering.read_round(slot_ms, left_ms)
+        late_ms = (now_ms - slot_ms) // self._board.speed
+        readings = await self._metering.read_round(slot_ms, late_ms)
         self.counts["rounds"] += 1
         for reading in readings:
             if reading.status != "G":

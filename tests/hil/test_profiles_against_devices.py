@@ -79,9 +79,7 @@ def read_as_firmware(name: str, quantities: list[str]) -> dict[str, int]:
         request = modbus.read_request(7, loaded.function, read.address, read.count)
         answer = seal(b"\x07" + emulated(name).answer(request[1:-2], AT_MS))
         words = modbus.parse_read_response(answer, 7, loaded.function, read.count)
-        for quantity, offset, type_name, exponent10 in read.fields:
-            taken = words[offset : offset + register.words_of(type_name)]
-            values[quantity] = register.value(taken, type_name, loaded.low_first, exponent10)
+        values.update(read.values(words, loaded.low_first))
     return values
 
 

@@ -23,8 +23,8 @@ class Bench:
         self.port = ScriptedPort(self.clock, answer or self.slave.answer)
         self.bus = Bus(self.port, Line(), self.clock)
 
-    def read(self, unit=1, address=0, count=2, pause_ms=0):
-        return run(self.bus.read(unit, 4, address, count, TIMEOUT_MS, pause_ms))
+    def read(self, unit=1, address=0, count=2, pause_ms=0, until=1 << 62):
+        return run(self.bus.read(unit, 4, address, count, TIMEOUT_MS, pause_ms, until))
 
     def failure(self, kind, **arguments):
         """Milliseconds that a read took to fail with `kind`."""
@@ -185,9 +185,65 @@ def test_babbling_line_is_given_up():
     bench = Bench()
     for at_ms in range(10000, 11000):
         bench.port.inject(at_ms, b"\x55")
-    took_ms = bench.failure(modbus.FrameError)
-    assert bus_module.BABBLE_MS <= took_ms <= bus_module.BABBLE_MS + 4
+    took_ms = bench.failure(modbus.LineBusyError)
+    assert bus_module.BABBLE_MS - 4 <= took_ms <= bus_module.BABBLE_MS
     assert bench.port.sent == []
+    assert bench.bus.counts["busy"] == 1
+
+
+def test_a_read_ends_in_time_whatever_the_line_does():
+    silent = Bench(lambda request, now_ms: [])
+    late = Bench(pieces((30, ANSWER[:3]), (48, ANSWER[3:])))
+    endless = Bench(lambda request, now_ms: [(at, b"\x55") for at in range(400)])
+    babbling = Bench()
+    for at_ms in range(10000, 11000):
+        babbling.port.inject(at_ms, b"\x55")
+    for bench, kind in (
+        (silent, modbus.ResponseTimeoutError),
+        (late, modbus.FrameError),
+        (endless, modbus.FrameError),
+        (babbling, modbus.LineBusyError),
+    ):
+        assert bench.failure(kind, until=10047) <= 47
+    assert late.bus.expects_late_answer(1)
+
+
+def test_a_read_without_time_left_sends_nothing():
+    bench = Bench()
+    bench.read()
+    bench.failure(modbus.LineBusyError, until=bench.clock.now_ms + 21)  # 4 of silence, 9 and 10
+    assert len(bench.port.sent) == 1
+    assert bench.read(until=bench.clock.now_ms + 32) == WORDS
+
+
+def test_another_master_is_told_from_our_own_echo():
+    foreign = modbus.read_request(1, 4, 12, 2)
+    answer = with_crc(bytes((1, 4, 4, 0, 7, 0, 8)))
+    bench = Bench(pieces((2, foreign), (30, answer)))
+    bench.failure(modbus.ForeignMasterError)  # its values are not those that were asked for
+    assert bench.bus.counts["foreign"] == 1
+    assert bench.bus.expects_late_answer(1)
+
+
+def test_another_master_that_asks_other_units_does_not_disturb():
+    foreign = modbus.read_request(9, 3, 0, 4)
+    assert Bench(pieces((2, foreign), (30, ANSWER))).read() == WORDS
+    bench = Bench()
+    bench.port.inject(9999, foreign)
+    assert bench.read() == WORDS
+    assert bench.bus.counts["foreign"] == 1
+    assert bench.bus.expects_late_answer(9)
+
+
+def test_a_unit_that_another_master_has_asked_is_left_alone():
+    bench = Bench()
+    bench.port.inject(9999, modbus.read_request(1, 4, 12, 2))
+    bench.port.inject(10060, with_crc(bytes((1, 4, 4, 0, 7, 0, 8))))
+    bench.failure(modbus.LineBusyError)
+    assert bench.port.sent == []
+    assert bench.bus.expects_late_answer(1)
+    assert bench.read() == WORDS
+    assert bench.port.sent[0][0] >= 10000 + bus_module.LATE_ANSWER_MS
 
 
 def test_noise_without_end_is_bounded():

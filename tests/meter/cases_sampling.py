@@ -32,12 +32,12 @@ class FakeMetering:
         self.clock = clock
         self.round_ms = 100
         self.status = "G"
-        self.budgets = []
+        self.late_ms = []
         self.numbers = NUMBERS
         self.values = 1
 
-    async def read_round(self, slot_ms, budget_ms):
-        self.budgets.append(budget_ms)
+    async def read_round(self, slot_ms, late_ms):
+        self.late_ms.append(late_ms)
         self.clock.now_ms += self.round_ms
         names = quantity.names()[: self.values]
         return [
@@ -78,7 +78,7 @@ def test_a_round_at_each_slot():
     assert bench.sampling.is_empty()
     bench.until(1100)
     assert bench.take() == ("I", [(1, 1000, "G"), (2, 1000, "G")])
-    assert bench.metering.budgets == [1000, 1000]
+    assert bench.metering.late_ms == [0, 0]
 
 
 def test_slots_that_wait_for_a_signature_share_a_sample():
@@ -130,7 +130,7 @@ def test_failed_readings_are_kept_and_counted():
 
 
 def failing(bench):
-    async def read_round(slot_ms, budget_ms):
+    async def read_round(slot_ms, late_ms):
         return [Reading(number, slot_ms, "T", {"ei": "T"}) for number in NUMBERS]
 
     return read_round
@@ -195,7 +195,7 @@ def test_on_a_bench_the_interval_is_in_bench_time():
     bench.until(2500)
     times = [row[1] for row in bench.take()[1] if row[0] == 1]
     assert times == [0, 60000, 120000]
-    assert bench.metering.budgets == [1000, 1000, 1000]
+    assert bench.metering.late_ms == [0, 0, 0]
 
 
 def test_reading_pauses_when_nobody_signs():

@@ -25,6 +25,7 @@ from wattle_testkit.meter_fakes import FakeClock, FakeSlave, FakeStore, run
 from wattle_wire.downlink import Ack
 
 INTERVAL_MS = 1000
+LINE = Line(115200)  # four devices with all their quantities fit into a second
 START_MS = 1700000000000
 OUTBOX_BYTES = 65536  # the smallest: so an hour of 1 MB goes around it many times
 # Half of each ten minutes nobody acks: the outbox fills flash, and overwrites what it must.
@@ -70,10 +71,11 @@ def meter(board, folder, profile_path, count):
     for number in numbers:
         for read in reads:
             slave.set_words(number, read.address, [0x4366, 0x3334] * ((read.count + 1) // 2))
-    bus = Bus(DevicePort(board.clock, slave), Line(), board.clock)
-    metering = Metering(
-        bus, [Device(number, number, found, reads) for number in numbers], board.clock
-    )
+    bus = Bus(DevicePort(board.clock, slave), LINE, board.clock)
+    slots, _ = read_plan.plan_round([(found, reads)] * count, LINE, INTERVAL_MS)
+    devices = [Device(number, number, found, reads) for number in numbers]
+    late_ms = read_plan.lateness_ms(INTERVAL_MS)
+    metering = Metering(bus, devices, slots, late_ms, board.clock)
     wall = WallClock(board.uptime_ms())
     wall.inform(board.uptime_ms(), START_MS)
     sampling = Sampling(board, Grid(INTERVAL_MS), metering, numbers, wall)

@@ -11,7 +11,15 @@ PROFILES = sorted((Path(__file__).parents[2] / "firmware/profiles").glob("*.json
 
 
 def test_there_are_profiles() -> None:
-    assert {path.stem for path in PROFILES} >= {"sdm120", "sdm630"}
+    assert {path.stem for path in PROFILES} == {
+        "em340",
+        "iem3155",
+        "pzem-004t",
+        "sdm120",
+        "sdm630",
+        "sunspec-201",
+        "sunspec-203",
+    }
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
@@ -21,7 +29,7 @@ def test_profile_is_named_like_its_file_and_readable_every_second(path: Path) ->
     assert device.name == path.stem
     reads = read_plan.plan_reads(device, sorted(device.registers))
     assert all(read.count <= device.registers_per_read for read in reads)
-    read_plan.check_interval([(device, reads)], device.line, 1000)
+    read_plan.plan_round([(device, reads)], device.line, 1000)
 
 
 def test_sdm120_reads_energy_in_one_request() -> None:
