@@ -28,6 +28,7 @@ class HistoryClient:
         self._links = links
         self._shelf = shelf
         self._out: tuple[bytes, int, int, int] | None = None  # kid, id, first, deadline
+        self._handed_index = 0
 
     @property
     def next_tick_ms(self) -> int | None:
@@ -47,7 +48,9 @@ class HistoryClient:
         return ahead > 0 and ahead >= min(self._links.epoch.faulty_max + 1, len(claims))
 
     def plan(self, steady_ms: int) -> list[Parcel]:
-        """The request to make now, if any."""
+        """The request to make now, if any; none while commits that were given are executed."""
+        if self._shelf.head.index < self._handed_index:
+            return []
         if self._out is not None:
             kid, _id, _first, deadline_ms = self._out
             if steady_ms < deadline_ms:
@@ -69,10 +72,12 @@ class HistoryClient:
     def new_epoch(self) -> None:
         """An answer that is still out is of the epoch that ended."""
         self._out = None
+        self._handed_index = 0
 
     def refuse(self, kid: bytes, steady_ms: int) -> None:
         """A peer gave a false history or none: others are asked for a while."""
         self.gone(kid)
+        self._handed_index = 0
         peer = self._links.get(kid)
         if peer is not None:
             peer.distrusted_ms = steady_ms + HISTORY_DISTRUST_MS
@@ -92,7 +97,9 @@ class HistoryClient:
         commits = message.commits[skipped:]
         if not commits:
             return ()
-        return prove(commits, message.tail, message.votes, head.vote, intake, peer.kid)
+        proved = prove(commits, message.tail, message.votes, head.vote, intake, peer.kid)
+        self._handed_index = proved[-1].index
+        return proved
 
     def _is_ahead(self, peer: Peer, steady_ms: int) -> bool:
         head_index = self._shelf.head.index

@@ -1,7 +1,7 @@
 """When a gateway may sign again (rules 31 and 32).
 
-A member that starts, or enters an epoch, cannot be sure that it has signed nothing there: its
-disk may be a copy that is older than its last block. So it asks the others which of its blocks
+A member that starts cannot be sure what it has signed: its disk may be a copy that is older than
+its last block. So it asks the others which of its blocks
 is the newest they know, and stays silent until q - 1 of them have said so who are in the same
 epoch. Any quorum that could have built on a forgotten block shares f + 1 members with these and
 the member itself. Who is in an earlier epoch cannot know, who is in a later one says that this
@@ -60,6 +60,11 @@ class Recovery:
         if self._newest is None or self._enough_ms is None or self._above is not None:
             return None
         return self._newest, self._newest_from
+
+    def not_needed(self) -> None:
+        """The member may sign in the epoch that has just ended: when it was told so, q - 1 others
+        were in that one, too few for any second round of this one. It goes on at once."""
+        self._above = 0
 
     def to_ask(self, links: Links, steady_ms: int) -> list[Peer]:
         """Voting members to ask now; notes that they were."""

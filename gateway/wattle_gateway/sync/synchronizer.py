@@ -178,7 +178,7 @@ class Synchronizer:
         self._gossip.new_epoch()
         for peer in self._links:
             peer.asked_last_ms = None
-        self._recovery = self._begin_recovery()
+        self._recovery = self._begin_recovery(signed_before=self.resume_above is not None)
         parcels = [self._holdings.tell(peer, steady_ms) for peer in self._links]
         return [*parcels, *self._streams.new_epoch(steady_ms), *self._work(steady_ms)]
 
@@ -358,11 +358,14 @@ class Synchronizer:
             parcels += self._streams.wanted(steady_ms)
         return parcels
 
-    def _begin_recovery(self) -> Recovery | None:
+    def _begin_recovery(self, *, signed_before: bool = False) -> Recovery | None:
         author = self._links.author
         if author is None:
             return None
-        return Recovery(self._links.epoch, author, self._seed, self._silence)
+        recovery = Recovery(self._links.epoch, author, self._seed, self._silence)
+        if signed_before:
+            recovery.not_needed()
+        return recovery
 
     def _recover(self, recovery: Recovery, steady_ms: int, *, far_behind: bool) -> list[Parcel]:
         ask = m.AskLast(recovery.nonce, self._links.epoch.number).encode()
