@@ -307,7 +307,7 @@ class TestReady:
     @pytest.mark.parametrize(
         "altered",
         [
-            replace(FOUR[1].member, checkpoint_key=bytes(32)),
+            replace(FOUR[1].member, checkpoint_key=NEWCOMER.member.checkpoint_key),
             replace(FOUR[1].member, role=genesis.LARGE_USER),
             replace(OBSERVER.member, role=genesis.LARGE_USER),
         ],

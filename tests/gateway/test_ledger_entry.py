@@ -1,7 +1,7 @@
-"""Entries, evidence and leaves as bytes."""
+"""Entries and leaves as bytes."""
 
 import pytest
-from wattle_gateway.ledger import entry, evidence, leaf, signed_sample
+from wattle_gateway.ledger import entry, leaf, signed_sample
 from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.errors import FormatError, LimitError
 from wattle_gateway.ledger.leaf import CommitLeaf, EntryLeaf
@@ -42,45 +42,6 @@ def test_an_entry_may_be_as_long_as_its_limit_and_no_longer() -> None:
 def test_other_bytes_are_no_entry(raw: bytes) -> None:
     with pytest.raises(FormatError, match="entry"):
         entry.decode(raw)
-
-
-def test_evidence_is_the_same_from_either_side() -> None:
-    body = evidence.two_samples(ONE, OTHER).encode()
-    assert body == evidence.two_samples(OTHER, ONE).encode()
-    found = evidence.decode(body, EPOCH.ledger_id)
-    assert {found.low, found.high} == {ONE, OTHER}
-    assert found.low.digest < found.high.digest
-
-
-def test_the_same_sample_twice_is_no_evidence() -> None:
-    with pytest.raises(FormatError, match="different"):
-        evidence.two_samples(ONE, ONE)
-
-
-@pytest.mark.parametrize("other", [BOARD.sample(8), Board("another", EPOCH).sample(7)])
-def test_samples_of_two_seqs_or_meters_are_no_evidence(
-    other: signed_sample.SignedSample,
-) -> None:
-    with pytest.raises(FormatError, match="one meter and seq"):
-        evidence.two_samples(ONE, other)
-
-
-def evidence_rows() -> list[object]:
-    low, high = sorted([ONE, OTHER], key=lambda signed: signed.digest)
-    return [
-        [2, low.raw, high.raw],
-        [1, high.raw, low.raw],
-        [1, low.raw, low.raw],
-        [1, low.raw],
-        [1, low.raw, "text"],
-        [1, low.raw, b""],
-    ]
-
-
-@pytest.mark.parametrize("row", evidence_rows())
-def test_evidence_of_another_form_is_refused(row: object) -> None:
-    with pytest.raises(FormatError):
-        evidence.decode(cbor.encode(row), EPOCH.ledger_id)
 
 
 def test_a_sample_of_another_ledger_has_another_digest() -> None:

@@ -7,18 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wattle_gateway.ledger import (
     block,
+    checkpoint,
     entry,
     evidence,
     genesis,
     leaf,
     merkle,
+    peer_card,
+    ready,
     signed_sample,
     transaction,
 )
 from wattle_gateway.ledger.block import BlockRef, CommitVote
+from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.leaf import CommitLeaf
-from wattle_testkit.alliance import CREATED_MS, GRID, Board, enrol_entry, genesis_of, reading
+from wattle_gateway.ledger.transaction import Change
+from wattle_testkit.alliance import (
+    CREATED_MS,
+    GRID,
+    Board,
+    enrol_entry,
+    following,
+    genesis_of,
+    note_of,
+    reading,
+    ready_of,
+    two_blocks_of,
+)
 from wattle_testkit.alliance import epoch_of as epoch
 from wattle_wire import cbor
 
@@ -41,6 +57,21 @@ _EVIDENCE = evidence.two_samples(
 ).encode()
 _COMMIT = CommitLeaf(0, 1, CREATED_MS, BlockRef(1, 0, bytes(32)), bytes(32), bytes(32))
 _ENROL = enrol_entry(BOARD)
+_READY = ready_of(EPOCH, GRID, first_head(EPOCH))
+_CARD = peer_card.build(
+    LEDGER_ID,
+    GRID.kid,
+    GRID.sign,
+    version=1,
+    certificate=b"DER",
+    host="host",
+    port=1,
+    broker_host="host",
+    broker_port=2,
+)
+_NOTE = note_of(EPOCH, 1, bytes(32), GRID)
+_BLOCKS = evidence.two_blocks(*two_blocks_of(EPOCH, GRID))
+_NOTES = evidence.two_checkpoints(_NOTE, note_of(EPOCH, 1, b"r" * 32, GRID), b"r" * 32, ())
 
 
 def _body(data: bytes) -> object:
@@ -68,6 +99,16 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
         lambda data: transaction.parse_enrol(_body(data)),
         cbor.encode(transaction.enrol_body(BOARD.enrol())),
     ),
+    "change": (
+        lambda data: transaction.parse_change(_body(data)),
+        cbor.encode(transaction.change_body(Change(0, following(GRID), (b"ready",)))),
+    ),
+    "approve": (lambda data: transaction.parse_approve(_body(data)), cbor.encode([bytes(32)])),
+    "ready": (lambda data: ready.parse(data, LEDGER_ID), _READY),
+    "peer card": (lambda data: peer_card.parse(data, LEDGER_ID), _CARD),
+    "note": (checkpoint.parse_note, _NOTE.encode()),
+    "evidence of blocks": (lambda data: evidence.decode(data, LEDGER_ID), _BLOCKS.encode()),
+    "evidence of checkpoints": (lambda data: evidence.decode(data, LEDGER_ID), _NOTES.encode()),
     "revoke": (
         lambda data: transaction.parse_revoke(_body(data)),
         cbor.encode([BOARD.kid, 5]),

@@ -171,6 +171,40 @@ def test_a_key_off_the_curve_is_refused(key: str) -> None:
         decoded(members=[member_row(**{key: b"\x04" + bytes(64)})])
 
 
+# All encodings of the points of small order: five y, the two that also have a form above the
+# field's prime, each with either sign of x.
+_P = 2**255 - 19
+_Y = [0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826]
+SMALL_ORDER = [0, 1, _P - 1, _P, _P + 1, *_Y, _P - _Y[0]]
+
+
+def doubled(x: int, y: int) -> tuple[int, int]:
+    """Twice a point of edwards25519 (RFC 8032 section 5.1.4, affine)."""
+    over = (-121665 * pow(121666, -1, _P) * x * x * y * y) % _P
+    return (
+        2 * x * y * pow(1 + over, -1, _P) % _P,
+        (y * y + x * x) * pow(1 - over, -1, _P) % _P,
+    )
+
+
+@pytest.mark.parametrize("y", SMALL_ORDER)
+@pytest.mark.parametrize("sign", [0, 1])
+def test_a_checkpoint_key_of_small_order_is_refused(y: int, sign: int) -> None:
+    value = y % _P
+    d = -121665 * pow(121666, -1, _P) % _P
+    square = (value * value - 1) * pow(d * value * value + 1, -1, _P) % _P
+    x = pow(square, (_P + 3) // 8, _P)
+    if (x * x - square) % _P:
+        x = x * pow(2, (_P - 1) // 4, _P) % _P
+    point = x, value
+    for _ in range(3):
+        point = doubled(*point)
+    assert point == (0, 1)  # so 8 times it is nothing
+    key = (y | sign << 255).to_bytes(32, "little")
+    with pytest.raises(LedgerError, match="small order"):
+        decoded(members=[member_row(checkpoint_key=key)])
+
+
 def test_members_out_of_order_are_refused() -> None:
     rows = raw_of(genesis_of(*TRIO).raw)[5]
     with pytest.raises(FormatError, match="sorted"):

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from wattle_gateway.ledger import crypto, entry, transaction
 from wattle_gateway.ledger.errors import FormatError, SignatureError
-from wattle_gateway.ledger.transaction import Enrol, Point, Revoke
-from wattle_testkit.alliance import GRID, Board, Party, epoch_of, transaction_entry
+from wattle_gateway.ledger.transaction import Approve, Change, Enrol, Point, Revoke
+from wattle_testkit.alliance import GRID, Board, Party, epoch_of, following, transaction_entry
 from wattle_wire import cbor, cose
 
 EPOCH = epoch_of()
@@ -118,3 +118,29 @@ def test_a_point_of_another_form_is_refused(point: Point, reason: str) -> None:
 def test_a_revoke_of_another_form_is_refused(body: object) -> None:
     with pytest.raises(FormatError, match="revoke"):
         transaction.parse_revoke(body)
+
+
+def test_change_round_trip() -> None:
+    change = Change(3, following(GRID, Party("second")), (b"ready", b""))
+    assert transaction.parse_change(transaction.change_body(change)) == change
+
+
+def test_a_change_that_could_not_be_read_is_never_made() -> None:
+    with pytest.raises(FormatError, match="no voting member"):
+        transaction.change_body(Change(0, replace(following(GRID), members=()), ()))
+    with pytest.raises(FormatError, match="ready"):
+        transaction.change_body(Change(0, following(GRID), (bytes(2561),)))
+    with pytest.raises(FormatError, match="ready"):
+        transaction.change_body(Change(0, following(GRID), (b"",) * 33))
+
+
+def test_rules_of_a_change_may_be_any_number() -> None:
+    later = Change(0, replace(following(GRID), rules=7), ())
+    assert transaction.parse_change(transaction.change_body(later)).following.rules == 7
+
+
+def test_approve_round_trip() -> None:
+    approve = Approve(bytes(range(32)))
+    assert transaction.parse_approve(transaction.approve_body(approve)) == approve
+    with pytest.raises(FormatError, match="digest"):
+        transaction.approve_body(Approve(b"short"))

@@ -27,6 +27,15 @@ KEYS_CACHED_MAX = 4096
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # n, SEC 2 2.4.2
 _HALF_ORDER = _ORDER // 2
+_FIELD = 2**255 - 19  # p of edwards25519, RFC 8032 section 5.1
+# y of the points whose order divides 8: under such a key anybody signs anything.
+_SMALL_ORDER_Y = (
+    0,
+    1,
+    _FIELD - 1,
+    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+)
 
 
 @lru_cache(maxsize=KEYS_CACHED_MAX)
@@ -63,6 +72,16 @@ def verify(public_65: bytes, digest_32: bytes, signature_64: bytes) -> None:
         )
     except InvalidSignature as error:
         raise SignatureError("signature does not verify under this key") from error
+
+
+def check_ed25519(public_32: bytes) -> None:
+    """Refuse an Ed25519 key of small order; verifiers do not agree about its signatures.
+
+    Raises SignatureError. A key that is no point passes: nothing ever verifies under it.
+    """
+    y = int.from_bytes(public_32, "little") & ((1 << 255) - 1)  # without the sign of x
+    if y % _FIELD in _SMALL_ORDER_Y:
+        raise SignatureError("Ed25519 key is a point of small order")
 
 
 def verify_ed25519(public_32: bytes, message: bytes, signature_64: bytes) -> None:

@@ -212,7 +212,7 @@ def parse_constants(value: object) -> Constants:
 def parse_members(value: object) -> tuple[Member, ...]:
     """The members in decoded CBOR: 1 to 32 by rising kid, one of them voting.
 
-    Raises WireError, FormatError or, for a key that is no point of P-256, SignatureError.
+    Raises WireError, FormatError or, for a key that is no point or a weak one, SignatureError.
     """
     members = tuple(parse_member(item) for item in structure.items(value, MEMBERS_MAX, "members"))
     if not any(member.votes for member in members):
@@ -242,4 +242,5 @@ def parse_member(value: object) -> Member:
     )
     crypto.load_public(member.block_key)
     crypto.load_public(member.link_key)
+    crypto.check_ed25519(member.checkpoint_key)
     return member
