@@ -45,12 +45,18 @@ def create_operation(path: Path, ledger_id: bytes) -> None:
         connection.execute("INSERT INTO ledger VALUES (1, ?)", (ledger_id,))
 
 
-def open_writer(path: Path, kind: Schema, ledger_id: bytes) -> sqlite3.Connection:
+def open_writer(
+    path: Path,
+    kind: Schema,
+    ledger_id: bytes,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> sqlite3.Connection:
     """The connection of the one process that writes, durable at every COMMIT.
 
+    `factory` makes it: the simulator's fails on purpose.
     Raises StoreError if the file is missing, no such database, or of another ledger.
     """
-    connection = _open(path, "rw", kind, ledger_id)
+    connection = _open(path, "rw", kind, ledger_id, factory)
     with store_errors_named(path):
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
@@ -123,7 +129,13 @@ def _filling(path: Path) -> Iterator[sqlite3.Connection]:
             connection.close()
 
 
-def _open(path: Path, mode: str, kind: Schema, ledger_id: bytes) -> sqlite3.Connection:
+def _open(
+    path: Path,
+    mode: str,
+    kind: Schema,
+    ledger_id: bytes,
+    factory: type[sqlite3.Connection] = sqlite3.Connection,
+) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{path}: no such database")
     with store_errors_named(path):
@@ -133,6 +145,7 @@ def _open(path: Path, mode: str, kind: Schema, ledger_id: bytes) -> sqlite3.Conn
             isolation_level=None,
             timeout=BUSY_DEADLINE_S,
             check_same_thread=False,
+            factory=factory,
         )
         try:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
