@@ -313,7 +313,7 @@ class Engine:
             raise
         for verified in self._acceptance.accepted:
             self._saw_own(verified.block)
-        self._clock.follow(self._dag, self._acceptance.equivocators.ignored, now.steady_ms)
+        self._clock.follow(self._dag, now.steady_ms)
 
     def _settle(self, commits: Iterable[Commit]) -> None:
         """Blocks are taken, the floor rises; own payload below it is returned (rule 24)."""

@@ -65,25 +65,42 @@ class Proposer:
 
     def parents(self, dag: Dag, round_number: int, ignored: int) -> list[BlockRef]:
         """Own newest block; of every other author its newest below the round, if it is of the
-        round just below or no own block names it yet; nothing of ignored authors.
+        round just below or no own block names it yet; of ignored authors only as many as q
+        parents of the round below need.
 
         An own block below the floor is as good as none: others could not ask for it.
         """
         own = dag.newest(self._author)
-        parents = [self._round_zero(self._author) if own is None else own.block.ref]
+        first = self._round_zero(self._author) if own is None else own.block.ref
+        others: list[BlockRef] = []
         for author in range(self._epoch.size):
             if author == self._author or ignored >> author & 1:
                 continue
             if round_number == 1:
-                parents.append(self._round_zero(author))
+                others.append(self._round_zero(author))
                 continue
             newest = dag.newest(author, round_number)
             if newest is None:
                 continue
             number = newest.block.round
             if number == round_number - 1 or number > self._named[author]:
-                parents.append(newest.block.ref)
-        return parents
+                others.append(newest.block.ref)
+        below = sum(ref.round == round_number - 1 for ref in (first, *others))
+        spare = self._of_ignored(dag, round_number - 1, ignored)
+        others += spare[: max(0, self._epoch.quorum - below)]
+        return [first, *sorted(others, key=lambda ref: ref.author)]
+
+    def _of_ignored(self, dag: Dag, round_number: int, ignored: int) -> list[BlockRef]:
+        """One block of each ignored author at a round, by rising author."""
+        found = []
+        for author in range(self._epoch.size):
+            if author == self._author or not ignored >> author & 1:
+                continue
+            if round_number == 0:
+                found.append(self._round_zero(author))
+            else:
+                found += [vertex.block.ref for vertex in dag.slot(round_number, author)[:1]]
+        return found
 
     def _round_zero(self, author: int) -> BlockRef:
         return block_format.round_zero(self._epoch, author)

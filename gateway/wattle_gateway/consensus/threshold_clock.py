@@ -10,24 +10,16 @@ class ThresholdClock:
 
     def __init__(self, epoch: Epoch) -> None:
         self._quorum = epoch.quorum
-        self._ignored = 0
         self.round = 0
         self.opened_ms = 0
 
-    def follow(self, dag: Dag, ignored: int, now_ms: int) -> None:
-        """The graph may have grown. Blocks of `ignored` authors (a mask) are not counted: an own
-        block would not name them, and needs q parents all the same."""
-        lowest = self.round
-        if ignored != self._ignored:
-            self._ignored = ignored
-            lowest = 0
+    def follow(self, dag: Dag, now_ms: int) -> None:
+        """The graph may have grown. Equivocators count: a member that went ahead has left rounds
+        empty, so that without them a round may never have q."""
         number = dag.top
-        while number > lowest:
-            if (dag.authors_at(number) & ~ignored).bit_count() >= self._quorum:
-                break
+        while number > self.round:
+            if dag.authors_at(number).bit_count() >= self._quorum:
+                self.round = number
+                self.opened_ms = now_ms
+                return
             number -= 1
-            if number <= dag.floor:
-                number = lowest
-        if number != self.round:
-            self.round = number
-            self.opened_ms = now_ms
