@@ -12,7 +12,7 @@ from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit
 
 from wattle_testkit.dag_builder import committee_of, word_of
-from wattle_testkit.paper_member import PaperMember, PaperStore, first_store
+from wattle_testkit.paper_member import PaperMember, first_store
 
 DELAY_MS = 20
 
@@ -62,12 +62,16 @@ class PaperCluster:
     def wipe(self, at: int) -> None:
         """A member is gone, and its store too."""
         self.crash(at)
-        self.stores[at] = PaperStore(first_store(self.committee.epoch).head)
+        self.stores[at] = first_store(self.committee.epoch)
 
     def part(self, one: Iterable[int], other: Iterable[int]) -> None:
         """Nothing passes between two groups any more."""
         pairs = list(itertools.product(one, other))
         self._cut |= {*pairs, *((to, at) for at, to in pairs)}
+
+    def mute(self, at: int) -> None:
+        """Nothing that a member sends arrives any more; it still hears."""
+        self._cut |= {(at, to) for to in range(len(self.stores)) if to != at}
 
     def heal(self) -> None:
         """Everything passes again, and everybody sends its newest block."""

@@ -1,0 +1,126 @@
+"""Blocks that wait for parents, and what their authors may make us keep."""
+
+import pytest
+from wattle_gateway.consensus import parking as parking_module
+from wattle_gateway.consensus.parking import Parking
+from wattle_gateway.ledger.block import BlockRef
+from wattle_testkit.dag_builder import draw
+
+DRAWING = draw(
+    """
+    members: 4
+    1: *
+    2: * B'
+    3: A B C D(A2 B2' C2)
+    4: A
+    """
+)
+
+
+def parked(*names: str) -> Parking:
+    """Blocks that wait for all of their parents."""
+    parking = Parking(4)
+    for name in names:
+        made = DRAWING.verified[name]
+        parking.park(made, made.block.parents)
+    return parking
+
+
+def names(refs: list[BlockRef]) -> list[str]:
+    return [DRAWING.name(ref) for ref in sorted(refs)]
+
+
+def arrive(parking: Parking, *arrived: str) -> list[str]:
+    ready = [made for name in arrived for made in parking.arrived(DRAWING.ref(name))]
+    return DRAWING.names(made.block for made in ready)
+
+
+def test_a_block_is_ready_when_its_last_parent_arrives() -> None:
+    parking = parked("A2")
+    assert arrive(parking, "A1", "B1", "C1") == []
+    assert arrive(parking, "D1") == ["A2"]
+    assert len(parking) == 0
+    assert parking.missing() == {}
+
+
+def test_missing_are_the_references_that_are_not_parked_themselves() -> None:
+    parking = parked("A2", "A3")
+    found = parking.missing()
+    assert names(list(found)) == ["A1", "B1", "C1", "D1", "B2", "C2", "D2"]
+    assert found[DRAWING.ref("B2")] == {0}
+
+
+def test_holders_are_those_whose_blocks_name_it() -> None:
+    parking = parked("A3", "B3", "D3")
+    assert parking.missing()[DRAWING.ref("A2")] == {0, 1, 3}
+    assert parking.missing()[DRAWING.ref("B2'")] == {3}
+
+
+def test_find_asks_for_the_whole_name() -> None:
+    parking = parked("A2")
+    digest = DRAWING.ref("A2").digest
+    assert parking.find(BlockRef(2, 0, digest)) is DRAWING.verified["A2"]
+    assert parking.find(BlockRef(3, 0, digest)) is None
+    assert parking.find(BlockRef(2, 1, digest)) is None
+    assert parking.find(BlockRef(2, 99, digest)) is None
+
+
+def test_slot_and_newest_see_twins_and_rounds() -> None:
+    parking = parked("B2", "B2'", "B3")
+    assert set(DRAWING.names(parking.slot(2, 1))) == {"B2", "B2'"}
+    assert parking.slot(2, 0) == []
+    assert parking.newest(1) == DRAWING.block("B3")
+    assert parking.newest(0) is None
+
+
+def test_a_floor_settles_what_is_below_it() -> None:
+    parking = parked("A2", "A3", "A4")
+    ready = parking.raise_floor(2)
+    assert DRAWING.names(made.block for made in ready) == ["A3"]
+    assert names(list(parking.missing())) == ["A3", "B3", "C3", "D3"]
+
+
+def test_a_dropped_block_is_missed_again_by_whoever_names_it() -> None:
+    parking = parked("A2", "A3")
+    parking.drop(DRAWING.ref("A2"))
+    assert DRAWING.ref("A2") in parking.missing()
+    assert DRAWING.ref("A1") not in parking.missing()
+    parking.drop(DRAWING.ref("A2"))
+    assert len(parking) == 1
+
+
+def test_an_author_has_room_for_so_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parking_module, "PARKED_BLOCKS_MAX", 2)
+    parking = parked("A4", "A2", "A3", "B3")
+    # The highest round of A's is the least urgent one; B has room of its own.
+    assert parking.find(DRAWING.ref("A4")) is None
+    assert len(parking) == 3
+
+
+def test_what_others_name_stays_before_what_nobody_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parking_module, "PARKED_BLOCKS_MAX", 1)
+    parking = parked("C3", "B2", "B2'")
+    assert parking.find(DRAWING.ref("B2")) is not None
+    assert parking.find(DRAWING.ref("B2'")) is None
+
+
+def test_a_block_named_only_by_its_own_author_is_nobody_elses_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parking_module, "PARKED_BLOCKS_MAX", 2)
+    parking = parked("B2'", "C3", "B3", "B2")
+    # B3 names B2, but so does C3; B2' is named by nobody, B3 stands higher.
+    assert parking.find(DRAWING.ref("B2")) is not None
+    assert parking.find(DRAWING.ref("B3")) is None
+    assert parking.find(DRAWING.ref("B2'")) is not None
+
+
+def test_an_author_has_room_for_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = len(DRAWING.block("A2").raw)
+    monkeypatch.setattr(parking_module, "PARKED_BYTES_MAX", one * 2)
+    parking = parked("A2", "A3", "A4")
+    assert [parking.find(DRAWING.ref(name)) is not None for name in ("A2", "A3", "A4")] == [
+        True,
+        len(DRAWING.block("A3").raw) <= one,
+        False,
+    ]
