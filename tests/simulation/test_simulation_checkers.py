@@ -68,7 +68,9 @@ def test_a_second_block_of_a_round_is_found_unless_excused() -> None:
 
 def test_what_was_promised_must_be_in_the_log() -> None:
     promises = Promises()
-    promises.made("a", METER, 2)
+    for seq in (1, 2, 4):
+        promises.stored("a", METER, seq)
+    promises.made("a", METER, 3)
     promises.made("a", METER, 1)
     promises.check(METER, {(METER, 1), (METER, 2)}, [])
     promises.check(METER, {(METER, 1)}, [(2, 3)])

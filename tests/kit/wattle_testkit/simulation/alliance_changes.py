@@ -54,7 +54,7 @@ class AllianceChanges:
 
     def look(self) -> None:
         """Do what is next."""
-        voters = self._voters()
+        voters = self._world.carriers
         if not voters:
             return
         most = max(voters, key=lambda gateway: gateway.driver.head.index)
@@ -72,14 +72,6 @@ class AllianceChanges:
             self._wish.asked_ms = now_ms
             self._propose(most, epoch)
         self._approve(most, voters)
-
-    def _voters(self) -> list["SimGateway"]:
-        """Gateways that run, keep the rules and vote in the epoch they are in."""
-        return [
-            gateway
-            for gateway in self._world.up_and_honest
-            if gateway.driver.epoch.author_of(gateway.kid) is not None
-        ]
 
     def _next_wish(self, change: str, epoch: Epoch) -> _Wish:
         votes = {member.kid for member in epoch.members}

@@ -1,5 +1,6 @@
 """Many seeds: each alone, one after the other or on several processors, and what they came to."""
 
+import logging
 import os
 import tempfile
 import traceback
@@ -57,6 +58,7 @@ def run_options(
     options: Options, *, mutant: str | None = None, fingerprint: bool = False
 ) -> SeedResult:
     """Run one world to its end."""
+    logging.getLogger("wattle_gateway").setLevel(logging.CRITICAL)  # the trace says it better
     trace = Trace(fingerprint=fingerprint)
     tally, failure = None, None
     with opened(options, trace) as world, nullcontext() if mutant is None else planted(mutant):

@@ -1,7 +1,6 @@
 """What must hold after every step of a world, each checked from the step's own news only."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from wattle_gateway.contracts.execute import RECORDED, Executed
 from wattle_gateway.ledger import entry
@@ -37,14 +36,13 @@ class Agreement:
             self.newest = max(self.newest, head.index)
             self._record(who, executed)
             return True
-        if known != head:
-            raise ViolationError(
-                "agreement",
-                f"commit {head.index} of {who} has digest {head.digest.hex()[:12]} and state "
-                f"{head.state_digest.hex()[:12]}, expected {known.digest.hex()[:12]} and "
-                f"{known.state_digest.hex()[:12]}",
-            )
+        _check_same(who, head, known)
         return False
+
+    def started(self, who: str, head: CommitHead) -> None:
+        """A gateway goes on from this head, which its disk gave it."""
+        if head.index:
+            _check_same(who, head, self.heads[head.index])
 
     def _record(self, who: str, executed: Executed) -> None:
         for outcome in executed.outcomes:
@@ -70,6 +68,16 @@ class Agreement:
                         f"{executed.head.index} of {who}",
                     )
                 self.transactions.add(outcome.digest)
+
+
+def _check_same(who: str, head: CommitHead, known: CommitHead) -> None:
+    if known != head:
+        raise ViolationError(
+            "agreement",
+            f"commit {head.index} of {who} has digest {head.digest.hex()[:12]} and state "
+            f"{head.state_digest.hex()[:12]}, expected {known.digest.hex()[:12]} and "
+            f"{known.state_digest.hex()[:12]}",
+        )
 
 
 class OneBlockARound:
@@ -99,25 +107,45 @@ class OneBlockARound:
         )
 
 
-@dataclass
 class Promises:
-    """What honest gateways told meters to be durable: it is in the log in the end."""
+    """What honest gateways told meters to be durable: it is in the log in the end.
 
-    _durable: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    `durable` of an ack also covers what the ledger has, or has as declared lost; a promise is
+    only what the gateway has stored by itself.
+    """
+
+    def __init__(self) -> None:
+        self._stored: dict[tuple[str, bytes], set[int]] = {}
+        self._promised: dict[tuple[str, bytes], set[int]] = {}
+
+    def stored(self, who: str, meter: bytes, seq: int) -> None:
+        """A gateway has a new sample on disk."""
+        self._stored.setdefault((who, meter), set()).add(seq)
 
     def made(self, who: str, meter: bytes, durable: int) -> None:
         """A gateway sent an ack."""
-        of_gateway = self._durable.setdefault(who, {})
-        of_gateway[meter] = max(of_gateway.get(meter, 0), durable)
+        waiting = self._stored.get((who, meter))
+        if waiting:
+            told = {seq for seq in waiting if seq <= durable}
+            waiting -= told
+            self._promised.setdefault((who, meter), set()).update(told)
+
+    def stopped(self, who: str) -> None:
+        """A gateway lost power: what it had not told yet may or may not be on its disk."""
+        for place in [place for place in self._stored if place[0] == who]:
+            del self._stored[place]
 
     def voided(self, who: str) -> None:
-        """The gateway lost its disk: so may a gateway do; the meters keep what is not final."""
-        self._durable.pop(who, None)
+        """The gateway lost its disk or its vote: so may happen, and the meters keep what is not
+        final."""
+        for kept in (self._stored, self._promised):
+            for place in [place for place in kept if place[0] == who]:
+                del kept[place]
 
     def check(self, meter: bytes, logged: set[tuple[bytes, int]], excused: Ranges) -> None:
         """Raise unless every promised sample of a meter is logged, or excused."""
-        for who, of_gateway in sorted(self._durable.items()):
-            for seq in range(1, of_gateway.get(meter, 0) + 1):
+        for (who, kid), seqs in sorted(self._promised.items()):
+            for seq in sorted(seqs) if kid == meter else ():
                 if (meter, seq) not in logged and not _stands_in(excused, seq):
                     raise ViolationError(
                         "durable is kept",

@@ -10,7 +10,7 @@ from wattle_gateway.consensus.engine import Now
 from wattle_gateway.contracts.chain import AckView
 from wattle_gateway.errors import GatewayError
 from wattle_gateway.ingest import checker
-from wattle_gateway.ingest.admission import REPEAT, Admission
+from wattle_gateway.ingest.admission import REPEAT, STORED, Admission
 from wattle_gateway.ingest.checker import Checked, Refused
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import entry, transaction
@@ -77,8 +77,10 @@ class SimGateway:
         self.is_up = False
         self.cut_at_commit = False
         self.honest = True
+        self.kept_disk = True
         self.mouth: Mouth | None = None
-        self.keeps_back: set[tuple[bytes, int]] | None = None
+        self.hoards = False
+        self._kept_back: set[tuple[bytes, int]] = set()
         self.meters: dict[bytes, SimMeter] = {}
         self.submitted: list[bytes] = []
         self.on_cut: Callable[[SimGateway], None] | None = None
@@ -92,6 +94,13 @@ class SimGateway:
         self._lanes: dict[int, tuple[bytes, int]] = {}
         self.latencies_ms: list[int] = []
         self.create_ledger()
+
+    @property
+    def carries(self) -> bool:
+        """Whether what it is given must come into the ledger: it runs, follows the rules, has a
+        vote in the epoch that it is in, and has always had its own disk. Who has not may have to
+        be silent (rules 12, 32)."""
+        return self.is_up and self.honest and self.kept_disk and self.driver.author is not None
 
     # ---- machine
 
@@ -107,10 +116,14 @@ class SimGateway:
         self.clock.boot()
         self.driver = self._new_driver()
         self.driver.open()
-        self._admission = Admission(self.driver.epoch, POOL_ENTRIES_MAX)
+        self._admission = Admission(POOL_ENTRIES_MAX)
         self.is_up = True
         self._told.clear()
-        self._lanes.clear()
+        self._around.watch.started(self)
+        recorded = self._around.watch.agreement.transactions
+        self._lanes = {
+            lane: pending for lane, pending in self._lanes.items() if pending[0] not in recorded
+        }
         self._note("starts", "at commit", self.driver.head.index)
         self._around.network.started(self.address)
         self._tick(self._life)
@@ -124,6 +137,7 @@ class SimGateway:
         self.driver.close()
         self.disk.restore(left)
         self._note("stops")
+        self._around.watch.promises.stopped(self.address)
         self._around.network.stopped(self.address)
         for meter in self.meters.values():
             meter.gateway_lost(self)
@@ -137,6 +151,7 @@ class SimGateway:
     def lose_disk(self) -> None:
         """The disk breaks and is replaced; the keys were elsewhere."""
         self.stop({})
+        self.kept_disk = False
         self.submitted.clear()
         self.create_ledger(lost=True)
         self._around.watch.promises.voided(self.address)
@@ -145,6 +160,7 @@ class SimGateway:
     def lose_memory_since(self, image: Image) -> None:
         """Somebody puts an older copy of the disk back: nothing on it tells."""
         self.stop(image)
+        self.kept_disk = False
         self.submitted.clear()
         self._around.watch.promises.voided(self.address)
         self._around.watch.one_block.excuse(self.kid)
@@ -233,8 +249,8 @@ class SimGateway:
         checked = checker.check(raw, key, self._around.genesis.ledger_id)
         if isinstance(checked, Refused):
             self._refuse(meter, checked)
-        elif self.keeps_back is not None and checked.seq % 2:
-            self.keeps_back.add((meter.kid, checked.seq))
+        elif self.hoards and checked.seq % 2:
+            self._kept_back.add((meter.kid, checked.seq))
             self._ack_standing(meter)
         else:
             self._admit(meter, checked)
@@ -245,6 +261,8 @@ class SimGateway:
         def admit(driver: LedgerDriver, now: Now) -> Progress:
             admitted, progress = self._admission.admit(driver, now, [checked])
             effects.extend(result.effect for result in admitted)
+            if self.carries and STORED in effects:
+                self._around.watch.promises.stored(self.address, meter.kid, checked.seq)
             return progress
 
         self._step("sample", checked.seq, admit)
@@ -267,10 +285,10 @@ class SimGateway:
     def _ack(self, meter: SimMeter, view: AckView, refused: list[list[int]] | None = None) -> None:
         self._told[meter.kid] = view
         durable = view.durable
-        if self.keeps_back is not None:
-            while (meter.kid, durable + 1) in self.keeps_back:
+        if self.hoards:
+            while (meter.kid, durable + 1) in self._kept_back:
                 durable += 1
-        elif self.honest:
+        elif self.carries:
             self._around.watch.promises.made(self.address, meter.kid, durable)
         head = self.driver.head
         missing = [list(pair) for pair in view.missing if pair[0] > durable]
@@ -304,7 +322,7 @@ class SimGateway:
             return
         if self.cut_at_commit and self.disk.writes_seen:
             self._note("loses power inside a COMMIT")
-            around.watch.drop_news()
+            around.watch.cut(self)
             self.stop(self.disk.cut())
             if self.on_cut is not None:
                 self.on_cut(self)
@@ -318,8 +336,12 @@ class SimGateway:
             self._enter_epoch(progress.epoch_changed)
 
     def _enter_epoch(self, epoch: Epoch) -> None:
-        """Guests that are members now come again as such."""
+        """Guests that are members now come again as such. Who has lost its vote can put nothing
+        more into the ledger: its meters find another gateway."""
         self._note("enters epoch", epoch.number)
+        if not self.carries:
+            self.submitted.clear()
+            self._around.watch.promises.voided(self.address)
         for peer in sorted(kid for kid in self._guests if epoch.party_of(kid) is not None):
             self._around.network.hang_up(self.address, peer)
 

@@ -33,14 +33,25 @@ class Watch:
         self.suspects: set[bytes] = set()
         self._ledger_id = ledger_id
         self._news: list[Executed] = []
+        self._unsure: dict[str, list[Executed]] = {}
 
     def executed(self, executed: Executed) -> None:
         """The gateway whose step runs has executed a commit."""
         self._news.append(executed)
 
-    def drop_news(self) -> None:
-        """The step under way never happened: its machine lost power in it."""
-        self._news.clear()
+    def cut(self, gateway: "SimGateway") -> None:
+        """The machine lost power in the step under way: its disk will show what of it is true."""
+        self._unsure[gateway.address] = self._news
+        self._news = []
+
+    def started(self, gateway: "SimGateway") -> None:
+        """A gateway goes on from its disk."""
+        head = gateway.driver.head
+        unsure = self._unsure.pop(gateway.address, [])
+        self._news += [executed for executed in unsure if executed.head.index <= head.index]
+        self.stepped(gateway)
+        if gateway.honest:
+            self.agreement.started(gateway.address, head)
 
     def stepped(self, gateway: "SimGateway") -> None:
         """A step is over, and durable."""

@@ -114,13 +114,9 @@ class World:
             gateway.close()
 
     @property
-    def up_and_honest(self) -> list[SimGateway]:
-        """Gateways that run, follow the rules and pass on what they are given."""
-        return [
-            gateway
-            for gateway in self.gateways
-            if gateway.is_up and gateway.honest and gateway.keeps_back is None
-        ]
+    def carriers(self) -> list[SimGateway]:
+        """Gateways that pass on what they are given."""
+        return [gateway for gateway in self.gateways if gateway.carries and not gateway.hoards]
 
     # ---- founding
 
@@ -138,13 +134,13 @@ class World:
         self.restored = shuffled[liars + options.wiped :][: options.restored]
         self.sound = shuffled[liars + options.wiped + options.restored :]
         if options.keeps_back:
-            self.sound[-1].keeps_back = set()
+            self.sound[-1].hoards = True
 
     def _meter(self, number: int) -> SimMeter:
         """A meter with up to three gateways of which one at least is sound and no hoarder."""
         random, options = self._random, self.options
         others = random.sample(self.gateways, min(2, len(self.gateways)))
-        good = [gateway for gateway in self.sound if gateway.keeps_back is None]
+        good = [gateway for gateway in self.sound if not gateway.hoards]
         doors = list(dict.fromkeys([*others, random.choice(good)]))
         random.shuffle(doors)
         plan = MeterPlan(
@@ -185,13 +181,14 @@ class World:
                 raise ViolationError("settled", f"{STEPS_MAX} steps, and no end before {what}")
 
     def _look(self) -> None:
-        self._registrar.look(self.up_and_honest, self.timeline.now_ms)
+        self._registrar.look(self.carriers, self.timeline.now_ms)
         self.changes.look()
         self._settled = self._unsettled() == ""
 
     def _send_transaction(self) -> None:
-        if not self._healed and self.up_and_honest:
-            self._random.choice(self.up_and_honest).submit(UNKNOWN_KIND, [])
+        carriers = self.carriers
+        if carriers and not self._healed:
+            self._random.choice(carriers).submit(UNKNOWN_KIND, [])
 
     _healed = False
     _settled = False
