@@ -1,13 +1,15 @@
-"""Make `protocol/vectors/ledger.json`: a small ledger, every byte of it, for SPEC 9 to 12.
+"""Make `protocol/vectors/ledger.json`: two small ledgers, every byte of them, for SPEC 9 to 12.
 
 One member, one meter: commits that enrol the meter and carry two samples and a transaction that
-is refused. Deterministic, like `protocol/vectors/make_vectors.py`, whose keys and samples it
-uses; `make vectors` runs both. It stands in this room because only the gateway makes a ledger.
+is refused. Beside them, in `alliance_vectors.py`, an alliance of four. Deterministic, like
+`protocol/vectors/make_vectors.py`, whose keys and samples they use; `make vectors` runs both.
+They stand in this room because only the gateway makes a ledger.
 """
 
 import json
 import pathlib
 
+import alliance_vectors
 from make_vectors import TIME_MS, example_samples, private_key, signed
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
 from wattle_gateway.contracts.execute import execute
@@ -168,6 +170,7 @@ def vectors() -> dict[str, object]:
         "blocks": run.blocks,
         "commits": run.commits,
         "log_root": merkle.root([merkle.leaf_hash(leaf) for leaf in run.leaves]).hex(),
+        "alliance": alliance_vectors.vectors(),
     }
 
 

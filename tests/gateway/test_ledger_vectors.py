@@ -1,7 +1,7 @@
 """The frozen example ledger, recomputed from SPEC.md with cbor2, hashlib and ecdsa alone.
 
-Nothing of ours is imported but the script that made it, so a misreading of SPEC that our
-encoder and decoder share shows here.
+Nothing of ours is used but the script that made it, so a misreading of SPEC that our encoder and
+decoder share shows here.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import cbor2
-import ecdsa
 import pytest
+from wattle_testkit.spec_reader import epoch_digest, opened, sha256, tree_root
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT / "protocol" / "vectors"
@@ -21,34 +21,6 @@ LEDGER: dict[str, Any] = json.loads((VECTORS / "ledger.json").read_text())
 GENESIS = cbor2.loads(bytes.fromhex(LEDGER["genesis"]))
 LEDGER_ID = hashlib.sha256(bytes.fromhex(LEDGER["genesis"])).digest()[:16]
 ZERO = bytes(32)
-
-
-def _sha256(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-def _tree_root(items: list[bytes]) -> bytes:
-    """RFC 6962 section 2.1, written as the RFC defines it."""
-    if not items:
-        return _sha256()
-    if len(items) == 1:
-        return _sha256(b"\x00", items[0])
-    split = 1
-    while split * 2 < len(items):
-        split *= 2
-    return _sha256(b"\x01", _tree_root(items[:split]), _tree_root(items[split:]))
-
-
-def _open(kind: str, message: bytes, public: bytes) -> tuple[Any, bytes]:
-    """(payload, digest) of a COSE_Sign1 whose signature verifies under `public`."""
-    protected, unprotected, payload, signature = cbor2.loads(message).value
-    assert cbor2.loads(protected) == {1: -7, 4: _sha256(public)[:8]}
-    assert unprotected == {}
-    aad = cbor2.dumps([f"wattle/1/{kind}", LEDGER_ID])
-    structure = cbor2.dumps(["Signature1", protected, aad, payload])
-    key = ecdsa.VerifyingKey.from_string(public, ecdsa.NIST256p)
-    assert key.verify(signature, structure, hashlib.sha256)
-    return cbor2.loads(payload), _sha256(structure)
 
 
 def _member_key() -> bytes:
@@ -60,8 +32,10 @@ def _leaves() -> list[bytes]:
 
 
 def test_the_committed_vectors_are_what_the_script_makes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(VECTORS))
-    monkeypatch.delitem(sys.modules, "make_vectors", raising=False)
+    for folder in (VECTORS, ROOT / "gateway"):
+        monkeypatch.syspath_prepend(str(folder))
+    for module in ("make_vectors", "alliance_vectors"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
     script_file = ROOT / "gateway" / "make_ledger_vectors.py"
     spec = importlib.util.spec_from_file_location("make_ledger_vectors", script_file)
     assert spec is not None
@@ -75,10 +49,8 @@ def test_genesis_and_epoch_have_the_digests_of_the_specification() -> None:
     assert GENESIS[0] == "wattle/1/genesis"
     assert LEDGER_ID.hex() == LEDGER["ledger_id"]
     _, _, _, rules, constants, members = GENESIS
-    epoch = cbor2.dumps(
-        ["wattle/1/epoch", LEDGER_ID, 0, ZERO, members, rules, constants], canonical=False
-    )
-    assert _sha256(epoch).hex() == LEDGER["epoch_digest"]
+    digest = epoch_digest(LEDGER_ID, 0, ZERO, [members, rules, constants])
+    assert digest.hex() == LEDGER["epoch_digest"]
 
 
 def test_every_block_verifies_and_stands_on_the_one_before() -> None:
@@ -89,14 +61,14 @@ def test_every_block_verifies_and_stands_on_the_one_before() -> None:
     )
     time_ms = GENESIS[2]
     for number, row in enumerate(LEDGER["blocks"], 1):
-        content, digest = _open("block", bytes.fromhex(row["block"]), _member_key())
+        content, digest = opened("block", LEDGER_ID, bytes.fromhex(row["block"]), _member_key())
         epoch, author, round_number, stamped_ms, parents, vote, payload = content
         assert (epoch, author, round_number) == (0, 0, number)
         assert parents == [parent]
         assert stamped_ms >= time_ms
         assert vote[1] == commits[vote[0]]
         entries = [bytes.fromhex(entry) for entry in row["entries"]]
-        summary = [len(entries), sum(map(len, entries)), _tree_root(entries)]
+        summary = [len(entries), sum(map(len, entries)), tree_root(entries)]
         assert payload == (summary if entries else None)
         parent, time_ms = [round_number, 0, digest], stamped_ms
 
@@ -106,13 +78,13 @@ def test_commits_take_the_blocks_in_order_two_rounds_later() -> None:
     assert len(LEDGER["commits"]) == len(LEDGER["blocks"]) - 2
     for index, row in enumerate(LEDGER["commits"], 1):
         block = LEDGER["blocks"][index - 1]
-        content, digest = _open("block", bytes.fromhex(block["block"]), _member_key())
+        content, digest = opened("block", LEDGER_ID, bytes.fromhex(block["block"]), _member_key())
         *entries, commit = [cbor2.loads(bytes.fromhex(leaf)) for leaf in row["leaves"]]
         assert [leaf[4].hex() for leaf in entries] == block["entries"]
         assert all(leaf[2:4] == [0, index] for leaf in entries)
         state_digest = bytes.fromhex(row["state_digest"])
         assert commit == [0, 0, index, content[3], [index, 0, digest], previous, state_digest]
-        previous = _sha256(bytes.fromhex(row["leaves"][-1]))
+        previous = sha256(bytes.fromhex(row["leaves"][-1]))
         assert previous.hex() == row["commit_digest"]
 
 
@@ -125,12 +97,12 @@ def test_state_digests_follow_from_the_changes() -> None:
             cbor2.dumps([bytes.fromhex(key), None if value is None else bytes.fromhex(value)])
             for key, value in row["changes"]
         ]
-        digest = _sha256(cbor2.dumps([digest, _tree_root(changes)]))
+        digest = sha256(cbor2.dumps([digest, tree_root(changes)]))
         assert digest.hex() == row["state_digest"]
 
 
 def test_the_log_root_is_that_of_all_leaves() -> None:
-    assert _tree_root(_leaves()).hex() == LEDGER["log_root"]
+    assert tree_root(_leaves()).hex() == LEDGER["log_root"]
 
 
 def test_the_state_says_what_section_12_says() -> None:
@@ -139,13 +111,13 @@ def test_the_state_says_what_section_12_says() -> None:
         for key, value in row["changes"]:
             state[bytes.fromhex(key)] = cbor2.loads(bytes.fromhex(value))
     tables = {tuple(cbor2.loads(key)): value for key, value in state.items()}
-    member = _sha256(_member_key())[:8]
+    member = sha256(_member_key())[:8]
     entries = [cbor2.loads(leaf) for leaf in _leaves() if len(cbor2.loads(leaf)) == 5]
     enrol, first, second, revoke = entries
     signing_key = _meter_key(enrol[4])
-    kid = _sha256(signing_key)[:8]
-    _, first_digest = _open("sample", cbor2.loads(first[4])[1], signing_key)
-    content, second_digest = _open("sample", cbor2.loads(second[4])[1], signing_key)
+    kid = sha256(signing_key)[:8]
+    _, first_digest = opened("sample", LEDGER_ID, cbor2.loads(first[4])[1], signing_key)
+    content, second_digest = opened("sample", LEDGER_ID, cbor2.loads(second[4])[1], signing_key)
     assert next(record for record in content if record[0] == "0/prev")[8] == first_digest
     assert (enrol[1], first[1], second[1], revoke[1]) == (0, 16, 64, 8)
     assert tables["nonce", member, 0] == 2
@@ -159,8 +131,8 @@ def _meter_key(entry: bytes) -> bytes:
     """The signing key in an enrol transaction's proof, which it verifies."""
     kind, transaction = cbor2.loads(entry)
     assert kind == 2
-    content, _ = _open("tx", transaction, _member_key())
+    content, _ = opened("tx", LEDGER_ID, transaction, _member_key())
     proof = content[4][0]
     signing_key = bytes(cbor2.loads(cbor2.loads(proof).value[2])[1])
-    _open("enrol", proof, signing_key)
+    opened("enrol", LEDGER_ID, proof, signing_key)
     return signing_key
