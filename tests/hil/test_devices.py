@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
 from wattle_hil.devices.device import EmulatedDevice
-from wattle_hil.devices.registers import RegisterMap
-from wattle_hil.devices.sdm import MODELS, SDM120, SDM630
+from wattle_hil.devices.families import FAMILIES
+from wattle_hil.devices.registers import Integer, RegisterMap, Single
+from wattle_hil.devices.sdm import SDM120, SDM630
 from wattle_hil.errors import DeviceError
 
 T0_MS = 1_170_288_000_000
@@ -142,12 +143,13 @@ def test_registers_between_documented_values_read_as_zero() -> None:
     assert block[1:3] == [0.0, 0.0]
 
 
-@pytest.mark.parametrize("model_name", MODELS)
+@pytest.mark.parametrize("model_name", FAMILIES)
 def test_every_register_of_a_model_has_a_value(model_name: str) -> None:
-    device = EmulatedDevice(1, MODELS[model_name], two_way_curve())
-    for function, registers in ((4, device.model.inputs), (3, device.model.settings)):
-        for address in registers.quantities:
-            assert len(device.answer(request(function, address, 2), T0_MS)) == 6
+    device = EmulatedDevice(1, FAMILIES[model_name], two_way_curve())
+    for function, registers in device.model.tables.items():
+        for address, cell in registers.cells.items():
+            answer = device.answer(request(function, address, cell.words), T0_MS)
+            assert answer[:2] == bytes([function, 2 * cell.words])
 
 
 def test_registers_change_only_with_each_refresh() -> None:
@@ -212,5 +214,7 @@ def test_a_device_that_cannot_be_is_refused(settings: dict[str, object], complai
 
 
 def test_a_register_map_with_a_value_outside_its_windows_is_refused() -> None:
-    with pytest.raises(DeviceError, match="0x0006 is odd or in no window"):
-        RegisterMap((range(6),), {6: "p_w"})
+    with pytest.raises(DeviceError, match="0x0005 is in no window"):
+        RegisterMap((range(6),), {5: Single("p_w")}, 80)
+    with pytest.raises(DeviceError, match="0x0001 lies within the value before it"):
+        RegisterMap((range(6),), {0: Single("p_w"), 1: Integer("p_w", 0)}, 80)

@@ -1,14 +1,13 @@
-"""What a metering device measures at one instant of a load curve, as register values.
+"""What a metering device measures at one instant of a load curve.
 
 Floats are right here and only here: these are the values a real device computes and shows.
 """
 
 import math
-import struct
 from collections.abc import Callable, Mapping
 
 from wattle_hil.curves.curve import UW_PER_W, Curve, Energy
-from wattle_hil.devices.energy_counter import EnergyCounter, PhaseSplit, kwh_float32
+from wattle_hil.devices.energy_counter import EnergyCounter, PhaseSplit
 
 FREQUENCY_HZ = 50.0
 _MV_PER_V = 1_000
@@ -30,17 +29,18 @@ class Measurement:
         reactive = EnergyCounter(0, importing.resolution_wh)
         self._reactive = (reactive, reactive)
 
-    def values(self, at_ms: int) -> dict[str, bytes]:
-        """All quantities at Unix ms, each as 4 bytes float32 with the high word first.
+    def values(self, at_ms: int) -> dict[str, float]:
+        """All quantities at Unix ms, in the unit their name ends with; energies are whole numbers.
 
         `_l1` to `_l3` are phases, no suffix is the sum.
         """
         curve = self._curve
         since_ms = max(at_ms, curve.start_ms)
-        values = {name: float32(value) for name, value in self._instant(at_ms).items()}
-        values |= self._energies("kwh", "e", curve.energy, self._active, since_ms)
-        values |= self._energies("kvarh", "er", curve.reactive_energy, self._reactive, since_ms)
-        return values
+        return {
+            **self._instant(at_ms),
+            **self._energies("wh", "e", curve.energy, self._active, since_ms),
+            **self._energies("varh", "er", curve.reactive_energy, self._reactive, since_ms),
+        }
 
     def counted_wh(self, at_ms: int) -> tuple[int, int]:
         """Import and export counters in Wh at Unix ms, as integers before float32 rounds them."""
@@ -63,6 +63,8 @@ class Measurement:
             values
             | _power_values(active_uw, reactive_uvar, "")
             | {
+                "p_absolute_w": abs(active_uw) / UW_PER_W,
+                "pf_absolute": abs(values["pf_l1"]),
                 "u_mean_v": voltage_v,
                 "u_line_v": voltage_v * math.sqrt(3),
                 "i_mean_a": sum(currents_a) / len(currents_a),
@@ -80,7 +82,7 @@ class Measurement:
         energy_of: Callable[[int, int], Energy],
         counters: tuple[EnergyCounter, EnergyCounter],
         at_ms: int,
-    ) -> Mapping[str, bytes]:
+    ) -> Mapping[str, int]:
         """Counters in and out and their sum (`total` is import + export), whole and by phase."""
         energy = energy_of(self._curve.start_ms, at_ms)
         ins, outs = (
@@ -91,15 +93,10 @@ class Measurement:
         )
         values = {}
         for suffix, wh_in in ins.items():
-            values[f"{stem}i{suffix}_{unit}"] = kwh_float32(wh_in)
-            values[f"{stem}e{suffix}_{unit}"] = kwh_float32(outs[suffix])
-            values[f"{stem}{suffix}_{unit}"] = kwh_float32(wh_in + outs[suffix])
+            values[f"{stem}i{suffix}_{unit}"] = wh_in
+            values[f"{stem}e{suffix}_{unit}"] = outs[suffix]
+            values[f"{stem}{suffix}_{unit}"] = wh_in + outs[suffix]
         return values
-
-
-def float32(value: float) -> bytes:
-    """An IEEE-754 single with the high word first (SDM630Modbus V1.8, section 3.7)."""
-    return struct.pack(">f", value)
 
 
 def _power_values(active_uw: int, reactive_uvar: int, phase: str) -> dict[str, float]:

@@ -6,28 +6,12 @@ Left out, so refused with exception 2: demands, VAh, Ah, neutral current, curren
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from wattle_hil.devices.registers import RegisterMap
+from wattle_hil.devices.model import Model
+from wattle_hil.devices.registers import Cell, Integer, RegisterMap, Single
 
-
-@dataclass(frozen=True)
-class Model:
-    """A type of metering device.
-
-    inputs: registers of function 4. settings: registers of function 3.
-    baud_codes: code in the baud rate register for each baud rate the type has.
-    """
-
-    name: str
-    phases: int
-    inputs: RegisterMap
-    settings: RegisterMap
-    baud_codes: Mapping[int, int]
-
-
-# Parity and stop bits: code in register 0x0012 (function 3), the same for both types.
-PARITY_CODES: Mapping[str, int] = {"N1": 0, "E1": 1, "O1": 2, "N2": 3}
+# SDM630Modbus V1.8, section 1.2: at most 40 values in one request.
+_MOST = 80
 
 _SDM120_INPUTS = {
     0x0000: "u_l1_v",
@@ -37,12 +21,12 @@ _SDM120_INPUTS = {
     0x0018: "q_var",
     0x001E: "pf",
     0x0046: "f_hz",
-    0x0048: "ei_kwh",
-    0x004A: "ee_kwh",
-    0x004C: "eri_kvarh",
-    0x004E: "ere_kvarh",
-    0x0156: "e_kwh",
-    0x0158: "er_kvarh",
+    0x0048: "ei_wh",
+    0x004A: "ee_wh",
+    0x004C: "eri_varh",
+    0x004E: "ere_varh",
+    0x0156: "e_wh",
+    0x0158: "er_varh",
 }
 
 _SDM630_INPUTS = {
@@ -76,10 +60,10 @@ _SDM630_INPUTS = {
     0x003E: "pf",
     0x0042: "phi_deg",
     0x0046: "f_hz",
-    0x0048: "ei_kwh",
-    0x004A: "ee_kwh",
-    0x004C: "eri_kvarh",
-    0x004E: "ere_kvarh",
+    0x0048: "ei_wh",
+    0x004A: "ee_wh",
+    0x004C: "eri_varh",
+    0x004E: "ere_varh",
     0x00C8: "u_line_v",
     0x00CA: "u_line_v",
     0x00CC: "u_line_v",
@@ -88,66 +72,79 @@ _SDM630_INPUTS = {
     0x00EC: "thd_percent",
     0x00EE: "thd_percent",
     0x00F8: "thd_percent",
-    0x0156: "e_kwh",
-    0x0158: "er_kvarh",
-    0x015A: "ei_l1_kwh",
-    0x015C: "ei_l2_kwh",
-    0x015E: "ei_l3_kwh",
-    0x0160: "ee_l1_kwh",
-    0x0162: "ee_l2_kwh",
-    0x0164: "ee_l3_kwh",
-    0x0166: "e_l1_kwh",
-    0x0168: "e_l2_kwh",
-    0x016A: "e_l3_kwh",
-    0x016C: "eri_l1_kvarh",
-    0x016E: "eri_l2_kvarh",
-    0x0170: "eri_l3_kvarh",
-    0x0172: "ere_l1_kvarh",
-    0x0174: "ere_l2_kvarh",
-    0x0176: "ere_l3_kvarh",
-    0x0178: "er_l1_kvarh",
-    0x017A: "er_l2_kvarh",
-    0x017C: "er_l3_kvarh",
+    0x0156: "e_wh",
+    0x0158: "er_varh",
+    0x015A: "ei_l1_wh",
+    0x015C: "ei_l2_wh",
+    0x015E: "ei_l3_wh",
+    0x0160: "ee_l1_wh",
+    0x0162: "ee_l2_wh",
+    0x0164: "ee_l3_wh",
+    0x0166: "e_l1_wh",
+    0x0168: "e_l2_wh",
+    0x016A: "e_l3_wh",
+    0x016C: "eri_l1_varh",
+    0x016E: "eri_l2_varh",
+    0x0170: "eri_l3_varh",
+    0x0172: "ere_l1_varh",
+    0x0174: "ere_l2_varh",
+    0x0176: "ere_l3_varh",
+    0x0178: "er_l1_varh",
+    0x017A: "er_l2_varh",
+    0x017C: "er_l3_varh",
 }
+
+
+def _singles(quantities: Mapping[int, str]) -> dict[int, Cell]:
+    """All values are singles; energies are shown in thousands (kWh, kvarh)."""
+    return {
+        address: Single(name, 1_000 if name.endswith(("_wh", "_varh")) else 1)
+        for address, name in quantities.items()
+    }
+
 
 SDM120 = Model(
     name="SDM120",
     phases=1,
-    inputs=RegisterMap((range(0x0050), range(0x0156, 0x015A)), _SDM120_INPUTS),
-    settings=RegisterMap(
-        (range(0x0012, 0x0016), range(0x001C, 0x001E)),
-        {0x0012: "parity_code", 0x0014: "unit", 0x001C: "baud_code"},
-    ),
+    tables={
+        4: RegisterMap((range(0x0050), range(0x0156, 0x015A)), _singles(_SDM120_INPUTS), _MOST),
+        3: RegisterMap(
+            (range(0x0012, 0x0016), range(0x001C, 0x001E)),
+            _singles({0x0012: "parity_code", 0x0014: "unit", 0x001C: "baud_code"}),
+            _MOST,
+        ),
+    },
     baud_codes={1_200: 5, 2_400: 0, 4_800: 1, 9_600: 2},
 )
 
 SDM630 = Model(
     name="SDM630",
     phases=3,
-    inputs=RegisterMap(
-        (
-            range(0x0050),
-            range(0x00C8, 0x00D0),
-            range(0x00EA, 0x00FA),
-            range(0x0156, 0x017E),
+    tables={
+        4: RegisterMap(
+            (range(0x0050), range(0x00C8, 0x00D0), range(0x00EA, 0x00FA), range(0x0156, 0x017E)),
+            _singles(_SDM630_INPUTS),
+            _MOST,
         ),
-        _SDM630_INPUTS,
-    ),
-    settings=RegisterMap(
-        (
-            range(0x000A, 0x000C),
-            range(0x0012, 0x0016),
-            range(0x001C, 0x001E),
-            range(0xFC00, 0xFC02),
+        3: RegisterMap(
+            (
+                range(0x000A, 0x000C),
+                range(0x0012, 0x0016),
+                range(0x001C, 0x001E),
+                range(0xFC00, 0xFC02),
+            ),
+            _singles(
+                {
+                    0x000A: "system_type",
+                    0x0012: "parity_code",
+                    0x0014: "unit",
+                    0x001C: "baud_code",
+                }
+            )
+            | {0xFC00: Integer("serial_number", 0, 2)},
+            _MOST,
         ),
-        {
-            0x000A: "system_type",
-            0x0012: "parity_code",
-            0x0014: "unit",
-            0x001C: "baud_code",
-            0xFC00: "serial_number",
-        },
-    ),
+    },
     baud_codes={2_400: 0, 4_800: 1, 9_600: 2, 19_200: 3, 38_400: 4},
 )
 

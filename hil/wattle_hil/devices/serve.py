@@ -11,9 +11,9 @@ from wattle_hil.curves.arguments import add_curve_arguments, curve_from, whole_n
 from wattle_hil.curves.curve import Curve, iso_utc
 from wattle_hil.curves.shapes import SHAPES, STEP_MS
 from wattle_hil.devices.device import MAX_UNIT, EmulatedDevice
+from wattle_hil.devices.families import FAMILIES
 from wattle_hil.devices.line import Line
 from wattle_hil.devices.rtu_slave import LineTiming
-from wattle_hil.devices.sdm import MODELS
 from wattle_hil.errors import CurveError
 
 _SHAPE_LENGTH_MS = 7 * 86_400_000
@@ -21,7 +21,7 @@ _SHAPE_LENGTH_MS = 7 * 86_400_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("model", choices=sorted(MODELS))
+    parser.add_argument("model", choices=sorted(FAMILIES))
     parser.add_argument(
         "--port",
         type=Path,
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1)
     add_curve_arguments(parser, required=False)
     parser.add_argument("--unit-id", type=whole_number(1, MAX_UNIT), default=1)
-    parser.add_argument("--baud", type=int, default=9_600)
+    parser.add_argument("--baud", type=int, help="default: as it leaves the factory")
     parser.add_argument(
         "--paced", action="store_true", help="bytes take as long as on a wire of --baud"
     )
@@ -53,14 +53,16 @@ def serve(
     curve = _curve(options, began_ms)
     # A curve of another day is replayed from its start; a made one runs on the host's clock.
     clock = BenchClock(curve.start_ms if options.curve else began_ms, began_ms, options.speed)
-    device = EmulatedDevice(options.unit_id, MODELS[options.model], curve, baud=options.baud)
-    timing = LineTiming(baud=options.baud, paced=options.paced)
+    device = EmulatedDevice(options.unit_id, FAMILIES[options.model], curve, baud=options.baud)
+    baud, parity = options.baud or device.model.baud, device.model.parity
+    bits = 10 if parity == "N1" else 11
+    timing = LineTiming(baud=baud, bits_per_character=bits, paced=options.paced)
     port = options.port or Path(tempfile.gettempdir()) / f"wattle-{options.model}"
     with Line(port, [device], clock.now_ms, timing):
         for line in curve.summary():
             tell(line)
         tell(
-            f"{device.model.name}, unit {options.unit_id}, {options.baud} baud 8N1 on"
+            f"{device.model.name}, unit {options.unit_id}, {baud} baud 8{parity} on"
             f" {port}; {iso_utc(clock.now_ms())} at speed {options.speed};"
             " Ctrl-C ends it"
         )

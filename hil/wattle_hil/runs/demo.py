@@ -12,7 +12,8 @@ from wattle_hil.clock import MAX_SPEED, BenchClock, host_ms
 from wattle_hil.curves.arguments import whole_number
 from wattle_hil.curves.csv_file import CurveColumns, write_curve
 from wattle_hil.curves.shapes import MAX_DURATION_MS, SHAPES, STEP_MS
-from wattle_hil.devices.sdm import SDM120, SDM630, Model
+from wattle_hil.devices.model import Model
+from wattle_hil.devices.sdm import SDM120, SDM630
 from wattle_hil.report.model import Check, Report
 from wattle_hil.runs.conclusion import RunTitle, bring_to_an_end, conclude
 from wattle_hil.runs.conductor import Conductor

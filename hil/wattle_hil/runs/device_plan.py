@@ -8,7 +8,7 @@ from wattle_hil.curves.csv_file import CurveColumns
 from wattle_hil.curves.curve import NJ_PER_WH, Curve
 from wattle_hil.devices.device import EmulatedDevice
 from wattle_hil.devices.energy_counter import tolerance_wh
-from wattle_hil.devices.sdm import Model
+from wattle_hil.devices.model import Model
 
 # Below 16,384 kWh a float32 register still shows single Wh.
 _FIRST_COUNTER_WH = 1_000_000
