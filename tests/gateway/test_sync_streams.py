@@ -2,14 +2,9 @@
 
 import pytest
 from wattle_gateway.sync import messages as m
-from wattle_gateway.sync.parcels import Parcel
-from wattle_testkit.memory_alliance import DELAY_MS, MemoryAlliance
+from wattle_testkit.memory_alliance import MemoryAlliance
 
 ENTRY = b"\x82\x02an entry that hurries"
-
-
-def _without(*kinds: int) -> dict[int, int]:
-    return dict.fromkeys(kinds, 0)
 
 
 @pytest.mark.parametrize("names", ["a", "ab", "abc", "abcd"])

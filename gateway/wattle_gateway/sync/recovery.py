@@ -138,11 +138,11 @@ class Silence:
         self.through = through
 
     def told(self, epoch: Epoch, epochs_said: Collection[int]) -> None:
-        """The epochs that other voting members say they are in; q of them settle it."""
-        if self._wiped and self.through is None and epoch.faulty_max:
-            lowest = sorted(epochs_said)[: epoch.quorum]
-            if len(lowest) == epoch.quorum:
-                self.through = max(epoch.number, lowest[-1])
+        """The epochs that other voting members say they are in. Any q of them settle it, so the
+        lowest do: as more come in, a liar's drops out."""
+        if self._wiped and epoch.faulty_max and len(epochs_said) >= epoch.quorum:
+            said = max(epoch.number, sorted(epochs_said)[epoch.quorum - 1])
+            self.through = said if self.through is None else min(self.through, said)
 
     def ends_in(self, epoch: Epoch) -> bool:
         """Whether enough answers allow signing in this epoch."""

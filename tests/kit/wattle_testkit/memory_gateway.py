@@ -162,7 +162,8 @@ class MemoryGateway:
         self.heard = Received()
         self.refused: list[str] = []
         self._changes = changes
-        self._start_engine()
+        self._silent = True
+        self.engine = self._new_engine()
         self.sync = Synchronizer(
             shelf.newest,
             party.kid,
@@ -246,12 +247,12 @@ class MemoryGateway:
         self._silent = False
         return self._obey(self.engine.resume(above, _now(steady_ms)), steady_ms)
 
-    def _start_engine(self) -> None:
+    def _new_engine(self) -> Engine:
         sign = cheap_keys.signer(self.party.member.block_key)
-        self._silent = self.author is not None
         recovered = self.shelf.recovered(self.author)
-        self.engine = Engine(self.shelf.newest, self.author, sign, recovered, silent=True)
-        self.shelf.engine = self.engine
+        engine = Engine(self.shelf.newest, self.author, sign, recovered, silent=True)
+        self.shelf.engine = engine
+        return engine
 
     def _obey(self, output: Output, steady_ms: int) -> list[Parcel]:
         parcels: list[Parcel] = []
@@ -266,7 +267,8 @@ class MemoryGateway:
                 before = self._number
                 self.shelf.execute(commit, self._change(commit))
                 if self._number > before:
-                    self._start_engine()
+                    self.engine = self._new_engine()
+                    self._silent = True
                     parcels += self.sync.new_epoch(self.shelf.newest, steady_ms)
                     waiting = deque([self.engine.tick(_now(steady_ms))])
                     break
