@@ -5,6 +5,7 @@ aside. Whoever owns the mapping applies them together with the commit's leaves.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 
 from wattle_wire import cbor
@@ -15,6 +16,11 @@ Change = tuple[bytes, bytes | None]
 """(key, new value or None for a key that is gone)."""
 
 
+# Four keys are built for every sample: those of a large substation's meters are kept.
+KEYS_CACHED_MAX = 4096
+
+
+@lru_cache(maxsize=KEYS_CACHED_MAX)
 def key(table: str, *ids: bytes | int) -> bytes:
     """The key of a row: encoded `[table, id, ..]`."""
     return cbor.encode([table, *ids])
