@@ -30,6 +30,7 @@ class PaperStore:
     head: CommitHead
     first_index: int = 1
     commits: list[Commit] = field(default_factory=list)
+    heads: dict[int, CommitHead] = field(default_factory=dict)
     blocks: dict[BlockRef, VerifiedBlock] = field(default_factory=dict)
     own_floor: int = 0
     cheaters: set[int] = field(default_factory=set)
@@ -177,5 +178,6 @@ class PaperMember:
         while self._waiting and self.executes:
             commit = self._waiting.pop(0)
             self.store.head = paper_head(self.store.head, commit)
+            self.store.heads[commit.index] = self.store.head
             self.store.commits.append(commit)
             self._take(self.engine.executed(self.store.head, self.now))
