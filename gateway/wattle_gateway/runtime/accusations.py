@@ -1,5 +1,7 @@
 """Evidence as entries for the own pool: what this gateway saw, put before everybody."""
 
+from collections.abc import Sequence
+
 from wattle_gateway.contracts import alliance, registry
 from wattle_gateway.ledger import checkpoint, entry
 from wattle_gateway.ledger.errors import LimitError, SignatureError
@@ -7,23 +9,43 @@ from wattle_gateway.ledger.evidence import Evidence, TwoBlocks, TwoSamples
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.queue import EntryQueue, entry_row
 from wattle_gateway.store.pool_rows import PoolEntry
+from wattle_gateway.sync.parcels import Parcel
+from wattle_gateway.sync.synchronizer import Synchronizer
 
 
-def row_of(shown: Evidence, ledger: ExecutedLedger, queue: EntryQueue) -> PoolEntry | None:
-    """The pool's row for a piece of evidence; None if the ledger knows of it, if it waits
-    already, or if this ledger's entries are too small for it."""
-    if _known(shown, ledger):
-        return None
-    try:
-        body = entry.encode(entry.EVIDENCE, shown.encode(), ledger.epoch.constants.entry_bytes_max)
-    except LimitError:
-        return None
-    row = entry_row(body, ledger.epoch.ledger_id)
-    if row.meter is not None and row.seq is not None:
-        waits = queue.find(entry.EVIDENCE, row.meter, row.seq) is not None
-    else:
-        waits = queue.waits(row.digest)
-    return None if waits else row
+class Accusations:
+    """Brings evidence into the pool, and to the peers."""
+
+    def __init__(
+        self, ledger: ExecutedLedger, queue: EntryQueue, synchronizer: Synchronizer
+    ) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._synchronizer = synchronizer
+
+    def bring(self, shown: Evidence) -> Sequence[Parcel]:
+        """Put evidence before everybody; nothing happens if it is known, waits already, or is
+        too large for an entry of this ledger."""
+        row = None if _known(shown, self._ledger) else self._row_of(shown)
+        if row is None:
+            return []
+        self._queue.insert(row)
+        if isinstance(shown, TwoSamples):
+            return []  # meters' doings are no urgent news: the entry is enough
+        return self._synchronizer.gossip_evidence(row.body)
+
+    def _row_of(self, shown: Evidence) -> PoolEntry | None:
+        epoch = self._ledger.epoch
+        try:
+            body = entry.encode(entry.EVIDENCE, shown.encode(), epoch.constants.entry_bytes_max)
+        except LimitError:
+            return None
+        row = entry_row(body, epoch.ledger_id)
+        if row.meter is not None and row.seq is not None:
+            waits = self._queue.find(entry.EVIDENCE, row.meter, row.seq) is not None
+        else:
+            waits = self._queue.waits(row.digest)
+        return None if waits else row
 
 
 def _known(shown: Evidence, ledger: ExecutedLedger) -> bool:

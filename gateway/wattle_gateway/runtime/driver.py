@@ -1,10 +1,8 @@
 """The ledger's driver: does what consensus and sync say, with one database, in one thread.
 
-Owns engine, synchronizer, state and database of a gateway. Every method is one step and one
-durable write: when it returns, all that it made is on disk, and what it gives back may be sent
-and told. When it raises StoreError nothing of the step happened, but memory is ahead of the disk:
-`open` again. It knows no network, clock or thread; `wattle_gateway.runtime.ledger_thread` runs it
-beside the event loop, the simulator runs twenty in a row.
+Every method is one step and one durable write: when it returns, all that it made is on disk, and
+what it gives back may be sent and told. When it raises StoreError nothing of the step happened,
+but memory is ahead of the disk: `open` again. It knows no network, clock or thread.
 """
 
 import os
@@ -26,8 +24,9 @@ from wattle_gateway.ledger.checkpoint import SignText
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.crypto import Sign, Verify
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.evidence import Evidence, TwoSamples
-from wattle_gateway.runtime import accusations, recovery
+from wattle_gateway.ledger.evidence import Evidence
+from wattle_gateway.runtime import recovery
+from wattle_gateway.runtime.accusations import Accusations
 from wattle_gateway.runtime.checkpoints import CheckpointDesk
 from wattle_gateway.runtime.commit_votes import CommitVotes
 from wattle_gateway.runtime.errors import DivergenceError
@@ -37,8 +36,9 @@ from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import EntryQueue
 from wattle_gateway.runtime.settlement import Settlement, Step
 from wattle_gateway.runtime.shelf import LedgerShelf
+from wattle_gateway.runtime.signing_right import SigningRight
 from wattle_gateway.runtime.uncommitted import Uncommitted
-from wattle_gateway.store import block_rows, own_rows, schema
+from wattle_gateway.store import block_rows, schema
 from wattle_gateway.store import connection as database
 from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.connection import store_errors_named
@@ -88,12 +88,15 @@ class LedgerDriver:
         self._parse_block = parse_block
         self._check_block = check_block
         self._follow_only = follow_only
+        self._peers: dict[bytes, bool] = {}
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Read the ledger and take up where it stands; also after an error (disk full ...).
+        """Read the ledger and take up where it stands; also after an error (disk full ...): the
+        links that were up are taken to be up still.
 
-        Peers are to be told of anew (`connected`).
+        Raises StoreError, StoppedError for a ledger that must not go on, and what a damaged one
+        leads to.
         """
         self.close()
         ledger_id = self._first.ledger_id
@@ -111,14 +114,13 @@ class LedgerDriver:
         self.queue = EntryQueue(connection, self.epoch.ledger_id)
         self._settlement = Settlement(self.ledger, self.queue, self.memory)
         self.checkpoints = CheckpointDesk(connection, self.kid, self._checkpoint_sign)
-        self._mark = own_rows.load(connection)
+        self._right = SigningRight(connection, self.kid, self.epoch, follow_only=self._follow_only)
         self._uncommitted = Uncommitted()
         restart = recovery.load(connection, self.ledger, self._own_round, self.memory.verify)
         for stored in restart.uncommitted:
             self._uncommitted.add(stored)
             if stored.block.author == self.author:
                 self.queue.carried(stored.entries)
-        self.signing = self.author is not None and self._is_alone()
         self._start_engine(restart.recovered)
         shelf = LedgerShelf(connection, self.kid, self.ledger, lambda: self.engine)
         self.synchronizer = Synchronizer(
@@ -127,11 +129,13 @@ class LedgerDriver:
             shelf,
             self.memory.verify,
             seed=self._random_bytes(SEED_BYTES),
-            wiped=self._mark.lost,
-            silent_through=self._mark.silent_epoch,
+            wiped=self._right.lost,
+            silent_through=self._right.silent_through,
             parse=self._parse_block,
             check=self._check_block,
         )
+        self._accusations = Accusations(self.ledger, self.queue, self.synchronizer)
+        self._to_greet = dict(self._peers)
 
     def _start_engine(self, recovered: Recovered) -> None:
         self.engine = Engine(
@@ -174,39 +178,38 @@ class LedgerDriver:
 
     @property
     def _own_round(self) -> int:
-        return self._mark.highest_in(self.epoch.number)
+        return self._right.highest_in(self.epoch)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One durable write: on disk when the block is left, or none of it."""
-        with store_errors_named(self._path), database.transaction(self.connection) as connection:
-            yield connection
+    @property
+    def signing(self) -> bool:
+        """Whether own blocks are signed; False: this gateway follows in silence."""
+        return self._right.active
 
     @contextmanager
     def _step(self, now: Now) -> Iterator[Step]:
         step = Step(now, Progress(self.head, 0))
         try:
-            with self.transaction():
+            with store_errors_named(self._path), database.transaction(self.connection):
+                self._greet(step)
                 yield step
                 self._offer(step)
-        except SafetyError as error:
-            self._keep(error, step)
+        except (SafetyError, DivergenceError) as error:
+            self._stop(error, step)
             raise
         progress = step.progress
-        for meter in sorted(step.moved):
-            view = self.stands(meter)
-            if view is not None:
-                progress.acks[meter] = view
+        views = {meter: self.stands(meter) for meter in sorted(step.moved)}
+        progress.acks = {meter: view for meter, view in views.items() if view is not None}
         progress.head = self.head
-        sync_tick_ms = self.synchronizer.next_tick_ms
-        progress.next_tick_ms = self._engine_tick_ms
-        if sync_tick_ms is not None:
-            progress.next_tick_ms = min(progress.next_tick_ms, sync_tick_ms)
+        due_ms = (self._engine_tick_ms, self.synchronizer.next_tick_ms)
+        progress.next_tick_ms = min(time for time in due_ms if time is not None)
 
-    def _keep(self, error: SafetyError, step: Step) -> None:
-        """Two certified blocks in a slot (rule 23): the ledger stops here, its evidence stays."""
-        with self.transaction():
-            self._accuse(evidence.two_blocks(*error.blocks), step)
+    def _stop(self, error: SafetyError | DivergenceError, step: Step) -> None:
+        """Nothing is decided here any more, whoever starts this gateway again; of two certified
+        blocks in a slot (rule 23) the evidence stays."""
+        with store_errors_named(self._path), database.transaction(self.connection):
+            self._right.stop(str(error))
+            if isinstance(error, SafetyError):
+                self._accuse(evidence.two_blocks(*error.blocks), step)
 
     def add(self, entries: Sequence[PoolEntry], now: Now) -> Progress:
         """Store entries durably, then let blocks carry them."""
@@ -227,13 +230,22 @@ class LedgerDriver:
 
     def connected(self, peer: bytes, now: Now, *, guest: bool = False) -> Progress:
         """The link to this peer is up; `guest`: it showed a token, not a member's certificate."""
+        self._peers[peer] = self._to_greet[peer] = guest
         with self._step(now) as step:
-            parcels = self.synchronizer.connected(peer, now.steady_ms, guest=guest)
-            step.progress.to_send += parcels
+            pass  # every step begins by greeting
         return step.progress
+
+    def _greet(self, step: Step) -> None:
+        """Links that are up and that the synchronizer does not know of yet."""
+        for peer, guest in sorted(self._to_greet.items()):
+            parcels = self.synchronizer.connected(peer, step.now.steady_ms, guest=guest)
+            step.progress.to_send += parcels
+        self._to_greet.clear()
 
     def disconnected(self, peer: bytes, now: Now) -> Progress:
         """The link to this peer is gone."""
+        for links in (self._peers, self._to_greet):
+            links.pop(peer, None)
         with self._step(now) as step:
             self.synchronizer.disconnected(peer)
         return step.progress
@@ -291,28 +303,19 @@ class LedgerDriver:
 
     def _settle_recovery(self, step: Step) -> None:
         """Enough others may have said what they know of our blocks (rules 31, 32)."""
-        through = self.synchronizer.silent_through
-        if through is not None and through != self._mark.silent_epoch:
-            own_rows.save_silence(self.connection, through)
-            self._mark = own_rows.load(self.connection)
-        above = self.synchronizer.resume_above
-        if above is None or self.signing or self._follow_only:
-            return
-        own_rows.raise_to(self.connection, self.epoch.number, above)
-        self._mark = own_rows.load(self.connection)
-        self.signing = True
-        self._obey(self.engine.resume(self._own_round, step.now), step)
+        sync = self.synchronizer
+        above = self._right.grant(self.epoch, sync.resume_above, sync.silent_through)
+        if above is not None:
+            self._obey(self.engine.resume(above, step.now), step)
 
     def _offer(self, step: Step) -> None:
         """Hand waiting entries to the engine while it has room."""
-        while True:
-            urgent, others = self.queue.next_for(*self.engine.room)
+        while any(offers := self.queue.next_for(*self.engine.room)):
+            urgent, others = offers
             if urgent:
                 self._obey(self.engine.propose(urgent, step.now, urgent=True), step)
             if others:
                 self._obey(self.engine.propose(others, step.now), step)
-            if not urgent and not others:
-                return
 
     def _obey(self, output: Output, step: Step) -> None:
         """The engine's duties: blocks, then commits, until there is nothing left to do. What is
@@ -338,10 +341,10 @@ class LedgerDriver:
     def _persist(self, verified: VerifiedBlock, *, made: bool) -> None:
         block = verified.block
         if made:
-            own_rows.sign(self.connection, block.epoch, block.round)
+            self._right.use(block)
             self.queue.took(verified.entries)
         elif block.author == self.author:
-            own_rows.raise_to(self.connection, block.epoch, block.round)
+            self._right.recall(block)
             self.queue.carried(verified.entries)
         place = block_rows.insert(self.connection, verified)
         self._uncommitted.add(StoredBlock(place, block, verified.entries))
@@ -366,30 +369,17 @@ class LedgerDriver:
         return executed.ended is not None
 
     def _enter_epoch(self, step: Step) -> Output:
-        """The next epoch is in force: its engine, and all that waits is proposed there.
-
-        Who signed in the epoch before goes on at once: enough others had said that they are no
-        further than that. Anybody else asks first (rule 31).
-        """
+        """The next epoch is in force: its engine, and all that waits is proposed there."""
         self._uncommitted.clear()
         self.queue.begin_again()
-        self.signing = self.author is not None and (self.signing or self._is_alone())
+        self._right.enter(self.epoch)
         self._start_engine(recovery.fresh(self.ledger, self._own_round))
         step.progress.epoch_changed = self.epoch
         step.progress.to_send += self.synchronizer.new_epoch(self.epoch, step.now.steady_ms)
         return self.engine.tick(step.now)
 
-    def _is_alone(self) -> bool:
-        """Alone there is nobody to ask; but who has lost the ledger has lost the right to sign."""
-        return self.epoch.size == 1 and not self._mark.lost and not self._follow_only
-
     def _accuse(self, shown: Evidence, step: Step) -> None:
-        """Put evidence before everybody, unless it is known."""
-        row = accusations.row_of(shown, self.ledger, self.queue)
-        if row is not None:
-            self.queue.insert(row)
-            if not isinstance(shown, TwoSamples):
-                step.progress.to_send += self.synchronizer.gossip_evidence(row.body)
+        step.progress.to_send += self._accusations.bring(shown)
 
     def stands(self, meter: bytes) -> AckView | None:
         """Where a meter stands, None if it is not enrolled."""

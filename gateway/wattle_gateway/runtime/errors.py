@@ -3,6 +3,9 @@
 from wattle_gateway.errors import GatewayError
 
 
-class DivergenceError(GatewayError):
-    """This gateway's ledger is not the one that the others vote for. Do not open it again:
-    compare it with a peer's (`audit --compare`), then repair it."""
+class StoppedError(GatewayError):
+    """This ledger was stopped and stays so: see what it says, audit it, then repair it."""
+
+
+class DivergenceError(StoppedError):
+    """This gateway's ledger is not the one that the others vote for."""

@@ -22,15 +22,21 @@ _Result = TypeVar("_Result")
 class LedgerThread:
     """Runs steps of the driver in their own thread, so that a slow disk never blocks the loop.
 
-    `on_progress` is called in the event loop after every step that may have moved something.
+    Called in the event loop: `on_progress` after every step that may have moved something,
+    `on_reopen` when the ledger was read anew and knows no peers any more.
     """
 
     def __init__(
-        self, driver: LedgerDriver, clock: Clock, on_progress: Callable[[Progress], None]
+        self,
+        driver: LedgerDriver,
+        clock: Clock,
+        on_progress: Callable[[Progress], None],
+        on_reopen: Callable[[], None] = lambda: None,
     ) -> None:
         self._driver = driver
         self._clock = clock
         self._on_progress = on_progress
+        self._on_reopen = on_reopen
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._wake = asyncio.Event()
         self._next_tick_ms = 0
@@ -96,6 +102,7 @@ class LedgerThread:
         self._broken = False
         self._next_tick_ms = 0
         _log.warning("ledger is open again")
+        self._on_reopen()
 
     def _take(self, progress: Progress) -> None:
         if progress.next_tick_ms != self._next_tick_ms:

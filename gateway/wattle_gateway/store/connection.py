@@ -35,7 +35,7 @@ def create_ledger(path: Path, ledger_id: bytes, *, lost: bool = False) -> None:
     _create(path, schema.LEDGER)
     with _filling(path) as connection, transaction(connection):
         connection.execute("INSERT INTO ledger VALUES (1, ?, ?)", (ledger_id, RightEdge().encode()))
-        connection.execute("INSERT INTO own VALUES (1, 0, 0, ?, NULL)", (int(lost),))
+        connection.execute("INSERT INTO own VALUES (1, 0, 0, ?, NULL, NULL)", (int(lost),))
 
 
 def create_operation(path: Path, ledger_id: bytes) -> None:

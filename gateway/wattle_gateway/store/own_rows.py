@@ -13,12 +13,14 @@ class OwnMark:
     `lost`: this ledger was made for keys that had one before, or put together again from parts:
     what the keys signed is not known. `silent_epoch`: the epoch that the others were in when
     they were asked, in which, and in all before it, it signs nothing; None until then.
+    `stopped`: why this ledger must not go on, None if it may.
     """
 
     epoch: int
     round: int
     lost: bool
     silent_epoch: int | None
+    stopped: str | None
 
     def highest_in(self, epoch: int) -> int:
         """The highest round signed in an epoch, 0 for none."""
@@ -27,10 +29,10 @@ class OwnMark:
 
 def load(connection: sqlite3.Connection) -> OwnMark:
     """The mark."""
-    epoch, round_number, lost, silent_epoch = connection.execute(
-        "SELECT epoch, round, lost, silent_epoch FROM own"
+    epoch, round_number, lost, silent_epoch, stopped = connection.execute(
+        "SELECT epoch, round, lost, silent_epoch, stopped FROM own"
     ).fetchone()
-    return OwnMark(epoch, round_number, bool(lost), silent_epoch)
+    return OwnMark(epoch, round_number, bool(lost), silent_epoch, stopped)
 
 
 def sign(connection: sqlite3.Connection, epoch: int, round_number: int) -> None:
@@ -61,3 +63,8 @@ def raise_to(connection: sqlite3.Connection, epoch: int, round_number: int) -> N
 def save_silence(connection: sqlite3.Connection, epoch: int) -> None:
     """The others are in this epoch, and the keys may have signed there what nobody recalls."""
     connection.execute("UPDATE own SET silent_epoch = ? WHERE lost", (epoch,))
+
+
+def stop(connection: sqlite3.Connection, why: str) -> None:
+    """This ledger is not to be opened again as it is."""
+    connection.execute("UPDATE own SET stopped = ?", (why,))

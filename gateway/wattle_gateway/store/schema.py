@@ -46,7 +46,8 @@ CREATE TABLE own (
     epoch INTEGER NOT NULL,         -- of the newest block that this gateway signed
     round INTEGER NOT NULL,         -- its round; 0: none
     lost INTEGER NOT NULL CHECK (lost IN (0, 1)),  -- 1: what it signed is not known
-    silent_epoch INTEGER            -- where it was found out: it signs nothing in this epoch
+    silent_epoch INTEGER,           -- where that was found out: it signs nothing up to here
+    stopped TEXT                    -- why the ledger must not go on
 ) STRICT;
 
 CREATE TABLE blocks (

@@ -211,6 +211,10 @@ class DrivenAlliance:
         """Tick one gateway."""
         return self._note(name, self[name].tick(self.now))
 
+    def hear(self, name: str, sender: bytes, raw: bytes) -> Progress:
+        """A message that somebody with this kid made up."""
+        return self._note(name, self[name].receive(sender, raw, self.now))
+
     def deliver(self) -> None:
         """Deliver messages until none is on its way."""
         for _ in range(DELIVERIES_MAX):
