@@ -21,6 +21,7 @@ BROKER_KINDS = (EMBEDDED, EXTERNAL)
 # RFC 1035 section 2.3.4
 HOST_CHARS_MAX = 253
 WORKERS_MAX = 64
+PEERS_PORT = 8884
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,15 @@ class BrokerConfig:
     host: str
     port: int
     nats_server: str
+
+
+@dataclass(frozen=True)
+class PeersConfig:
+    """Where the other gateways come to; `listen` "" = nowhere."""
+
+    listen: str
+    host: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class GatewayConfig:
 
     site: str
     broker: BrokerConfig
+    peers: PeersConfig
     ingest: IngestConfig
 
 
@@ -110,6 +121,18 @@ _KEYS: dict[str, dict[str, _Key]] = {
             "", "a path", _is_path, 'embedded only: the program; "" = the one installed with Wattle'
         ),
     },
+    "peers": {
+        "listen": _Key(
+            "",
+            f'{_HOST}, or ""',
+            lambda value: value == "" or _is_host(value),
+            'the address that the alliance\'s other gateways connect to; "": none, as one alone',
+        ),
+        "host": _Key(
+            "127.0.0.1", _HOST, _is_host, "the name they reach it by; stands in our peer card"
+        ),
+        "port": _integer(1, 65535, PEERS_PORT, "WebSocket in TLS 1.3"),
+    },
     "ingest": {
         "workers": _integer(1, WORKERS_MAX, 2, "threads that verify signatures"),
         "pool_entries_max": _integer(
@@ -150,6 +173,7 @@ def parse(document: dict[str, object], source: str) -> GatewayConfig:
     return GatewayConfig(
         site=str(values["gateway"]["site"]),
         broker=BrokerConfig(**values["broker"]),
+        peers=PeersConfig(**values["peers"]),
         ingest=IngestConfig(**values["ingest"]),
     )
 

@@ -216,7 +216,7 @@ def test_a_path_with_quotes_stays_a_path(tmp_path: Path) -> None:
         "127.0.0.1",
         free_port(),
         files,
-        authority.GATEWAY_NAME,
+        "gateway-00",
         [MeterAccess("00" * 8, "home")],
     )
     (folder / "nats.conf").write_text(text)

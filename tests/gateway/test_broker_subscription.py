@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wattle_gateway.broker import nats_config, permissions
-from wattle_gateway.broker.nats import NatsBroker
-from wattle_gateway.broker.permissions import MeterAccess
+from wattle_gateway.broker.nats import NatsBroker, authorities_file
+from wattle_gateway.broker.permissions import BrokerAccess, MeterAccess
 from wattle_gateway.broker.program import find
 from wattle_gateway.ingest.mqtt_link import MqttLink, TlsFiles
 from wattle_gateway.pki import authority
@@ -28,17 +28,18 @@ async def _refuse_then_grant(gateway: GatewayProcess) -> None:
     files = nats_config.NatsFiles(
         home.certificate("broker"),
         home.key("broker"),
-        home.certificate("authority"),
+        authorities_file(home.broker),
         home.broker / "store",
     )
 
     def render(meters: Iterable[MeterAccess]) -> str:
-        name = authority.GATEWAY_NAME
+        name = authority.common_name(authority.load_certificate(home.certificate("gateway")))
         text = nats_config.render("127.0.0.1", gateway.port, files, name, meters)
         assert SAMPLES in text
         return text if meters else text.replace(SAMPLES, '"nothing"')
 
-    broker = NatsBroker(find(""), home.broker, render, frozenset())
+    trusted = (home.certificate("authority").read_bytes(),)
+    broker = NatsBroker(find(""), home.broker, render, BrokerAccess(frozenset(), trusted))
     link = MqttLink(
         "127.0.0.1",
         gateway.port,
@@ -53,7 +54,7 @@ async def _refuse_then_grant(gateway: GatewayProcess) -> None:
         await asyncio.to_thread(until, lambda: link.connects, 10, "connected")
         await asyncio.to_thread(until, lambda: link.refusals, 10, "refused")
         assert not link.up
-        await broker.update(frozenset({METER}))
+        await broker.update(BrokerAccess(frozenset({METER}), trusted))
         await asyncio.to_thread(until, lambda: link.up, 20, "subscribed")
         assert ups == [True]
         assert link.connects == 1

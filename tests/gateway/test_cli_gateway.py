@@ -61,6 +61,7 @@ class TestInit:
             "checkpoint",
             "gateway",
             "link",
+            "peer",
         ]
         assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
         assert "PRIVATE" not in home.bundle.read_text() + home.config.read_text()
@@ -258,7 +259,7 @@ def test_broker_config_without_a_mosquitto(tmp_path: Path, capsys: Capture) -> N
     files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "m").iterdir()}
     assert files == {
         "mosquitto.conf": 0o644,
-        "acl": 0o644,
+        "acl": 0o600,
         "authority.pem": 0o644,
         "broker.pem": 0o644,
         "broker.key": 0o600,

@@ -30,7 +30,7 @@ def test_what_init_writes_can_be_loaded(tmp_path: Path) -> None:
 def test_every_key_is_written_with_a_comment() -> None:
     lines = TEXT.splitlines()
     keys = [place for place, line in enumerate(lines) if " = " in line and line[0] != "#"]
-    assert len(keys) == 10
+    assert len(keys) == 13
     assert all(lines[place - 1].startswith("# ") for place in keys)
 
 
@@ -51,7 +51,7 @@ def test_defaults_need_not_be_written(tmp_path: Path) -> None:
         ("port = 8883", 'port = "8883"', "broker.port is '8883', expected an integer"),
         ("port = 8883", "prot = 8883", "broker.prot is not known; known: kind, host"),
         ('kind = "embedded"', 'kind = "none"', "broker.kind is 'none', expected"),
-        ("[ingest]", "[ingset]", "[ingset] is not known; known: gateway, broker, ingest"),
+        ("[ingest]", "[ingset]", "[ingset] is not known; known: gateway, broker, peers, ingest"),
         ("workers = 2", "workers = 0", "ingest.workers is 0, expected an integer 1 to 64"),
         ("workers = 2", "workers = ", "not TOML"),
         ('host = "gateway.example"', 'host = "a b"', "broker.host is 'a b', expected a host name"),

@@ -37,7 +37,7 @@ def board(ledger: DrivenLedger) -> Board:
 def admit(ledger: DrivenLedger, *samples: SignedSample, room: int = 100) -> list[str | int]:
     """What became of each sample, in the given order: an effect, or the code of a refusal."""
     checked = [Checked(signed) for signed in samples]
-    rule = Admission(ledger.epoch, room)
+    rule = Admission(room)
     admitted, _ = rule.admit(ledger.driver, ledger.now, checked)
     effects = {id(result.checked): result.effect for result in admitted}
     found = [effects[id(each)] for each in checked]

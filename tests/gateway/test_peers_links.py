@@ -41,9 +41,7 @@ def test_members_that_know_each_other_have_one_link_that_carries_messages(tmp_pa
             assert two.links.send(one.kid, message("back"))
             await soon(lambda: one.messages_of(two) == [message("back")], "an answer")
             assert two.messages_of(one) == [message("there")]
-            # The other's hello is the first message, after `up`.
-            assert [what for what, _, _ in one.heard[:2]] == ["up", "message"]
-            assert one.heard[1][2] == two.hello().encode()
+            assert one.heard[0] == ("up", two.kid, b"")
             assert not one.links.send(PARTIES[3].kid, message("to nobody"))
 
     run(tmp_path, story)
@@ -305,6 +303,8 @@ def test_a_guest_comes_with_a_token_once_given_and_nobody_else_by_it(tmp_path: P
                 guest.knows(one)
                 await soon(lambda: guest.has_link(one) and one.has_link(guest), "a guest")
                 assert one.links.status()[0].guest
+                assert one.guest_links[guest.kid]
+                assert not guest.guest_links[one.kid]  # a guest's host is none
                 one.links.send(guest.kid, message("welcome"))
                 await soon(lambda: guest.messages_of(one), "it is served")
             async with thief.running(one, listens=False):

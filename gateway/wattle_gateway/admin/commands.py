@@ -3,6 +3,7 @@
 import binascii
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from wattle_wire import topics
 from wattle_wire.errors import WireError
@@ -17,7 +18,8 @@ from wattle_gateway.ledger.errors import LedgerError
 
 @dataclass(frozen=True)
 class LiveStatus:
-    """What only the running process knows. The `broker_*` are None for an outside broker."""
+    """What only the running process knows. The `broker_*` are None for an outside broker; `peers`
+    are rows of `peers.status.PeerStatus`, `candidates` kids of those who ask to become members."""
 
     pid: int
     clock_ms: int
@@ -34,6 +36,9 @@ class LiveStatus:
     write_failures: int
     online: list[str]
     counters: dict[str, int]
+    peers: list[dict[str, Any]]
+    peer_strangers: int
+    candidates: list[str]
 
 
 class AdminCommands:

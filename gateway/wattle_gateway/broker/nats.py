@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from wattle_gateway.broker.permissions import MeterAccess
+from wattle_gateway.broker.permissions import BrokerAccess, MeterAccess
 from wattle_gateway.errors import BrokerError
 from wattle_gateway.runtime import lifeline
 from wattle_gateway.runtime.logs import Log
@@ -38,22 +38,28 @@ _REFUSALS = ("TLS handshake error", "authentication error", "Authorization Viola
 _log = Log("broker")
 
 
+def authorities_file(folder: Path) -> Path:
+    """Where a broker in `folder` finds the authorities it trusts."""
+    return folder / "authorities.pem"
+
+
 class NatsBroker:
-    """One nats-server process. `render(meters)` gives its configuration for a set of meters."""
+    """One nats-server process. `render(meters)` gives its configuration for a set of meters, which
+    names `authorities_file(folder)` as what it trusts."""
 
     def __init__(
         self,
         program: Path,
         folder: Path,
         render: Callable[[frozenset[MeterAccess]], str],
-        meters: frozenset[MeterAccess],
+        access: BrokerAccess,
     ) -> None:
         self._program = program
         self._folder = folder
         self._render = render
-        self._meters = meters
-        # Those that the process works by; None while that is not certain.
-        self._admitted: frozenset[MeterAccess] | None = None
+        self._access = access
+        # What the process works by; None while that is not certain.
+        self._admitted: BrokerAccess | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -97,15 +103,15 @@ class NatsBroker:
             except BrokerError as error:
                 _log.error("broker does not start", error=error)
 
-    async def update(self, meters: frozenset[MeterAccess]) -> None:
-        """Let exactly these meters in; the others that are connected stay connected.
+    async def update(self, access: BrokerAccess) -> None:
+        """Let exactly these in; meters that are connected and still may be stay connected.
 
         Returns when the broker works by it. Raises BrokerError if it does not take it.
         """
         async with self._updating:
-            if meters == self._admitted:
+            if access == self._admitted:
                 return
-            self._meters, self._admitted = meters, None
+            self._access, self._admitted = access, None
             self._write_config()
             if not self.running or self._process is None:
                 return  # the next start reads the file
@@ -121,7 +127,7 @@ class NatsBroker:
                 ) from error
             finally:
                 self._reloaded = None
-            self._admitted = meters
+            self._admitted = access
 
     async def stop(self) -> None:
         """End the broker and wait until it is gone."""
@@ -178,7 +184,7 @@ class NatsBroker:
         if not self.running:
             await self.stop()
             raise BrokerError(f"nats-server does not start: {self._last_line or 'it said nothing'}")
-        self._admitted = self._meters
+        self._admitted = self._access
         _log.info("broker ready", pid=process.pid)
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -230,9 +236,14 @@ class NatsBroker:
     def _write_config(self) -> None:
         """Whole or not at all: the broker may start or reload at any moment."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        draft = self._folder / "nats.conf.new"
-        draft.write_text(self._render(self._meters))
-        draft.replace(self._config_file)
+        trusted = authorities_file(self._folder)
+        for path, content in (
+            (trusted, b"".join(self._access.authorities)),
+            (self._config_file, self._render(self._access.meters).encode()),
+        ):
+            draft = path.with_name(f"{path.name}.new")
+            draft.write_bytes(content)
+            draft.replace(path)
 
     async def _end_stale(self) -> None:
         """End a broker of an earlier life that the kernel did not take along."""

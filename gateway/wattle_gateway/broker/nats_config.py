@@ -34,6 +34,8 @@ def render(
 ) -> str:
     """The text of nats.conf for MQTT on `listen`:`port`.
 
+    `gateway_name` is the common name of the gateway's own certificate, which nobody else knows.
+
     The NATS protocol itself cannot be switched off: its listener is put on a random port of
     127.0.0.1, wants TLS before the first byte, and no user may log in there.
     """
@@ -45,7 +47,8 @@ def render(
     users += [_user(meter.meter, meter.publishes(), meter.subscribes()) for meter in sorted(meters)]
     return "\n".join(
         [
-            "# Written by wattle-gateway on every start, enrolment and revocation.",
+            "# Written by wattle-gateway on every start and whenever meters or members change.",
+            "# Keep it secret: it holds the name that opens the gateway's own rights.",
             "server_name: wattle",
             'host: "127.0.0.1"',
             "port: -1",

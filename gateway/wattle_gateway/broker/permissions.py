@@ -29,6 +29,18 @@ class MeterAccess:
         return [topics.topic(self.site, self.meter, leaf) for leaf in DOWNLINK_LEAVES]
 
 
+@dataclass(frozen=True)
+class BrokerAccess:
+    """Whom a broker lets in: these meters, under certificates of these authorities (PEM).
+
+    An authority can put any name into a certificate, so what a name opens is availability and
+    never truth: samples are judged by their own signatures.
+    """
+
+    meters: frozenset[MeterAccess]
+    authorities: tuple[bytes, ...]
+
+
 def gateway_publishes() -> list[str]:
     """The topic filters the gateway may publish to."""
     return [f"wattle/1/+/+/{leaf}" for leaf in DOWNLINK_LEAVES]

@@ -8,15 +8,20 @@ from wattle_wire import topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway import app, config
+from wattle_gateway.app import broker_side
 from wattle_gateway.broker import mosquitto
+from wattle_gateway.cli.folder import opened_ledger
+from wattle_gateway.contracts import registry
 from wattle_gateway.errors import UsageError
 from wattle_gateway.home import create
-from wattle_gateway.home.create import NewGateway
-from wattle_gateway.home.identity import load_identity
+from wattle_gateway.home.draft import NewGateway
+from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
+from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.pki import authority
 from wattle_gateway.runtime.clock import open_clock
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.logs import start_logging
 
 
@@ -39,8 +44,8 @@ def init(arguments: argparse.Namespace) -> None:
             listen=arguments.listen or hosts[0],
             port=arguments.port,
             broker_kind=arguments.broker,
-            created_ms=open_clock(arguments.bench_clock).now_ms(),
         ),
+        open_clock(arguments.bench_clock).now_ms(),
     )
     print(f"{made.folder}: ledger {load_identity(made).genesis.ledger_id.hex()}")
     print(f"give {made.bundle.name} to meters; start with: wattle-gateway run {arguments.folder}")
@@ -57,21 +62,26 @@ def broker_config(arguments: argparse.Namespace) -> None:
     home = GatewayHome(arguments.folder)
     identity = load_identity(home)
     loaded = config.load(home.config)
-    if home.revocations.exists():
-        revoked = home.revocations.read_bytes()
-    else:  # the gateway has not run yet: nobody is revoked
-        revoked = authority.pem(identity.site_authority.revocation_list([], datetime.now(UTC)))
+    with opened_ledger(home) as (first, reader):
+        ledger = ExecutedLedger(reader, first_epoch(first))
+    meters = registry.meters(ledger.state)
+    own_name = authority.common_name(authority.load_certificate(home.certificate("gateway")))
+    trusted = broker_side.trusted(ledger.epoch, identity.site_authority)
+    files = {
+        "authority.pem": b"".join(trusted),
+        "broker.pem": home.certificate("broker").read_bytes(),
+        "broker.key": home.key("broker").read_bytes(),
+    }
+    if len(trusted) == 1:
+        files[mosquitto.CRL_FILE] = _revocation_list(home, identity)
     written = mosquitto.write_files(
         arguments.out,
         loaded.broker.listen,
         loaded.broker.port,
-        authority.GATEWAY_NAME,
-        {
-            "authority.pem": home.certificate("authority").read_bytes(),
-            "broker.pem": home.certificate("broker").read_bytes(),
-            "broker.key": home.key("broker").read_bytes(),
-            "revoked.pem": revoked,
-        },
+        mosquitto.MosquittoAccess(
+            own_name, [meter.kid.hex() for meter in meters if meter.revoked is not None]
+        ),
+        files,
     )
     print(f"start it with: mosquitto -c {written}")
     if loaded.broker.kind != config.EXTERNAL:
@@ -79,3 +89,10 @@ def broker_config(arguments: argparse.Namespace) -> None:
             f'{home.config}: broker.kind is "{loaded.broker.kind}"; set it to "{config.EXTERNAL}"',
             file=sys.stderr,
         )
+
+
+def _revocation_list(home: GatewayHome, identity: Identity) -> bytes:
+    if home.revocations.exists():
+        return home.revocations.read_bytes()
+    # The gateway has not run yet: nobody is revoked.
+    return authority.pem(identity.site_authority.revocation_list([], datetime.now(UTC)))

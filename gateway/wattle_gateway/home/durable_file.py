@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 
-def write(path: Path, content: bytes) -> None:
-    """Put `content` in the place of `path` durably. Raises OSError."""
+def write(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Put `content` in the place of `path` durably; `mode` as far as the umask lets it.
+
+    Raises OSError.
+    """
     draft = path.with_name(f"{path.name}.new")
-    with draft.open("wb") as file:
+    draft.unlink(missing_ok=True)  # of a write that the power cut: its mode may be another
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

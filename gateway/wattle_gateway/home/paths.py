@@ -14,6 +14,8 @@ class GatewayHome:
         self.folder = folder.absolute()
         self.config = self.folder / "config.toml"
         self.genesis = self.folder / "genesis.cbor"
+        self.member = self.folder / "member.cbor"
+        self.invitation = self.folder / "invitation.json"
         self.bundle = self.folder / "site.json"
         self.database = self.folder / "ledger.db"
         self.operation = self.folder / "operation.db"
@@ -26,11 +28,12 @@ class GatewayHome:
         self.lock = self.folder / "lock"
 
     def key(self, name: str) -> Path:
-        """The file of a private key: block, link, checkpoint, authority, broker or gateway."""
+        """The file of a private key: block, link, checkpoint, authority, broker, gateway
+        or peer."""
         return self.keys / f"{name}.pem"
 
     def certificate(self, name: str) -> Path:
-        """The file of a certificate: authority, broker or gateway."""
+        """The file of a certificate: authority, broker, gateway or peer."""
         return self.certificates / f"{name}.pem"
 
     def check(self) -> None:
@@ -38,5 +41,5 @@ class GatewayHome:
         if not self.genesis.is_file():
             raise HomeError(
                 f"{self.folder} is not a gateway's folder (no {self.genesis.name}); "
-                "make one with `wattle-gateway init`"
+                "make one with `wattle-gateway init` or join an alliance"
             )

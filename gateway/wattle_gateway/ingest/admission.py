@@ -16,7 +16,6 @@ from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import key as state_key
 from wattle_gateway.ingest.checker import Checked, Refused
 from wattle_gateway.ledger import entry, evidence, signed_sample
-from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LimitError
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.runtime.driver import LedgerDriver
@@ -44,15 +43,14 @@ class Admitted:
 class Admission:
     """Admits samples into the pool of `entries_max`."""
 
-    def __init__(self, epoch: Epoch, entries_max: int) -> None:
-        self._epoch = epoch
+    def __init__(self, entries_max: int) -> None:
         self._entries_max = entries_max
 
     def admit(
         self, driver: LedgerDriver, at: Now, samples: Sequence[Checked]
     ) -> tuple[list[Admitted], Progress]:
         """Admit samples in any order; one durable write for all of them."""
-        batch = _Batch(driver, self._epoch, at, self._entries_max)
+        batch = _Batch(driver, at, self._entries_max)
         # Lowest first: of two that compete for the last place the lower one counts.
         for checked in sorted(samples, key=lambda sample: (sample.meter, sample.seq)):
             batch.take(checked)
@@ -65,9 +63,9 @@ class Admission:
 class _Batch:
     """One call of `admit`: what it has decided so far."""
 
-    def __init__(self, driver: LedgerDriver, epoch: Epoch, at: Now, entries_max: int) -> None:
+    def __init__(self, driver: LedgerDriver, at: Now, entries_max: int) -> None:
         self._driver = driver
-        self._epoch = epoch
+        self._epoch = driver.epoch
         self._at = at
         self._room = entries_max - driver.queue.size
         self._meters: dict[bytes, tuple[Meter, Chain] | None] = {}

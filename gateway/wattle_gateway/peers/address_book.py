@@ -47,6 +47,10 @@ class AddressBook:
         """The known cards of these gateways, by rising kid."""
         return [self._cards[kid] for kid in sorted(kids) if kid in self._cards]
 
+    def knows_others_than(self, kid: bytes) -> bool:
+        """Whether there is a card of another gateway than `kid`."""
+        return bool(self._cards.keys() - {kid})
+
     def take(self, raw: bytes, keep: frozenset[bytes] = frozenset()) -> PeerCard | None:
         """Keep a card if it is newer than the known one; gives it then, None otherwise.
 

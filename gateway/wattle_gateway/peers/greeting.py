@@ -18,8 +18,8 @@ FAULT = 1  # you broke a rule
 NOT_YOU = 2  # you may not connect (now)
 
 
-async def exchange(connection: Connection, own: Hello) -> tuple[Hello, bytes]:
-    """Send our hello; gives the other's and its bytes.
+async def exchange(connection: Connection, own: Hello) -> Hello:
+    """Send our hello; gives the other's.
 
     PeerError if it is none, is of another ledger, does not come in time, or the link ends.
     """
@@ -43,7 +43,7 @@ async def exchange(connection: Connection, own: Hello) -> tuple[Hello, bytes]:
         raise PeerError(f"its first message is a {messages.KIND_NAMES[raw[0]]}, expected hello")
     if said.ledger_id != own.ledger_id:
         raise PeerError(f"it is on ledger {said.ledger_id.hex()}, expected {own.ledger_id.hex()}")
-    return said, raw
+    return said
 
 
 def farewell(raw: bytes) -> str:

@@ -47,12 +47,12 @@ class OwnPeer:
 class LinkEvents:
     """What the links ask and tell. All run in the event loop; for one kid, one at a time.
 
-    `hello()` says where we stand (no token); `up`, `message` (raw; the other's hello first) and
-    `down` are awaited before the link goes on.
+    `hello()` says where we stand (no token); `up` (whether the other is a guest), `message` (raw,
+    neither hello nor bye) and `down` are awaited before the link goes on.
     """
 
     hello: Callable[[], Hello]
-    up: Callable[[bytes], Awaitable[None]]
+    up: Callable[[bytes, bool], Awaitable[None]]
     message: Callable[[bytes, bytes], Awaitable[None]]
     down: Callable[[bytes], Awaitable[None]]
 
@@ -237,11 +237,11 @@ class PeerLinks:
             _log.debug("no link", peer=kid.hex(), error=error)
             return
         try:
-            said, raw = await self._greet(connection, as_guest)
+            said = await self._greet(connection, as_guest)
             if said.kid != kid:
                 raise PeerError(f"it says it is {said.kid.hex()}")
             link = Link(connection, kid, card.certificate, dialled=True, guest=as_guest)
-            await self._hold(link, raw)
+            await self._hold(link)
         except PeerError as error:
             self._tally.failed(kid, str(error))
             _log.info("no link", peer=kid.hex(), error=error)
@@ -257,7 +257,7 @@ class PeerLinks:
     async def _admit(self, connection: Connection) -> None:
         certificate = sockets.certificate_of(connection.transport)
         try:
-            said, raw = await self._greet(connection, False)
+            said = await self._greet(connection, False)
             kid = await self._who(certificate, said)
         except (PeerError, StoreError) as error:
             self._tally.strangers += 1
@@ -267,7 +267,7 @@ class PeerLinks:
             await refused.close()
             return
         guest = certificate is None
-        await self._hold(Link(connection, kid, certificate, dialled=False, guest=guest), raw)
+        await self._hold(Link(connection, kid, certificate, dialled=False, guest=guest))
 
     async def _who(self, certificate: bytes | None, said: Hello) -> bytes:
         """The kid that a caller has shown to be; PeerError if it may not connect."""
@@ -298,13 +298,13 @@ class PeerLinks:
 
     # --- both
 
-    async def _greet(self, connection: Connection, as_guest: bool) -> tuple[Hello, bytes]:
+    async def _greet(self, connection: Connection, as_guest: bool) -> Hello:
         own = self._events.hello()
         if as_guest:
             own = replace(own, token=self._own.token)
         return await greeting.exchange(connection, own)
 
-    async def _hold(self, link: Link, hello: bytes) -> None:
+    async def _hold(self, link: Link) -> None:
         """Live through a link's life, unless there is a better one."""
         kid = link.kid
         old = self._links.get(kid)
@@ -317,9 +317,8 @@ class PeerLinks:
             self._dismiss(old, greeting.ENDS, "replaced by a new link")
             await old.ended.wait()
         try:
-            await self._events.up(kid)
+            await self._events.up(kid, link.guest and not link.dialled)
             _log.info("link is up", peer=kid.hex(), address=link.address, dialled=link.dialled)
-            await self._events.message(kid, hello)
             await link.run(lambda raw: self._message(kid, link, raw))
         except PeerError as error:
             self.fault(kid, str(error))

@@ -5,6 +5,7 @@ samples. So the authority needs no online service: it issues at enrolment and li
 """
 
 import ipaddress
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +27,24 @@ CRL_DAYS = 3650
 # X.520 ub-common-name
 _COMMON_NAME_CHARS_MAX = 64
 
-GATEWAY_NAME = "gateway"
+_GATEWAY_NAME_PREFIX = "gateway-"
+_GATEWAY_NAME_BYTES = 16
+
+
+def new_gateway_name() -> str:
+    """A name for a gateway's own MQTT certificate that nobody can guess.
+
+    Brokers tell clients by the common name alone, and every authority that a broker trusts can
+    write any name. So this one is kept like a password: in the folder of the gateway and the
+    files of its broker, and on the wire only inside TLS to that broker.
+    """
+    return _GATEWAY_NAME_PREFIX + secrets.token_hex(_GATEWAY_NAME_BYTES)
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """The common name of a certificate that an authority of ours issued."""
+    (attribute,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(attribute.value)
 
 
 class SiteAuthority:
@@ -107,6 +125,16 @@ def pem(certificate: x509.Certificate | x509.CertificateRevocationList) -> bytes
 def der(certificate: x509.Certificate) -> bytes:
     """The DER form of a certificate."""
     return certificate.public_bytes(Encoding.DER)
+
+
+def pem_of_authority(der: bytes) -> bytes | None:
+    """The PEM form of an authority's certificate, None if the bytes are no such thing."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except (ValueError, x509.ExtensionNotFound, x509.InvalidVersion):
+        return None
+    return pem(certificate) if constraints.value.ca else None
 
 
 def load_certificate(path: Path) -> x509.Certificate:

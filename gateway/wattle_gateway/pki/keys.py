@@ -59,6 +59,14 @@ def load_p256(path: Path) -> PrivateKey:
     return key
 
 
+def load_ed25519(path: Path) -> CheckpointKey:
+    """The Ed25519 pair in a PEM file; HomeError names the file and what is wrong."""
+    key = _load(path)
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise HomeError(f"{path}: expected an Ed25519 private key")
+    return key
+
+
 def _load(path: Path) -> object:
     try:
         pem = path.read_bytes()

@@ -8,15 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli.main import main
 from wattle_gateway.errors import GatewayError
-from wattle_gateway.home.identity import load_genesis
+from wattle_gateway.home.identity import load_genesis, load_member
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import Epoch, first_epoch
+from wattle_gateway.ledger.genesis import Member
 
 from wattle_testkit.alliance import Board
 from wattle_testkit.waiting import until
@@ -59,11 +61,13 @@ def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
 class GatewayProcess:
     """A gateway's folder and, between `start` and `stop` or `kill`, its process."""
 
-    def __init__(self, folder: Path, *init_words: str) -> None:
+    def __init__(self, folder: Path, *init_words: str, port: int | None = None) -> None:
+        """A new gateway alone with its own ledger; with `port` (of its broker) one that exists."""
         self.folder = folder
-        self.port = free_port()
-        done = command("init", folder, "--port", str(self.port), *init_words)
-        assert done.returncode == 0, done.stderr
+        self.port = port or free_port()
+        if port is None:
+            done = command("init", folder, "--port", str(self.port), *init_words)
+            assert done.returncode == 0, done.stderr
         self.home = GatewayHome(folder)
         self.log = folder.with_name(f"{folder.name}.log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,6 +77,11 @@ class GatewayProcess:
         """Epoch 0 of its ledger."""
         return first_epoch(load_genesis(self.home))
 
+    @cached_property
+    def member(self) -> Member:
+        """Its own row among the members."""
+        return load_member(self.home)
+
     @property
     def pid(self) -> int:
         """The process id."""
@@ -81,6 +90,11 @@ class GatewayProcess:
 
     def start(self, *words: str, deadline_s: float = START_DEADLINE_S) -> None:
         """Start it and wait until it answers and is connected to its broker."""
+        self.begin(*words)
+        self.await_up(deadline_s)
+
+    def begin(self, *words: str) -> None:
+        """Start it and do not wait."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "wattle_gateway", "run", str(self.folder), *words],
@@ -88,6 +102,9 @@ class GatewayProcess:
                 stdout=log,
                 stderr=log,
             )
+
+    def await_up(self, deadline_s: float = START_DEADLINE_S) -> None:
+        """Wait until it answers and is connected to its broker."""
         until(self._is_up, deadline_s, f"the gateway is up; {self.log}")
 
     def _is_up(self) -> bool:

@@ -33,6 +33,7 @@ from wattle_testkit.script_gateway import EnrolledMeter, ScriptGateway
 ROOT = Path(__file__).resolve().parents[3]
 FIRMWARE = ROOT / "firmware"
 SITE = "substation-7"
+GATEWAY_NAME = "gateway"
 LEDGER_ID = bytes(range(16))
 _START_S = 15.0
 
@@ -78,7 +79,7 @@ class MeterSite:
         link = ec.generate_private_key(ec.SECP256R1())
         self.gateway = ScriptGateway(LEDGER_ID, link)
         self._issue("broker", server=True)
-        self._issue(authority.GATEWAY_NAME, server=False)
+        self._issue(GATEWAY_NAME, server=False)
         (folder / "authority.pem").write_bytes(authority.pem(self.authority.certificate))
         self.broker: Process | None = None
 
@@ -128,13 +129,12 @@ class MeterSite:
         command = self._mosquitto() if kind == "mosquitto" else self._nats()
         self.broker = self._group.start(Process("broker", command, self.folder / "broker.log"))
         if not self.gateway.connected:
-            name = authority.GATEWAY_NAME
             self.gateway.connect(
                 "localhost",
                 self.port,
                 self.folder / "authority.pem",
-                self.folder / f"{name}.pem",
-                self.folder / f"{name}.key",
+                self.folder / f"{GATEWAY_NAME}.pem",
+                self.folder / f"{GATEWAY_NAME}.key",
             )
         self.wait_for_gateway()
 
@@ -151,7 +151,7 @@ class MeterSite:
             self.folder / "nats",
         )
         config.write_text(
-            nats_config.render("127.0.0.1", self.port, files, authority.GATEWAY_NAME, self._meters)
+            nats_config.render("127.0.0.1", self.port, files, GATEWAY_NAME, self._meters)
         )
         return (str(Path(sys.executable).parent / "nats-server"), "-c", str(config))
 
@@ -163,7 +163,11 @@ class MeterSite:
         }
         files["revoked.pem"] = authority.pem(revoked)
         config = mosquitto.write_files(
-            self.folder / "mosquitto", "127.0.0.1", self.port, authority.GATEWAY_NAME, files
+            self.folder / "mosquitto",
+            "127.0.0.1",
+            self.port,
+            mosquitto.MosquittoAccess(GATEWAY_NAME),
+            files,
         )
         with config.open("a") as file:
             file.write("user root\n" if os.getuid() == 0 else "")

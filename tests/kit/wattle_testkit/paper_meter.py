@@ -132,7 +132,7 @@ class PaperMeter:
         return found
 
     def _derive_key(self) -> bytes:
-        member = self._epoch.members[0]
+        member = self._gateway.member
         secret = keys.shared_x(private_key(f"{self.board.name} link"), member.link_key)
         return bytes(cose.link_key(secret, self._epoch.ledger_id, self.board.kid, member.link_kid))
 

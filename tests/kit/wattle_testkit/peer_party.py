@@ -51,6 +51,7 @@ class PeerParty:
         self.token: bytes | None = None
         self.now_ms = CREATED_MS
         self.heard: list[tuple[str, bytes, bytes]] = []
+        self.guest_links: dict[bytes, bool] = {}
         self.on_message: Callable[[bytes, bytes], None] | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -128,19 +129,16 @@ class PeerParty:
         return Hello(self.genesis.ledger_id, self.kid, 0, 7, bytes(32))
 
     def messages_of(self, other: "PeerParty") -> list[bytes]:
-        """What another has sent us, its hellos left out."""
-        return [
-            raw
-            for what, kid, raw in self.heard
-            if what == "message" and kid == other.kid and raw[0] != messages.HELLO
-        ]
+        """What another has sent us."""
+        return [raw for what, kid, raw in self.heard if what == "message" and kid == other.kid]
 
     def has_link(self, other: "PeerParty") -> bool:
         """Whether there is a link to another that has been told to be up."""
         told = [what for what, kid, _ in self.heard if kid == other.kid and what != "message"]
         return other.kid in self.links.up() and told[-1:] == ["up"]
 
-    async def _up(self, kid: bytes) -> None:
+    async def _up(self, kid: bytes, guest: bool) -> None:
+        self.guest_links[kid] = guest
         self.heard.append(("up", kid, b""))
 
     async def _down(self, kid: bytes) -> None:

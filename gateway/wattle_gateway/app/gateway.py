@@ -1,7 +1,8 @@
-"""The running gateway: the only place that knows all its parts.
+"""All parts of a gateway, started in order, run together, stopped in the reverse order.
 
     meters -> broker -> link -> intake -> workers -> admission -> pool   (durable, acknowledged)
     pool -> engine -> block -> commit -> execution -> ledger             (final, acknowledged)
+    other gateways <-> links <-> sync in the ledger's steps
 
 One event loop for the network, one thread for the ledger and its database, worker processes for
 signatures, one process for the broker.
@@ -12,6 +13,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,14 @@ from wattle_gateway import config as configuration
 from wattle_gateway.admin.channel import AdminServer
 from wattle_gateway.admin.commands import AdminCommands, LiveStatus
 from wattle_gateway.admin.registrar import Registrar
-from wattle_gateway.broker import nats_config, permissions, program
+from wattle_gateway.app import broker_side
+from wattle_gateway.app.peering import Peering
+from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
-from wattle_gateway.broker.permissions import MeterAccess
-from wattle_gateway.config import EMBEDDED, BrokerConfig, GatewayConfig
+from wattle_gateway.config import EMBEDDED, GatewayConfig
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.errors import BrokerError, StoreError
-from wattle_gateway.home import bundle, durable_file
+from wattle_gateway.home import bundle, draft, durable_file, lost_ledger
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ingest import commands, desk
@@ -40,7 +43,6 @@ from wattle_gateway.ingest.presence import Presence
 from wattle_gateway.ingest.workers import Workers
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.epoch import first_epoch
-from wattle_gateway.pki import authority
 from wattle_gateway.runtime.clock import Clock, open_clock, steady_ms
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
@@ -87,7 +89,9 @@ class Gateway:
         self.epoch = first_epoch(identity.genesis)
         self.meters: dict[bytes, Meter] = {}
         self.broker: NatsBroker | None = None
+        self.peering: Peering | None = None
         self._registry_changed = asyncio.Event()
+        self._epoch_changed = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Start everything, serve until `stop` is set, stop everything in the reverse order.
@@ -117,18 +121,22 @@ class Gateway:
         ]
         if self.broker is not None:
             duties.append(self.broker.supervise())
+        if self.peering is not None:
+            duties += [self.peering.run(), self._follow_epochs(self.peering)]
         return duties
 
     async def _start(self, parts: contextlib.AsyncExitStack) -> None:
         self._make_ledger()
         parts.push_async_callback(self.ledger.close)
         await self.ledger.open()
+        self.epoch = await self.ledger.read(lambda driver: driver.epoch)
         await self._make_ingest(parts)
         await self._learn_registry()
         if self.config.broker.kind == EMBEDDED:
-            self.broker = _embedded_broker(self.home, self.config.broker, _access(self.meters))
+            self.broker = broker_side.embedded(self.home, self.config.broker, self._access())
             parts.push_async_callback(self.broker.stop)
             await self.broker.start()
+        await self._start_peering(parts)
         self._renew_bundle()
         self.link = self._make_link()
         parts.push_async_callback(self.link.stop)
@@ -140,13 +148,15 @@ class Gateway:
         _log.info("running", ledger=self.epoch.ledger_id.hex(), folder=self.home.folder)
 
     def _make_ledger(self) -> None:
+        lost_ledger.make_up(self.home, self.identity)
         driver = LedgerDriver(
             self.home.database,
             self.epoch,
-            self.identity.member.kid,
+            self.identity.kid,
             crypto.signer(self.identity.block_key),
+            self.identity.checkpoint_key.sign,
         )
-        self.ledger = LedgerThread(driver, self.clock, self._on_progress)
+        self.ledger = LedgerThread(driver, self.clock, self._on_progress, self._on_reopen)
         self.registrar = Registrar(
             self.home, self.identity, self.epoch, self.ledger, self.clock.now_ms, self._admit
         )
@@ -178,12 +188,30 @@ class Gateway:
             self.ledger,
             self.workers,
             limits.workers,
-            Admission(self.epoch, limits.pool_entries_max),
+            Admission(limits.pool_entries_max),
             self.desk,
             self.acks,
             self.clock.now_ms,
             self.presence.take,
         )
+
+    async def _start_peering(self, parts: contextlib.AsyncExitStack) -> None:
+        """One alone with nobody invited knows no peers and listens nowhere."""
+        alone = len(self.epoch.everyone) == 1 and not self.home.invitation.exists()
+        if alone and not self.config.peers.listen:
+            return
+        peering = Peering(
+            self.home,
+            self.identity,
+            self.operation,
+            self.ledger,
+            self.clock.now_ms,
+            self._renew_bundle,
+        )
+        self.peering = peering
+        parts.push_async_callback(peering.links.stop)
+        head = await self.ledger.read(lambda driver: driver.head)
+        await peering.start(self.epoch, head, self.config.peers, draft.reach(self.config))
 
     async def _learn_registry(self) -> None:
         meters, head, views = await self.ledger.read(
@@ -197,16 +225,21 @@ class Gateway:
         self.acks.moved(head, {kid: view for kid, view in views.items() if view is not None})
         # A crash between a commit and its files: the ledger decides, the files follow.
         for meter in meters.values():
-            self.registrar.certificate_of(meter)
+            if meter.home == self.identity.kid:
+                self.registrar.certificate_of(meter)
         self.registrar.write_revocations(meters)
 
     def _renew_bundle(self) -> None:
-        """site.json says what config.toml says now."""
+        """site.json says what config.toml, members and their cards say now."""
+        everyone = self.epoch.everyone
+        kids = [member.kid for member in everyone]
         text = bundle.render(
             self.identity.genesis,
-            self.identity.author,
+            self.identity.member,
             self.config,
             self.identity.site_authority,
+            everyone,
+            () if self.peering is None else self.peering.book.cards_of(kids),
         )
         if self.home.bundle.read_text(encoding="utf-8") != text:
             durable_file.write(self.home.bundle, text.encode())
@@ -214,7 +247,7 @@ class Gateway:
     def _make_link(self) -> MqttLink:
         broker = self.config.broker
         return MqttLink(
-            _reachable(broker.listen) if broker.kind == EMBEDDED else broker.host,
+            broker_side.reachable(broker.listen) if broker.kind == EMBEDDED else broker.host,
             broker.port,
             TlsFiles(
                 self.home.certificate("authority"),
@@ -229,8 +262,20 @@ class Gateway:
     def _on_progress(self, progress: Progress) -> None:
         self.acks.moved(progress.head, progress.acks)
         self.registrar.follow(progress)
+        if self.peering is not None:
+            self.peering.follow(progress)
         if progress.registry_changed:
             self._registry_changed.set()
+        if progress.epoch_changed is not None:
+            self.epoch = progress.epoch_changed
+            self._epoch_changed.set()
+
+    def _on_reopen(self) -> None:
+        if self.peering is not None:
+            self.peering.begin_anew()
+
+    def _access(self) -> permissions.BrokerAccess:
+        return broker_side.access(self.meters, self.epoch, self.identity.site_authority)
 
     def _set_meters(self, meters: dict[bytes, Meter]) -> None:
         self.meters = meters
@@ -241,7 +286,7 @@ class Gateway:
         """The registry has changed: tell all parts, and the broker whom to let in."""
         self._set_meters(meters)
         if self.broker is not None:
-            await self.broker.update(_access(meters))
+            await self.broker.update(self._access())
 
     async def _follow_registry(self) -> None:
         """Transactions that nobody waits for, left by a crash, count like any other."""
@@ -253,6 +298,16 @@ class Gateway:
                 await self._admit(meters)
             except BrokerError as error:
                 _log.error("broker does not know all meters", error=error)
+
+    async def _follow_epochs(self, peering: Peering) -> None:
+        """Members have come or gone: links, brokers and meters are told."""
+        while True:
+            await self._epoch_changed.wait()
+            self._epoch_changed.clear()
+            _log.info("a new epoch", number=self.epoch.number, members=len(self.epoch.everyone))
+            await peering.enter(self.epoch)
+            self._renew_bundle()
+            self._registry_changed.set()
 
     async def _keep_desk(self) -> None:
         while True:
@@ -271,7 +326,7 @@ class Gateway:
         await asyncio.to_thread(self.operation.write, write)
 
     def _live(self) -> LiveStatus:
-        broker = self.broker
+        broker, peering = self.broker, self.peering
         return LiveStatus(
             pid=os.getpid(),
             clock_ms=self.clock.now_ms(),
@@ -292,37 +347,10 @@ class Gateway:
                 if connection.online
             ),
             counters=dict(self.desk.counters),
+            peers=[] if peering is None else [asdict(peer) for peer in peering.links.status()],
+            peer_strangers=0 if peering is None else peering.links.strangers,
+            candidates=[] if peering is None else sorted(kid.hex() for kid in peering.candidates),
         )
 
     def _publish(self, topic: str, payload: bytes) -> bool:
         return self.link.publish(topic, payload)
-
-
-def _embedded_broker(
-    home: GatewayHome, broker: BrokerConfig, meters: frozenset[MeterAccess]
-) -> NatsBroker:
-    files = nats_config.NatsFiles(
-        certificate=home.certificate("broker"),
-        key=home.key("broker"),
-        authority=home.certificate("authority"),
-        store=home.broker / "store",
-    )
-    return NatsBroker(
-        program.find(broker.nats_server),
-        home.broker,
-        lambda meters: nats_config.render(
-            broker.listen, broker.port, files, authority.GATEWAY_NAME, meters
-        ),
-        meters,
-    )
-
-
-def _access(meters: dict[bytes, Meter]) -> frozenset[MeterAccess]:
-    return frozenset(
-        MeterAccess(kid.hex(), meter.site) for kid, meter in meters.items() if meter.revoked is None
-    )
-
-
-def _reachable(listen: str) -> str:
-    """An address by which a broker that listens on `listen` is reached from here."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)

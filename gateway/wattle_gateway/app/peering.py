@@ -1,0 +1,223 @@
+"""The other gateways, as the running one deals with them: links, cards, guests, candidates.
+
+Every message of a peer is one step of the ledger; what the step wants sent goes out after it.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from wattle_gateway.config import PeersConfig
+from wattle_gateway.consensus.engine import Now
+from wattle_gateway.errors import PeerError, StoreError
+from wattle_gateway.home import invitation
+from wattle_gateway.home.identity import Identity
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger import crypto, ready
+from wattle_gateway.ledger.commit import CommitHead
+from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.peer_card import PeerCard
+from wattle_gateway.peers.address_book import AddressBook, Reach
+from wattle_gateway.peers.guests import GuestList
+from wattle_gateway.peers.links import LinkEvents, OwnPeer, PeerLinks
+from wattle_gateway.peers.tls import PeerFiles
+from wattle_gateway.pki import authority
+from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_gateway.runtime.ledger_thread import LedgerThread
+from wattle_gateway.runtime.logs import Log
+from wattle_gateway.runtime.progress import Progress
+from wattle_gateway.store.operation_file import OperationFile
+from wattle_gateway.sync.messages import Hello, Join
+from wattle_gateway.sync.parcels import JoinRequest
+
+# A candidate says again that it follows: its `ready` names a commit that must not be old.
+JOIN_EVERY_S = 15.0
+# Each comes over a guest's link; more than guests can wait, one who left may come back.
+CANDIDATES_MAX = 16
+
+_log = Log("peering")
+
+
+class Peering:
+    """`start`, then `run`; `follow` after every step of the ledger."""
+
+    def __init__(
+        self,
+        home: GatewayHome,
+        identity: Identity,
+        operation: OperationFile,
+        ledger: LedgerThread,
+        now_ms: Callable[[], int],
+        on_cards: Callable[[], None],
+    ) -> None:
+        """`on_cards` is called when another gateway is found at a new place."""
+        self._identity = identity
+        self._ledger = ledger
+        self._now_ms = now_ms
+        self._on_cards = on_cards
+        self._certificate = home.certificate("peer")
+        self._invitation = invitation.load_own(home)
+        self.book = AddressBook(operation, identity.genesis.ledger_id)
+        self.candidates: dict[bytes, JoinRequest] = {}
+        token = None if self._invitation is None else self._invitation.token
+        self.links = PeerLinks(
+            OwnPeer(identity.kid, PeerFiles(self._certificate, home.key("peer")), token),
+            self.book,
+            GuestList(operation),
+            LinkEvents(self._hello, self._up, self._message, self._down),
+            now_ms,
+            random.Random().random,
+        )
+        self._retold: asyncio.Task[None] | None = None
+        self._epoch: Epoch
+        self._head: CommitHead
+
+    async def start(self, epoch: Epoch, head: CommitHead, peers: PeersConfig, reach: Reach) -> None:
+        """Take links if the configuration says so, and find out whom to dial.
+
+        Raises PeerError if it cannot listen, HomeError for an own certificate that is missing.
+        """
+        self._epoch, self._head = epoch, head
+        self._card = self._own_card(self._certificate, reach)
+        self._set_members(epoch, None)
+        await self._tell_cards()
+        if peers.listen:
+            await self.links.start(peers.listen, peers.port)
+            _log.info("listening for peers", address=f"{peers.listen}:{peers.port}")
+        if self._is_member and not self.book.knows_others_than(self._identity.kid):
+            others = [member for member in epoch.everyone if member.kid != self._identity.kid]
+            if others:
+                _log.error("no other gateway's peer card is known; waiting to be given one")
+
+    async def run(self) -> None:
+        """Keep the links up, and ask to become a member while we are none."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.links.run())
+            if self._invitation is not None:
+                tasks.create_task(self._keep_asking(self._invitation.inviter))
+
+    def follow(self, progress: Progress) -> None:
+        """A step of the ledger is durable: send what it made."""
+        self._head = progress.head
+        for parcel in progress.to_send:
+            self.links.send(parcel.to, parcel.raw)
+
+    async def enter(self, epoch: Epoch) -> None:
+        """The next epoch is in force: other gateways may be members."""
+        before, self._epoch = self._epoch, epoch
+        for kid in [kid for kid in self.candidates if epoch.party_of(kid) is not None]:
+            del self.candidates[kid]
+        self._set_members(epoch, before)
+        await self._tell_cards()
+
+    def begin_anew(self) -> None:
+        """The ledger was read anew and knows of no peers: they are to come again."""
+        self.links.dismiss_all("the ledger is read anew")
+        # What it was told of cards is forgotten, too; this task ends within a step.
+        self._retold = asyncio.create_task(self._tell_cards())
+
+    # --- what the links tell
+
+    def _hello(self) -> Hello:
+        ledger_id, head = self._identity.genesis.ledger_id, self._head
+        return Hello(ledger_id, self._identity.kid, self._epoch.number, head.index, head.digest)
+
+    async def _up(self, kid: bytes, guest: bool) -> None:
+        await self._step(lambda driver, at: driver.connected(kid, at, guest=guest))
+
+    async def _down(self, kid: bytes) -> None:
+        await self._step(lambda driver, at: driver.disconnected(kid, at))
+
+    async def _message(self, kid: bytes, raw: bytes) -> None:
+        progress = await self._step(lambda driver, at: driver.receive(kid, raw, at))
+        if progress is None:
+            return
+        for fault in progress.faults[:1]:
+            self.links.fault(kid, fault)
+        for card in progress.cards:
+            await self._learn(card)
+        for request in progress.joins:
+            await self._hear(request)
+
+    async def _step(self, work: Callable[[LedgerDriver, Now], Progress]) -> Progress | None:
+        """One step; None if the disk did not take it, in which case all links begin anew."""
+
+        def both(driver: LedgerDriver, at: Now) -> tuple[Progress, Progress]:
+            progress = work(driver, at)
+            return progress, progress
+
+        try:
+            return await self._ledger.step(both)
+        except StoreError:
+            return None
+
+    # --- cards, members and those who want to be
+
+    @property
+    def _is_member(self) -> bool:
+        return self._epoch.party_of(self._identity.kid) is not None
+
+    def _own_card(self, certificate: Path, reach: Reach) -> PeerCard:
+        return self.book.own(
+            self._identity.kid,
+            crypto.signer(self._identity.block_key),
+            authority.der(authority.load_certificate(certificate)),
+            reach,
+            self._now_ms(),
+        )
+
+    def _set_members(self, epoch: Epoch, before: Epoch | None) -> None:
+        """Whom to have links with. Members of the epoch before may lack its last commits."""
+        if not self._is_member and self._invitation is not None:
+            # The others do not know the token, and it is none of their business.
+            self.links.set_members(frozenset({self._invitation.inviter}))
+            return
+        members = [*epoch.everyone, *(() if before is None else before.everyone)]
+        self.links.set_members(frozenset(member.kid for member in members))
+
+    async def _tell_cards(self) -> None:
+        """Let the ledger's gossip know the cards of the members, ours included."""
+        if not self._is_member:
+            return
+        kids = [member.kid for member in self._epoch.everyone]
+        raws = [card.raw for card in self.book.cards_of(kids)]
+        await self._step(lambda driver, at: driver.know_cards(raws, at))
+
+    async def _learn(self, raw: bytes) -> None:
+        keep = frozenset(member.kid for member in self._epoch.everyone)
+        try:
+            card = await asyncio.to_thread(self.book.take, raw, keep)
+        except (PeerError, LedgerError, StoreError) as error:
+            _log.warning("a peer card is not taken", error=error)
+            return
+        if card is not None and card.kid != self._identity.kid:
+            _log.info("new peer card", peer=card.kid.hex(), address=f"{card.host}:{card.port}")
+            self.links.card_changed(card.kid)
+            self._on_cards()
+
+    async def _hear(self, request: JoinRequest) -> None:
+        """Somebody wants to become a member: remember that for the operator."""
+        if request.source != request.kid or self._epoch.party_of(request.kid) is not None:
+            return
+        if request.kid not in self.candidates:
+            _log.info("a gateway asks to become a member", candidate=request.kid.hex())
+            while len(self.candidates) >= CANDIDATES_MAX:
+                del self.candidates[next(iter(self.candidates))]
+        self.candidates[request.kid] = request
+        await self._learn(request.card)
+
+    async def _keep_asking(self, inviter: bytes) -> None:
+        while True:
+            await asyncio.sleep(JOIN_EVERY_S)
+            if not self._is_member and inviter in self.links.up():
+                wish = ready.build(
+                    self._identity.genesis.ledger_id,
+                    crypto.signer(self._identity.block_key),
+                    epoch=self._epoch.number,
+                    commit_index=self._head.index,
+                    commit_digest=self._head.digest,
+                    member=self._identity.member,
+                )
+                self.links.send(inviter, Join(wish, self._card.raw).encode())
