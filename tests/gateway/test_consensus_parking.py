@@ -56,6 +56,17 @@ def test_holders_are_those_whose_blocks_name_it() -> None:
     assert parking.missing()[DRAWING.ref("B2'")] == {3}
 
 
+def test_no_author_asks_for_so_much_that_others_have_to_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parking_module, "MISSING_MAX", 1)
+    parking = parked("A4", "A2", "D3")
+    # A2, the lower of A's, asks for its parents; A4 has to wait, but D3 of another author not.
+    assert names(list(parking.missing())) == ["A1", "B1", "C1", "D1", "B2'", "C2", "D2"]
+    arrive(parking, "A1", "B1", "C1", "D1")
+    assert DRAWING.ref("A3") in parking.missing()
+
+
 def test_find_asks_for_the_whole_name() -> None:
     parking = parked("A2")
     digest = DRAWING.ref("A2").digest
@@ -97,22 +108,30 @@ def test_an_author_has_room_for_so_many_blocks(monkeypatch: pytest.MonkeyPatch) 
     assert len(parking) == 3
 
 
-def test_what_others_name_stays_before_what_nobody_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_others_need_stays_before_what_nobody_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parking_module, "PARKED_BLOCKS_MAX", 1)
     parking = parked("C3", "B2", "B2'")
     assert parking.find(DRAWING.ref("B2")) is not None
     assert parking.find(DRAWING.ref("B2'")) is None
 
 
-def test_a_block_named_only_by_its_own_author_is_nobody_elses_need(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_is_needed_by_way_of_others_stays_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A4 needs B3, and B3 needs B2: so B2 is needed, although only B names it.
+    drawing = draw("1: * B'\n2-3: *\n4: A", 4)
     monkeypatch.setattr(parking_module, "PARKED_BLOCKS_MAX", 2)
-    parking = parked("B2'", "C3", "B3", "B2")
-    # B3 names B2, but so does C3; B2' is named by nobody, B3 stands higher.
-    assert parking.find(DRAWING.ref("B2")) is not None
-    assert parking.find(DRAWING.ref("B3")) is None
-    assert parking.find(DRAWING.ref("B2'")) is not None
+    for order in ("A4 B3 B2 B1'", "B2 B1' A4 B3"):
+        parking = Parking(4)
+        for made in drawing.pick(order):
+            parking.park(made, made.block.parents)
+        assert parking.find(drawing.ref("B2")) is not None
+        assert parking.find(drawing.ref("B1'")) is None
+
+
+def test_nothing_is_asked_for_that_would_not_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parking_module, "PARKED_BLOCKS_MAX", 1)
+    parking = parked("C3", "A3", "D3", "A4", "B2")
+    # B has room for one: B2, which others need. B2' and B3 would not displace it.
+    assert {name for name in names(list(parking.missing())) if name[0] == "B"} == {"B1"}
 
 
 def test_an_author_has_room_for_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

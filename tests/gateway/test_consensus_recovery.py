@@ -1,5 +1,6 @@
 """What an engine begins with, adopts and gives up: restart, silence, history, the final stop."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -49,13 +50,7 @@ def test_a_restored_store_goes_on_above_what_others_have_seen() -> None:
     # Rule 31: D comes back with a store that lacks its newest blocks.
     cluster = PaperCluster(4)
     busy(cluster, 1)
-    old = PaperStore(
-        cluster.stores[D].head,
-        1,
-        list(cluster.stores[D].commits),
-        dict(cluster.stores[D].blocks),
-        cluster.stores[D].own_floor,
-    )
+    old = deepcopy(cluster.stores[D])
     busy(cluster, 1)
     seen = cluster.own(D)
     cluster.crash(D)

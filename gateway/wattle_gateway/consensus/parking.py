@@ -9,21 +9,28 @@ from collections.abc import Iterable
 
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 
-# Blocks of one author that may wait: more rounds than `gc_depth` of a new ledger leaves open four
-# times over, so that a member that catches up is not slowed down,
-PARKED_BLOCKS_MAX = 256
+# Blocks of one author that may wait: a member that is further behind than half of this takes whole
+# commits instead (`gc_depth` of a new ledger is 60),
+PARKED_BLOCKS_MAX = 128
 # and their bytes: thirty full blocks. All lying members of a committee of 20 then hold 48 MiB.
 PARKED_BYTES_MAX = 8 << 20
+# References that the blocks of one author may ask for at a time, or a few more. Whoever makes
+# them up then holds up nobody else's: every other author has as many.
+MISSING_MAX = 64
 
 
 class _Parked:
-    """A block and the parents it still waits for."""
+    """A block and the parents it still waits for.
 
-    __slots__ = ("lacking", "size_bytes", "verified")
+    `needed`: a block of another author waits for it, at once or by way of others. It stays so.
+    """
+
+    __slots__ = ("lacking", "needed", "size_bytes", "verified")
 
     def __init__(self, verified: VerifiedBlock, lacking: Iterable[BlockRef]) -> None:
         self.verified = verified
         self.lacking = set(lacking)
+        self.needed = False
         self.size_bytes = len(verified.block.raw) + sum(map(len, verified.entries))
 
 
@@ -42,12 +49,16 @@ class Parking:
 
     def find(self, ref: BlockRef) -> VerifiedBlock | None:
         """The parked block of this name."""
+        parked = self._find(ref)
+        return None if parked is None else parked.verified
+
+    def _find(self, ref: BlockRef) -> _Parked | None:
         if ref.author >= len(self._blocks):
             return None
         parked = self._blocks[ref.author].get(ref.digest)
         if parked is None or parked.verified.block.round != ref.round:
             return None
-        return parked.verified
+        return parked
 
     def slot(self, round_number: int, author: int) -> list[Block]:
         """The parked blocks of an author in a round."""
@@ -67,18 +78,42 @@ class Parking:
         return ref in self._awaited
 
     def missing(self) -> dict[BlockRef, frozenset[int]]:
-        """The references to fetch, each with the authors whose blocks name it: they hold it."""
-        return {
-            ref: frozenset(namers.values())
-            for ref, namers in self._awaited.items()
-            if self.find(ref) is None
-        }
+        """The references to fetch, each with the authors whose blocks name it: they hold it.
+
+        For each author those of its lowest rounds, about MISSING_MAX; what is fetched makes room.
+        """
+        found: dict[BlockRef, frozenset[int]] = {}
+        if not self._awaited:
+            return found
+        ceilings = [self._ceiling(author) for author in range(len(self._blocks))]
+        for room in self._blocks:
+            count = 0
+            for parked in sorted(room.values(), key=lambda parked: parked.verified.block.ref):
+                for ref in parked.lacking:
+                    if ref in found or self._find(ref) is not None:
+                        continue
+                    ceiling = ceilings[ref.author]
+                    if ceiling is None or ref.round < ceiling:
+                        found[ref] = frozenset(self._awaited[ref].values())
+                        count += 1
+                if count >= MISSING_MAX:
+                    break
+        return found
+
+    def _ceiling(self, author: int) -> int | None:
+        """The round from which on a block of an author would not be kept; None if any would."""
+        room = self._blocks[author]
+        if len(room) < PARKED_BLOCKS_MAX and self._bytes[author] < PARKED_BYTES_MAX:
+            return None
+        if any(not parked.needed for parked in room.values()):
+            return None
+        return max(parked.verified.block.round for parked in room.values())
 
     def park(self, verified: VerifiedBlock, missing: Iterable[BlockRef]) -> None:
         """Keep a block that is not parked until the parents in `missing` (at least one) arrive.
 
         If its author's room is full, the block that is of the least use is forgotten: one that
-        no other author names before one that is named, the highest round first.
+        nobody else needs before one that is needed, the highest round first.
         """
         block = verified.block
         parked = _Parked(verified, missing)
@@ -87,20 +122,34 @@ class Parking:
         self._bytes[block.author] += parked.size_bytes
         for ref in parked.lacking:
             self._awaited.setdefault(ref, {})[block.digest] = block.author
+        namers = self._awaited.get(block.ref, {})
+        parked.needed = any(
+            author != block.author or self._blocks[author][digest].needed
+            for digest, author in namers.items()
+        )
+        self._spread_need(parked)
         self._keep_within(block.author)
+
+    def _spread_need(self, newcomer: _Parked) -> None:
+        """What a newcomer waits for is needed, if it is of another author or the newcomer is."""
+        waiting = [newcomer]
+        while waiting:
+            parked = waiting.pop()
+            for ref in parked.lacking:
+                parent = self._find(ref)
+                if parent is None or parent.needed:
+                    continue
+                if parked.needed or ref.author != parked.verified.block.author:
+                    parent.needed = True
+                    waiting.append(parent)
 
     def _keep_within(self, author: int) -> None:
         room = self._blocks[author]
         while len(room) > PARKED_BLOCKS_MAX or self._bytes[author] > PARKED_BYTES_MAX:
             worst = max(
-                (found.verified.block for found in room.values()),
-                key=lambda block: (not self._named_by_others(block), block.ref),
+                room.values(), key=lambda parked: (not parked.needed, parked.verified.block.ref)
             )
-            self._forget(worst)
-
-    def _named_by_others(self, block: Block) -> bool:
-        namers = self._awaited.get(block.ref)
-        return namers is not None and any(author != block.author for author in namers.values())
+            self._forget(worst.verified.block)
 
     def arrived(self, ref: BlockRef) -> list[VerifiedBlock]:
         """A reference is settled; the blocks that waited for nothing else, no longer parked."""

@@ -31,6 +31,8 @@ class Schedule:
     def take(self, blocks: Sequence[Block]) -> bool:
         """One more commit, with the blocks it took in their order. Whether the schedule changed:
         then every slot above this commit's leader is to be judged anew."""
+        if self._epoch.faulty_max == 0:  # nobody may be set aside
+            return False
         self._tally.take(blocks)
         self._commits += 1
         if self._commits < self._epoch.constants.leader_commits:
