@@ -15,6 +15,7 @@ from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.sync.messages import FETCH, FETCH_REFS_MAX, Blocks, Fetch
 from wattle_gateway.sync.parcels import Parcel
 from wattle_gateway.sync.peer import Links, Peer, Request
+from wattle_gateway.sync.serving import filled
 from wattle_gateway.sync.shelf import Shelf
 
 # Sui's figures: an answer is waited for two seconds, five requests are out to a peer.
@@ -63,7 +64,7 @@ class Fetcher:
         for peer in self._links:
             peer.fetches.clear()
             peer.late.clear()
-            peer.dry_rounds = None
+            peer.dry = False
 
     def want(self, ref: BlockRef, holder: bytes) -> None:
         """A block to fetch although no block names it: the own newest one that a peer knows."""
@@ -85,6 +86,8 @@ class Fetcher:
         if request is None:
             return peer.late.pop(message.id, None)
         self._release(peer, request)
+        if request.rounds and not filled(message.blocks):
+            peer.dry = True
         return request
 
     def somebody_new(self) -> None:
@@ -192,11 +195,11 @@ class Fetcher:
         yield from self._links.members()
 
     def _puller(self) -> Peer | None:
-        """A peer that says it holds more, and had more when it was asked last."""
+        """A peer that says it holds more, and did not give all it had when it was asked last."""
         epoch, held = self._links.epoch.number, self._shelf.holdings()
         for peer in self._links.members():
             claim = peer.claim
-            if claim is None or claim.epoch < epoch or peer.dry_rounds == held:
+            if claim is None or claim.epoch < epoch or peer.dry:
                 continue
             if len(peer.fetches) >= FETCHES_PER_PEER_MAX:
                 continue
@@ -223,8 +226,7 @@ class Fetcher:
             for request in late:
                 del peer.fetches[request.id]
                 self._release(peer, request)
-                if request.rounds:
-                    peer.dry_rounds = request.rounds
+                peer.dry = peer.dry or bool(request.rounds)
                 peer.late[request.id] = request
                 if len(peer.late) > LATE_MAX:
                     del peer.late[next(iter(peer.late))]

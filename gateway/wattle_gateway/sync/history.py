@@ -29,11 +29,12 @@ class HistoryClient:
         self._shelf = shelf
         self._out: tuple[bytes, int, int, int] | None = None  # kid, id, first, deadline
         self._handed_index = 0
+        self._again_ms: int | None = None
 
     @property
     def next_tick_ms(self) -> int | None:
-        """When the request runs out of time."""
-        return None if self._out is None else self._out[3]
+        """When the request runs out of time, or another peer is to be asked."""
+        return self._again_ms if self._out is None else self._out[3]
 
     def far_behind(self, steady_ms: int) -> bool:
         """Whether so many claim to be far ahead that an honest one is among them.
@@ -41,6 +42,8 @@ class HistoryClient:
         f + 1 of the voting members, or all that are linked if they are fewer. Nobody is counted
         who has nothing more to prove: the last commits of an epoch come as blocks.
         """
+        if self._executing:
+            return True
         claims = [peer for _author, peer in self._links.voting() if peer.claim is not None]
         if not claims:
             claims = [peer for peer in self._links.members() if peer.claim is not None]
@@ -49,13 +52,15 @@ class HistoryClient:
 
     def plan(self, steady_ms: int) -> list[Parcel]:
         """The request to make now, if any; none while commits that were given are executed."""
-        if self._shelf.head.index < self._handed_index:
+        if self._executing:
             return []
+        self._again_ms = None
         if self._out is not None:
             kid, _id, _first, deadline_ms = self._out
             if steady_ms < deadline_ms:
                 return []
             self.refuse(kid, steady_ms)
+            self._again_ms = None
         for peer in self._links.members():
             if self._is_ahead(peer, steady_ms):
                 first = self._shelf.head.index + 1
@@ -78,6 +83,7 @@ class HistoryClient:
         """A peer gave a false history or none: others are asked for a while."""
         self.gone(kid)
         self._handed_index = 0
+        self._again_ms = steady_ms
         peer = self._links.get(kid)
         if peer is not None:
             peer.distrusted_ms = steady_ms + HISTORY_DISTRUST_MS
@@ -90,7 +96,7 @@ class HistoryClient:
         self._out = None
         head = self._shelf.head
         if not message.commits:
-            peer.dry_index = head.index
+            peer.proves_no_more = True
             return ()
         # Commits decided meanwhile by the rules are skipped, the rest must follow them.
         skipped = head.index + 1 - message.first
@@ -101,12 +107,17 @@ class HistoryClient:
         self._handed_index = proved[-1].index
         return proved
 
+    @property
+    def _executing(self) -> bool:
+        """Commits that were handed over are being adopted, one by one."""
+        return self._shelf.head.index < self._handed_index
+
     def _is_ahead(self, peer: Peer, steady_ms: int) -> bool:
         head_index = self._shelf.head.index
         far = self._links.epoch.constants.gc_depth // 2
         return (
             peer.claim is not None
             and peer.claim.index > head_index + far
-            and peer.dry_index != head_index
+            and not peer.proves_no_more
             and not peer.distrusted(steady_ms)
         )

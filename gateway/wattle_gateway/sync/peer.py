@@ -76,9 +76,9 @@ class Peer:
 
     `claim` its newest holdings; `stream` what it asked of us; `subscribed_epoch` what we asked
     of it, `overdue` what came of it by another way; `fetches` ours in flight to it, `late` those
-    that ran out of time; `dry_rounds` the own holdings for which it had nothing more;
-    `dry_index` the own commit index after which it proved nothing more; `distrusted_ms` until
-    when no history is asked of it.
+    that ran out of time; `dry` and `proves_no_more`: since its last claim it has given all the
+    blocks, or proved all the commits it could; `distrusted_ms` until when no history is asked
+    of it.
     """
 
     kid: bytes
@@ -92,8 +92,8 @@ class Peer:
     holdings_sent_ms: int = 0
     fetches: dict[int, Request] = field(default_factory=dict)
     late: dict[int, Request] = field(default_factory=dict)
-    dry_rounds: tuple[int, ...] | None = None
-    dry_index: int | None = None
+    dry: bool = False
+    proves_no_more: bool = False
     distrusted_ms: int | None = None
     asked_last_ms: int | None = None
     joined_ms: int | None = None

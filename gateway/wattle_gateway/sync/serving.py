@@ -28,17 +28,23 @@ _PARTS_FILLED_MAX = PARTS_MAX - 1 - 4097
 
 
 class _Filling:
-    """How full an answer is: bytes with their lengths, and parts."""
+    """How full an answer is: blocks, their bytes with lengths, and parts."""
 
     def __init__(self) -> None:
+        self.blocks = 0
         self.size_bytes = 0
         self.parts = 0
 
     @property
     def full(self) -> bool:
-        return self.size_bytes >= ANSWER_BYTES or self.parts >= _PARTS_FILLED_MAX
+        return (
+            self.size_bytes >= ANSWER_BYTES
+            or self.parts >= _PARTS_FILLED_MAX
+            or self.blocks == BLOCKS_MAX
+        )
 
     def add(self, block: PackedBlock) -> None:
+        self.blocks += 1
         self.parts += 1 + len(block.entries)
         self.size_bytes += len(block.header) + sum(map(len, block.entries))
         self.size_bytes += LENGTH_BYTES * (1 + len(block.entries))
@@ -61,9 +67,17 @@ def answer_fetch(shelf: Shelf, request: Fetch) -> Blocks:
     for packed in _asked_and_lacking(shelf, request):
         blocks.append(packed)
         filling.add(packed)
-        if filling.full or len(blocks) == BLOCKS_MAX:
+        if filling.full:
             break
     return Blocks(request.id, tuple(blocks))
+
+
+def filled(blocks: Iterable[PackedBlock]) -> bool:
+    """Whether an answer to a fetch ended because it was full, so that there may be more."""
+    filling = _Filling()
+    for packed in blocks:
+        filling.add(packed)
+    return filling.full
 
 
 def _asked_and_lacking(shelf: Shelf, request: Fetch) -> Iterator[PackedBlock]:

@@ -147,15 +147,15 @@ class Synchronizer:
         try:
             message = reader.parse(raw)
             if peer.guest and not isinstance(message, _GUEST_MESSAGES):
-                if self._links.epoch.party_of(kid) is not None:
-                    return Received()  # a member by now: its link has to be made anew
-                raise PeerMessageError(f"{m.KIND_NAMES[raw[0]]} of a guest")
+                # No fault: it may be a member in an epoch that begins here only later. Its link
+                # has to be made anew before it is heard as one.
+                return Received()
             handler = self._handlers.get(type(message))
             if handler is None:
                 raise PeerMessageError(f"{m.KIND_NAMES[raw[0]]} on a link that is up")
             received = handler(peer, message, steady_ms)
         except (SyncError, LedgerError) as error:
-            return Received(faults=(str(error),))
+            received = Received(faults=(str(error),))
         if not received.blocks and not received.history:
             received.parcels = [*received.parcels, *self._work(steady_ms)]
         return received
@@ -239,9 +239,8 @@ class Synchronizer:
             )
         before = peer.claim
         peer.claim = message
-        peer.dry_rounds = None
-        if before is None or before.index != message.index:
-            peer.dry_index = None
+        peer.dry = False
+        peer.proves_no_more = False
         if before is None or before.epoch != message.epoch:
             peer.asked_last_ms = None
         if message.epoch < self._links.epoch.number:
@@ -271,8 +270,6 @@ class Synchronizer:
                 taken.append(verified)
                 self._fetcher.named_by(verified.block, peer.kid)
                 self._streams.came_otherwise(verified.block.author, verified.block.round, steady_ms)
-        if request.rounds and not taken:
-            peer.dry_rounds = request.rounds
         return Received(blocks=tuple(taken), faults=tuple(faults))
 
     def _asked_block(self, request: Request, packed: PackedBlock) -> VerifiedBlock | None:
