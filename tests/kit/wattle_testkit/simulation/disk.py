@@ -76,7 +76,17 @@ class Disk:
             return before  # the log was folded into the database meanwhile
         name = changed[0]
         old, new = before.get(name, b""), after[name]
-        same = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
-        first = min(len(old), len(new)) if same is None else same
-        written = self._random.randint(first, len(new))
+        written = self._random.randint(_equal_bytes(old, new), len(new))
         return {**before, name: new[:written] + old[written:]}
+
+
+def _equal_bytes(one: bytes, other: bytes) -> int:
+    """How many bytes two byte strings have in common from their beginning."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[:middle] == other[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

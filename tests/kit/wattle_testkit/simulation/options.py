@@ -99,7 +99,7 @@ def draw(seed: int, size: int | None = None) -> Options:
         liars=liars,
         changes=_changes(random, size),
         meters=random.choice((1, 2, 3)),
-        interval_ms=random.choice((700, 2_000, 5_000)),
+        interval_ms=random.choice((1_000, 2_000, 5_000)),
         meter_cuts=random.choice((0, 0, 1, 3)),
         keeps_back=size > 1 and random.random() < 0.1,
         skips=random.random() < 0.1,
@@ -124,7 +124,7 @@ def _changes(random: Random, size: int) -> tuple[str, ...]:
 def _constants(random: Random) -> Constants:
     """Small ones, so that what is rare in years of a ledger happens in a minute."""
     return Constants(
-        block_entries_max=random.choice((2, 5, 50)),
+        block_entries_max=random.choice((6, 12, 50)),
         block_payload_bytes_max=60_000,
         enrol_approvals=random.choice((1, 1, 2)),
         gap_open_ms=random.choice((5_000, 20_000, 86_400_000)),

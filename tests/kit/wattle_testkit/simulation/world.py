@@ -115,8 +115,8 @@ class World:
 
     @property
     def carriers(self) -> list[SimGateway]:
-        """Gateways that pass on what they are given."""
-        return [gateway for gateway in self.gateways if gateway.carries and not gateway.hoards]
+        """Gateways whose transactions must come into the ledger."""
+        return [gateway for gateway in self.gateways if gateway.carries]
 
     # ---- founding
 
