@@ -108,7 +108,7 @@ class Gateway:
                     for task in running:
                         task.cancel()
         except BaseExceptionGroup as group:
-            raise group.exceptions[0] from group
+            raise _first(group) from group
         _log.info("stopped")
 
     def _duties(self) -> list[Coroutine[Any, Any, None]]:
@@ -354,3 +354,10 @@ class Gateway:
 
     def _publish(self, topic: str, payload: bytes) -> bool:
         return self.link.publish(topic, payload)
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first, out of groups of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

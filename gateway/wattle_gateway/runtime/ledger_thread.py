@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from wattle_gateway.consensus.engine import Now
+from wattle_gateway.consensus.errors import SafetyError
 from wattle_gateway.errors import StoreError
 from wattle_gateway.runtime.clock import Clock, now
 from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_gateway.runtime.errors import DivergenceError
 from wattle_gateway.runtime.logs import Log
 from wattle_gateway.runtime.progress import Progress
 
@@ -41,6 +43,7 @@ class LedgerThread:
         self._wake = asyncio.Event()
         self._next_tick_ms = 0
         self._broken = False
+        self._stopped: DivergenceError | SafetyError | None = None
         self.failures = 0
 
     async def open(self) -> None:
@@ -60,7 +63,10 @@ class LedgerThread:
         """Do a step of the driver and pass on what it moved.
 
         Raises StoreError when the database does not take it: nothing of the step happened then.
+        After DivergenceError or SafetyError there are no more steps.
         """
+        if self._stopped is not None:
+            raise self._stopped
         if self._broken:
             raise StoreError("the ledger's database failed and is not open yet")
         try:
@@ -71,12 +77,22 @@ class LedgerThread:
             self._wake.set()
             _log.error("write failed, reading the ledger anew", error=error)
             raise
+        except (DivergenceError, SafetyError) as error:
+            # Whoever asked may survive it; the gateway must not: `keep_time` ends it.
+            self._stopped = error
+            self._wake.set()
+            raise
         self._take(progress)
         return result
 
     async def keep_time(self) -> None:
-        """Tick when the engine wants it, and recover from failed writes, until cancelled."""
+        """Tick when the engine wants it, and recover from failed writes, until cancelled.
+
+        Raises DivergenceError or SafetyError when any step met it.
+        """
         while True:
+            if self._stopped is not None:
+                raise self._stopped
             if self._broken:
                 await self._reopen()
             wait_ms = self._next_tick_ms - now(self._clock).steady_ms
