@@ -13,7 +13,7 @@ import network
 import tls
 from nvs_store import NvsStore
 from serial_port import UartSerialPort
-from wattle_meter import small_file, tls_stream
+from wattle_meter import config, small_file, tls_stream
 from wattle_meter.app import Meter
 from wattle_meter.board import ERROR, INFO, Board, Files, Random, SerialPort, Stream
 from wattle_meter.config import GatewayConfig
@@ -125,6 +125,24 @@ class Esp32Board(Board):
             if self.clock.ticks_ms() >= until_ms:
                 raise OSError("no wireless network %s" % self._ssid)
             await self.clock.sleep_ms(WIFI_POLL_MS)
+
+
+def show_line(units: str = "1-247") -> None:
+    """Prints what answers on the line, and how; for a technician at the REPL, the meter stopped:
+
+    import esp32_board; esp32_board.show_line("1-10")
+    """
+    from wattle_meter import probe  # here, so that a meter that runs does not hold it in its heap
+
+    board = Esp32Board()
+    settings = config.load("/config.json")
+    searching = probe.Probe(
+        lambda line: board.serial_port(line, settings.board),
+        board.clock,
+        probe.load_profiles("/profiles", os.listdir("/profiles"), print),
+        print,
+    )
+    asyncio.run(searching.run(probe.units_of(units)))
 
 
 def main() -> None:

@@ -39,7 +39,8 @@ class Options:
     """How the process was started.
 
     `bench`: BenchClock or None; `rtc`: whether the host's clock may be looked at; `status_path`:
-    file for counters or None; `log_level`: the least important level that is logged.
+    file for counters or None; `log_level`: the least important level that is logged; `probe`:
+    units to look for on the line instead of metering, or None.
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class Options:
         self.rtc = True
         self.status_path: str | None = None
         self.log_level = 2
+        self.probe: list[int] | None = None
 
 
 class LinuxBoard(Board):

@@ -2,6 +2,9 @@
 
     --identity           make keys if there are none, write enrol.cbor, print who this is, end
     --bench-clock FILE   time of a bench run (bench_clock.py) instead of the host's
+    --probe UNITS        say what answers on the line at which settings (UNITS: 1-247 or 1,3-5) and
+                         every plausible reading of it, and end; the devices in config.json need
+                         not be right
     --no-rtc             start without time; learn it from the gateway
     --status FILE        write counters there as JSON every few seconds
     --log LEVEL          0 errors, 1 warnings, 2 information (default), 3 detail
@@ -11,6 +14,7 @@ Exit code 0: ended as asked; 1: something a person must mend, said on stderr; 2:
 
 import asyncio
 import json
+import os
 import sys
 
 _HERE = __file__.rpartition("/")[0] or "."
@@ -45,6 +49,8 @@ def parse(arguments: list[str]) -> tuple[str, bool, Options]:
             only_identity = True
         elif argument == "--no-rtc":
             options.rtc = False
+        elif argument == "--probe" and rest:
+            options.probe = _units(rest.pop(0))
         elif argument == "--bench-clock" and rest:
             options.bench = BenchClock(rest.pop(0))
         elif argument == "--status" and rest:
@@ -58,6 +64,30 @@ def parse(arguments: list[str]) -> tuple[str, bool, Options]:
     if not folder:
         raise UsageError("expected the folder of the board")
     return folder, only_identity, options
+
+
+def _units(text: str) -> list[int]:
+    from wattle_meter import probe  # here, so that a meter that runs does not hold it in its heap
+
+    try:
+        return probe.units_of(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def show_line(board: LinuxBoard, units: list[int]) -> int:
+    """Prints what a probe of `units` finds; gives the exit code: 0 if somebody answers."""
+    from wattle_meter import probe
+
+    settings = config.load(board.folder + "/config.json")
+    folder = board.folder + "/profiles"
+    searching = probe.Probe(
+        lambda line: board.serial_port(line, settings.board),
+        board.clock,
+        probe.load_profiles(folder, os.listdir(folder), print),
+        print,
+    )
+    return 0 if asyncio.run(searching.run(units)) else 1
 
 
 def show_identity(board: LinuxBoard) -> None:
@@ -83,6 +113,8 @@ def main(arguments: list[str]) -> int:
         if only_identity:
             show_identity(board)
             return 0
+        if options.probe is not None:
+            return show_line(board, options.probe)
         meter = Meter(board)
     except UsageError as error:
         sys.stderr.write("%s\n" % error)
