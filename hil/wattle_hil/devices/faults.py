@@ -10,6 +10,7 @@ from wattle_hil.errors import LineError
 _NS_PER_MS = 1_000_000
 _EXCEPTION_FLAG = 0x80
 _QUIET_NAN = b"\x7f\xc0\x00\x00"
+INFINITY = b"\x7f\x80\x00\x00"
 _CRC_BYTES = 2
 # Unit, function and byte count stand before the values of a read response, the CRC behind them.
 _HEAD_BYTES = 3
@@ -133,6 +134,28 @@ class Doubled:
 
 
 @dataclass(frozen=True)
+class Replaced:
+    """Other bytes come instead, as a receiver at another speed or parity hears them."""
+
+    data: bytes
+
+    def apply(self, request: bytes, reply: Reply) -> Reply:
+        return _instead(reply, self.data)
+
+
+@dataclass(frozen=True)
+class Babble:
+    """The device sends `data` again and again, every gap_ms, `times` times, instead of a reply."""
+
+    data: bytes
+    gap_ms: int
+    times: int
+
+    def apply(self, request: bytes, reply: Reply) -> Reply:
+        return tuple(Segment(self.gap_ms * _NS_PER_MS, self.data) for _ in range(self.times))
+
+
+@dataclass(frozen=True)
 class WrongUnit:
     """The reply bears another unit id, with a good CRC."""
 
@@ -155,12 +178,14 @@ class WrongFunction:
 
 @dataclass(frozen=True)
 class NotANumber:
-    """Every float32 value of a read response is a NaN, with a good CRC."""
+    """Every float32 value of a read response is a NaN (or `value`), with a good CRC."""
+
+    value: bytes = _QUIET_NAN
 
     def apply(self, request: bytes, reply: Reply) -> Reply:
         data = joined(reply)
-        values = max(len(data) - _HEAD_BYTES - _CRC_BYTES, 0) // len(_QUIET_NAN)
-        return _instead(reply, seal(data[:_HEAD_BYTES] + _QUIET_NAN * values)) if values else reply
+        values = max(len(data) - _HEAD_BYTES - _CRC_BYTES, 0) // len(self.value)
+        return _instead(reply, seal(data[:_HEAD_BYTES] + self.value * values)) if values else reply
 
 
 @dataclass(frozen=True)
