@@ -249,6 +249,20 @@ def test_recovered_own_payload_below_the_floor_is_given_back() -> None:
     assert again.returned == [entry_of("unheard!")]
 
 
+def test_twins_in_the_store_are_known_after_a_restart() -> None:
+    drawing = draw("1: * D'\n2: * -D", 4)
+    store = first_store(drawing.epoch)
+    store.blocks = {made.block.ref: made for made in drawing.verified.values()}
+    member = PaperMember(drawing.committee, 0, store=store)
+    member.tick(60_000)
+    ((low, high),) = member.cheats
+    assert set(drawing.names([low, high])) == {"D1", "D1'"}
+    again = PaperMember(drawing.committee, 0, store=store)
+    again.tick(120_000)
+    assert again.cheats == []
+    assert again.engine.twins == {D}
+
+
 def test_a_flood_of_future_rounds_is_not_kept() -> None:
     drawing = draw("1-2: *", 4)
     committee = drawing.committee

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from wattle_gateway.consensus.dag import Dag
 from wattle_gateway.consensus.equivocators import Equivocators
-from wattle_gateway.consensus.errors import HistoryError
+from wattle_gateway.consensus.errors import ConsensusError, HistoryError
 from wattle_gateway.consensus.parking import Parking
 from wattle_gateway.consensus.uncommitted import Uncommitted
 from wattle_gateway.ledger.block import Block, VerifiedBlock
@@ -55,6 +55,28 @@ class Acceptance:
             self.parking.park(verified, missing)
         else:
             self._enter([verified])
+
+    def restore(self, block: Block, verified: VerifiedBlock | None) -> None:
+        """A block from the store, above the floor, parents first; `verified` if no commit has
+        taken it. Nothing is told of it again but that its author equivocates.
+
+        Raises ConsensusError if a parent is not here.
+        """
+        if self.dag.missing(block):
+            raise ConsensusError(
+                f"recovered block of round {block.round}, author {block.author}: "
+                "a parent is not among the recovered blocks"
+            )
+        twins = self._twins(block)
+        vertex = self.dag.add(block)
+        if vertex is None:
+            return
+        if twins:
+            self._note(block, twins[0])
+        if verified is None:
+            self.dag.take((vertex,))
+        else:
+            self.uncommitted.add(verified, self.equivocators.ignored)
 
     def enter_proved(self, blocks: Sequence[VerifiedBlock]) -> None:
         """The blocks of a proved commit, parents before whoever names them: no room is asked.

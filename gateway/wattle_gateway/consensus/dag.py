@@ -9,7 +9,7 @@ recounted:
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.ledger.epoch import Epoch
@@ -283,11 +283,6 @@ class Dag:
         """Note that a commit has taken these blocks."""
         for vertex in vertices:
             vertex.taken = True
-
-    def __iter__(self) -> Iterator[Vertex]:
-        """Every vertex, by rising (round, author, digest)."""
-        for number in sorted(self._rows):
-            yield from sorted(self._rows[number].vertices, key=_by_ref)
 
 
 def _by_ref(vertex: Vertex) -> BlockRef:

@@ -120,18 +120,7 @@ class Engine:
                 if verified is not None and self._is_own(block):
                     self._pending.returned += verified.entries
                 continue
-            if self._dag.missing(block):
-                raise ConsensusError(
-                    f"recovered block of round {block.round}, author {block.author}: "
-                    "a parent is not among the recovered blocks"
-                )
-            vertex = self._dag.add(block)
-            if vertex is None:
-                continue
-            if verified is None:
-                self._dag.take((vertex,))
-            else:
-                self._uncommitted.add(verified, self._acceptance.equivocators.ignored)
+            self._acceptance.restore(block, verified)
             self._saw_own(block)
         if recovered.leader is not None and recovered.leader not in self._dag:
             raise ConsensusError(
