@@ -1,11 +1,9 @@
 """Who was away catches up: by blocks when near, by proved commits when far, over epoch changes."""
 
-from wattle_gateway.ledger import genesis
-from wattle_gateway.ledger.epoch import EpochChange
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.sync import messages as m
 from wattle_gateway.sync.holdings import HOLDINGS_MS
-from wattle_testkit.alliance import Party
+from wattle_testkit.alliance import following
 from wattle_testkit.memory_alliance import MemoryAlliance
 
 ENTRY = b"\x82\x02an entry that hurries"
@@ -29,11 +27,6 @@ def _no_faults(alliance: MemoryAlliance) -> bool:
     return not any(
         gateway.heard.faults or gateway.refused for gateway in alliance.gateways.values()
     )
-
-
-def _change(*parties: Party, **constants: int) -> EpochChange:
-    members = tuple(sorted((party.member for party in parties), key=lambda member: member.kid))
-    return EpochChange(members, genesis.RULES, Constants(**constants))
 
 
 def test_a_short_absence_is_mended_by_blocks() -> None:
@@ -67,8 +60,8 @@ def test_a_long_absence_is_mended_by_proved_commits() -> None:
 def test_a_member_that_slept_through_two_epochs_comes_after() -> None:
     alliance = MemoryAlliance(*"abcd")
     parties = [alliance.parties[name] for name in "abcd"]
-    alliance.changes[CHANGE + b"1"] = _change(*parties, late_ms=1)
-    alliance.changes[CHANGE + b"2"] = _change(*parties, late_ms=2)
+    alliance.changes[CHANGE + b"1"] = following(*parties, constants=Constants(late_ms=1))
+    alliance.changes[CHANGE + b"2"] = following(*parties, constants=Constants(late_ms=2))
     alliance.link()
     alliance.run(1000)
     alliance.part("abc", "d")
@@ -90,7 +83,7 @@ def test_a_member_that_slept_through_two_epochs_comes_after() -> None:
 def test_the_alliance_goes_on_over_a_change_and_a_joiner_takes_part() -> None:
     alliance = MemoryAlliance("a")
     joiner = alliance.add_party("b")
-    alliance.changes[CHANGE] = _change(alliance.parties["a"], joiner)
+    alliance.changes[CHANGE] = following(alliance.parties["a"], joiner)
     _work(alliance, "a", 100)
     alliance.start("b")
     alliance.link_guest("b", "a")

@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from wattle_gateway.ledger import block, genesis
-from wattle_gateway.ledger.epoch import EpochChange
+from wattle_gateway.ledger import block
 from wattle_gateway.sync import messages as m
 from wattle_gateway.sync import reader
 from wattle_gateway.sync.parcels import Parcel
 from wattle_gateway.sync.recovery import ASK_AGAIN_MS, NEWEST_WAIT_MS
+from wattle_testkit.alliance import following
 from wattle_testkit.memory_alliance import Alter, MemoryAlliance
 from wattle_testkit.memory_gateway import MemoryGateway
 
@@ -37,11 +37,6 @@ def _silent(gateway: MemoryGateway) -> bool:
 
 def _nobody_signed_twice(alliance: MemoryAlliance) -> bool:
     return not any(gateway.engine.twins for gateway in alliance.gateways.values())
-
-
-def _next_epoch(alliance: MemoryAlliance) -> EpochChange:
-    members = alliance.genesis.everyone
-    return EpochChange(members, genesis.RULES, alliance.genesis.constants)
 
 
 @pytest.mark.parametrize("names", ["ab", "abc", "abcd"])
@@ -103,7 +98,7 @@ def test_a_lost_answer_is_asked_for_again() -> None:
 
 def test_with_a_lost_ledger_it_is_silent_until_the_epoch_changes() -> None:
     alliance = _running("abcd")
-    alliance.changes[CHANGE] = _next_epoch(alliance)
+    alliance.changes[CHANGE] = following(*alliance.parties.values())
     alliance.crash("d")
     _work(alliance, "a", 1)
     alliance.start("d", wiped=True)
@@ -123,7 +118,9 @@ def test_with_a_lost_ledger_it_is_silent_until_the_epoch_changes() -> None:
 
 def test_a_lost_ledger_is_silent_in_the_epoch_it_finds_not_in_the_one_it_begins_with() -> None:
     alliance = _running("abcd")
-    alliance.changes[CHANGE + b"1"] = alliance.changes[CHANGE + b"2"] = _next_epoch(alliance)
+    alliance.changes[CHANGE + b"1"] = alliance.changes[CHANGE + b"2"] = following(
+        *alliance.parties.values()
+    )
     alliance.propose("b", CHANGE + b"1")
     alliance.run_until(lambda: alliance.epoch_of("d").number == 1, 5000)
     _work(alliance, "d", 2)
@@ -227,7 +224,7 @@ def test_an_answer_that_says_nothing_does_not_count(change: dict[str, Any]) -> N
 
 def test_liars_about_epochs_do_not_lengthen_the_silence_of_a_lost_ledger() -> None:
     alliance = _running("abcdefg")
-    alliance.changes[CHANGE] = _next_epoch(alliance)
+    alliance.changes[CHANGE] = following(*alliance.parties.values())
     alliance.crash("g")
     alliance.alter["a"] = _answering(epoch=1 << 40)
     alliance.start("g", wiped=True)
