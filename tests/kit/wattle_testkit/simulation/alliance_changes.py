@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wattle_gateway.contracts import alliance
 from wattle_gateway.ledger import genesis, ready, transaction
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
+from wattle_gateway.ledger.genesis import Member
 from wattle_gateway.ledger.transaction import Approve, Change
 
 from wattle_testkit.simulation import cheap_keys
@@ -24,9 +25,11 @@ _FIRST_SHARE = 4
 
 @dataclass
 class _Wish:
-    """A change that somebody wants: the kids that shall vote in the next epoch."""
+    """A change that somebody wants: the kids that shall vote in the next epoch, and those that
+    shall be no members any more. Whoever else is a member follows without a vote."""
 
     votes: frozenset[bytes]
+    gone: frozenset[bytes]
     asked_ms: int = -RETRY_MS
 
 
@@ -75,12 +78,27 @@ class AllianceChanges:
 
     def _next_wish(self, change: str, epoch: Epoch) -> _Wish:
         votes = {member.kid for member in epoch.members}
+        gone: set[bytes] = set()
         if change in ("join", "join_two"):
             for _ in range(1 if change == "join" else 2):
                 votes.add(self._newcomer().kid)
+        elif change == "return":
+            votes.update(member.kid for member in epoch.others[:1])
         else:
-            votes.remove(self._random.choice(sorted(votes)))
-        return _Wish(frozenset(votes))
+            bearable = [kid for kid in sorted(votes) if self._bears(votes - {kid})]
+            if bearable:
+                kid = self._random.choice(bearable)
+                votes.remove(kid)
+                gone.update([kid] if change == "leave" else [])
+        return _Wish(frozenset(votes), frozenset(gone))
+
+    def _bears(self, votes: set[bytes]) -> bool:
+        """Whether such a committee has no more faulty members than its f, and every meter still
+        has a gateway to go to: whoever leaves has seen to that."""
+        return len(votes & self._world.faulty) <= (len(votes) - 1) // 3 and all(
+            any(door.kid in votes for door in meter.doors if door in self._world.sound)
+            for meter in self._world.meters
+        )
 
     def _newcomer(self) -> "SimGateway":
         """A machine that follows from now on, with a key that the ledger does not know."""
@@ -93,19 +111,20 @@ class AllianceChanges:
     def _propose(self, proposer: "SimGateway", epoch: Epoch) -> None:
         assert self._wish is not None
         present = {member.kid: member for member in epoch.everyone}
-        rows, promises = [], []
-        for gateway in self._world.gateways:
-            if gateway.kid in present or gateway.kid not in self._wish.votes or not gateway.is_up:
-                continue
-            rows.append(gateway.member)
-            promises.append(self._ready(gateway, epoch))
+        rows: dict[bytes, Member] = {}
+        promises: dict[bytes, bytes] = {}
         for kid, member in present.items():
-            stays = kid in self._wish.votes
-            rows.append(member if stays else replace(member, role=genesis.OBSERVER))
+            if kid not in self._wish.gone:
+                rows[kid] = replace(member, role=genesis.OBSERVER)
+        for gateway in self._world.gateways:
+            if gateway.kid in self._wish.votes:
+                rows[gateway.kid] = gateway.member
+                if present.get(gateway.kid) != gateway.member and gateway.is_up:
+                    promises[gateway.kid] = self._ready(gateway, epoch)
         following = EpochChange(
-            tuple(sorted(rows, key=lambda member: member.kid)), epoch.rules, epoch.constants
+            tuple(row for _, row in sorted(rows.items())), epoch.rules, epoch.constants
         )
-        body = transaction.change_body(Change(epoch.number, following, tuple(promises)))
+        body = transaction.change_body(Change(epoch.number, following, tuple(promises.values())))
         proposer.submit(transaction.CHANGE, body)
 
     def _ready(self, gateway: "SimGateway", epoch: Epoch) -> bytes:

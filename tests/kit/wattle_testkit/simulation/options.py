@@ -117,8 +117,10 @@ def _changes(random: Random, size: int) -> tuple[str, ...]:
     if random.random() < 0.7:
         return ()
     if size == 1:
-        return ("join", "join_two")
-    return tuple(random.choice(("join", "leave", "suspend")) for _ in range(random.randint(1, 2)))
+        return random.choice((("join", "join_two"), ("join", "join_two", "leave")))
+    return random.choice(
+        (("join",), ("leave",), ("suspend", "return"), ("join", "leave"), ("leave", "join_two"))
+    )
 
 
 def _constants(random: Random) -> Constants:

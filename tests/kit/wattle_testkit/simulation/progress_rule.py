@@ -44,7 +44,7 @@ class Progress:
             self._since = None
             return
         allowed = progress_rounds(self._size)
-        if block.round > self._since[1] + allowed:
+        if block.epoch == self._since[0] and block.round > self._since[1] + allowed:
             raise ViolationError(
                 "progress",
                 f"no commit in {allowed} rounds after healing in round {self._since[1]}",

@@ -7,7 +7,6 @@ from wattle_gateway.ledger import block as block_format
 from wattle_gateway.sync import messages, reader
 from wattle_gateway.sync.parcels import Parcel
 
-from wattle_testkit.simulation.bounds import check_bounds
 from wattle_testkit.simulation.checkers import (
     Agreement,
     OneBlockARound,
@@ -65,7 +64,6 @@ class Watch:
                     raise ViolationError(
                         "no honest member accused", f"{kid.hex()} in commit {executed.head.index}"
                     )
-        check_bounds(gateway)
 
     def faulted(self, gateway: "SimGateway", peer: bytes, faults: list[str]) -> None:
         """A gateway ends a link because of what came over it."""

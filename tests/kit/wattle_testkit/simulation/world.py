@@ -11,6 +11,7 @@ from wattle_gateway.ledger.genesis import Member
 from wattle_testkit.alliance import CREATED_MS
 from wattle_testkit.simulation import cheap_keys
 from wattle_testkit.simulation.alliance_changes import AllianceChanges
+from wattle_testkit.simulation.bounds import check_bounds, check_in_flight
 from wattle_testkit.simulation.checkers import ViolationError, check_nothing_undeclared
 from wattle_testkit.simulation.faults import Faults
 from wattle_testkit.simulation.gateway import SimGateway, Surroundings
@@ -132,7 +133,9 @@ class World:
             make_liar(self, gateway, vices, self._stream(f"liar {gateway.address}"))
         self.wiped = shuffled[liars : liars + options.wiped]
         self.restored = shuffled[liars + options.wiped :][: options.restored]
-        self.sound = shuffled[liars + options.wiped + options.restored :]
+        faulty = liars + options.wiped + options.restored
+        self.sound = shuffled[faulty:]
+        self.faulty = {gateway.kid for gateway in shuffled[:faulty]}
         if options.keeps_back:
             self.sound[-1].hoards = True
 
@@ -184,6 +187,10 @@ class World:
         self._registrar.look(self.carriers, self.timeline.now_ms)
         self.changes.look()
         self._settled = self._unsettled() == ""
+        check_in_flight(self.network)
+        for gateway in self.gateways:
+            if gateway.is_up and gateway.honest:
+                check_bounds(gateway)
 
     def _send_transaction(self) -> None:
         carriers = self.carriers

@@ -117,17 +117,14 @@ class Malleates(Vice):
 
     def says(self, parcel: Parcel) -> list[Parcel]:
         """The digest stays the same, the bytes do not."""
-        if parcel.kind == messages.BLOCK:
-            said = self.own_block(parcel)
-            assert said is not None
-            changed = messages.OwnBlock(self._changed(said.block)).encode()
-        elif parcel.kind == messages.BLOCKS:
-            answer = self.read(parcel.raw)
-            assert isinstance(answer, messages.Blocks)
-            changed = replace(answer, blocks=tuple(map(self._changed, answer.blocks))).encode()
-        else:
+        if parcel.kind not in (messages.BLOCK, messages.BLOCKS):
             return [parcel]
-        return [Parcel(parcel.to, changed, parcel.kind)]
+        message = self.read(parcel.raw)
+        if isinstance(message, messages.OwnBlock):
+            message = messages.OwnBlock(self._changed(message.block))
+        elif isinstance(message, messages.Blocks):
+            message = replace(message, blocks=tuple(map(self._changed, message.blocks)))
+        return [parcel] if message is None else [Parcel(parcel.to, message.encode(), parcel.kind)]
 
     def _changed(self, block: PackedBlock) -> PackedBlock:
         header = bytearray(block.header)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
+from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.sync import messages, reader
 from wattle_gateway.sync.errors import PeerMessageError
 from wattle_gateway.sync.packed import pack
@@ -32,13 +33,18 @@ class Vice:
         """Whether the gateway is told of a message of a peer."""
         return True
 
-    @staticmethod
-    def own_block(parcel: Parcel) -> messages.OwnBlock | None:
-        """The block that a parcel streams, None if it is another message."""
+    def own_block(self, parcel: Parcel) -> messages.OwnBlock | None:
+        """The block of our own that a parcel streams, None if it is anything else: another vice
+        may have had its turn."""
         if parcel.kind != messages.BLOCK:
             return None
-        message = reader.parse(parcel.raw)
-        return message if isinstance(message, messages.OwnBlock) else None
+        message = self.read(parcel.raw)
+        if not isinstance(message, messages.OwnBlock):
+            return None
+        try:
+            return message if self.header(message).kid == self._gateway.kid else None
+        except LedgerError:
+            return None
 
     @staticmethod
     def read(raw: bytes) -> messages.Message | None:
