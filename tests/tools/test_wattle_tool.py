@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import authority, keys
 from wattle_hil import parts
@@ -74,21 +76,58 @@ def test_a_second_time_renews_the_configuration_and_keeps_the_keys(
 
 def test_all_that_can_be_chosen_reaches_the_configuration(site_json: Path, tmp_path: Path) -> None:
     board = tmp_path / "board"
-    options = ["--profile", "sdm120", "--device", "2:sdm120:2", "--site-file", str(site_json)]
+    options = ["--profile", "sdm120", "--device", "2:sdm120:2"]
     options += ["--baud", "4800", "--parity", "E", "--stop-bits", "2", "--interval-ms", "10000"]
     options += ["--outbox-bytes", "70000", "--eui64", "0102030405060708"]
     assert provision(board, site_json, *options) == 0
     config = json.loads((board / "config.json").read_bytes())
     assert config["line"] == {"baud": 4_800, "parity": "E", "stop_bits": 2}
     assert config["outbox_bytes"] == 70_000
-    assert [gateway["ca"] for gateway in config["gateways"]] == ["authority0.der", "authority1.der"]
     assert proof.verified(board, LEDGER_ID).eui64 == bytes.fromhex("0102030405060708")
+
+
+def with_others(site_json: Path, path: Path, *ports: int) -> Path:
+    """A site file whose gateways have these ports and link keys drawn from them."""
+    content = json.loads(site_json.read_bytes())
+    row = content["gateways"][0]
+    content["gateways"] = [{**row, "port": port, "link_key": link_key(port)} for port in ports]
+    path.write_text(json.dumps(content))
+    return path
+
+
+def link_key(number: int) -> str:
+    point = ec.derive_private_key(number, ec.SECP256R1()).public_key()
+    return point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
+
+
+def test_a_board_is_given_all_gateways_of_the_alliance(site_json: Path, tmp_path: Path) -> None:
+    first = with_others(site_json, tmp_path / "first.json", 1, 2, 3, 4)
+    second = with_others(site_json, tmp_path / "second.json", 3, 4, 1, 5)
+    board = tmp_path / "board"
+    options = ("--profile", "sdm120", "--site-file", str(second))
+    assert provision(board, first, *options) == 0
+    gateways = json.loads((board / "config.json").read_bytes())["gateways"]
+    # Those that the technician named, then the rest, each once.
+    assert [gateway["port"] for gateway in gateways] == [1, 3, 2, 4, 5]
+    assert [gateway["link_public"] for gateway in gateways] == [
+        link_key(number) for number in (1, 3, 2, 4, 5)
+    ]
+    assert [gateway["ca"] for gateway in gateways] == [
+        f"authority{number}.der" for number in range(5)
+    ]
+
+
+def test_a_board_is_given_no_more_gateways_than_it_takes(site_json: Path, tmp_path: Path) -> None:
+    many = with_others(site_json, tmp_path / "many.json", *range(1, 21))
+    assert provision(tmp_path / "board", many, "--profile", "sdm120") == 0
+    config = json.loads((tmp_path / "board" / "config.json").read_bytes())
+    assert [gateway["port"] for gateway in config["gateways"]] == list(range(1, 9))
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--profile", "sdm999"), "no profile 'sdm999'; there are sdm120, sdm630"),
+        (("--profile", "sdm999"), "no profile 'sdm999'; there are em340, "),
         (("--profile", "sdm120", "--unit", "0"), "config.json: devices[0].unit: 0, expected"),
         (("--profile", "sdm120", "--site", "No Such"), "config.json: site: 'No Such', expected"),
         (("--profile", "sdm120", "--device", "2:sdm120:1"), "each d and each unit once"),
@@ -122,9 +161,11 @@ def test_a_device_that_makes_no_sense_is_a_wrong_argument(text: str) -> None:
         ("site", "No", "site is 'No', expected a-z"),
         ("ledger_id", "00", "ledger_id is '00', expected 32 hex digits"),
         ("ledger_id", None, "no ledger_id; expected what `wattle-gateway init` wrote"),
-        ("broker", {"host": "gw", "port": 0}, "broker.port is '0', expected 1 to 65535"),
-        ("broker", [], "no broker.port"),
-        ("gateway", {"name": "g", "link_key": "04" + "00" * 64}, "an uncompressed point of P-256"),
+        ("gateways", [], "gateways is '[]', expected a list of 1 to 32"),
+        ("gateways", [7], "no gateways.0.port"),
+        ("port", 0, "gateways.0.port is '0', expected 1 to 65535"),
+        ("host", None, "no gateways.0.host"),
+        ("link_key", "04" + "00" * 64, "an uncompressed point of P-256"),
         ("authority_der_base64", "AAAA", "expected a certificate"),
         ("authority_der_base64", "!", "expected a certificate"),
         ("authority_der_base64", 7, "expected a certificate"),
@@ -139,9 +180,10 @@ def test_a_damaged_site_file_is_named_with_its_key(
     complaint: str,
 ) -> None:
     content = json.loads(site_json.read_bytes())
-    content[key] = value
+    place = content if key in content else content["gateways"][0]
+    place[key] = value
     if value is None:
-        del content[key]
+        del place[key]
     site_json.write_text(json.dumps(content))
     assert provision(tmp_path / "board", site_json) == 1
     said = capsys.readouterr().err
@@ -150,7 +192,7 @@ def test_a_damaged_site_file_is_named_with_its_key(
     assert not (tmp_path / "board").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 50_000, "7", " " * 100_001])
+@pytest.mark.parametrize("text", ["", "{", "[" * 50_000, "7", " " * 200_001])
 def test_a_site_file_that_is_none_is_refused(
     site_json: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:

@@ -13,10 +13,12 @@ from wattle_wire import quantity
 from wattle_tools import proof
 from wattle_tools.errors import BoardError
 from wattle_tools.proof import Proof
-from wattle_tools.site_file import SiteFile
+from wattle_tools.site_file import SiteFile, SiteGateway
 
 CONFIG_FILE = "config.json"
 _CONFIG_FORMAT = 1
+# What the firmware takes; a meter that has tried eight in vain has no network.
+GATEWAYS_MAX = 8
 # Keys on the slowest host with an emulated processor took 2 s.
 _IDENTITY_DEADLINE_S = 60.0
 
@@ -86,30 +88,33 @@ class Firmware:
 
 
 def provision(
-    folder: Path, gateways: Sequence[SiteFile], choice: BoardChoice, firmware: Firmware
+    folder: Path, sites: Sequence[SiteFile], choice: BoardChoice, firmware: Firmware
 ) -> Proof:
     """Make (or renew) a board's folder and give its verified proof of identity.
 
-    `gateways` in order of preference, all of one ledger. A board that has keys keeps them.
+    `sites` in order of preference, all of one ledger; the board is given their own gateways and
+    then all others that they know, at most GATEWAYS_MAX. A board that has keys keeps them.
     Raises BoardError if the firmware refuses the configuration, the folder belongs to another
     ledger, or the board's proof does not verify.
     """
     firmware.check()
-    ledger_ids = {gateway.ledger_id for gateway in gateways}
+    ledger_ids = {site.ledger_id for site in sites}
     if len(ledger_ids) != 1:
         raise BoardError("the site files are of different ledgers; expected gateways of one")
-    _check_same_ledger(folder, gateways[0].ledger_id)
+    ledger_id = sites[0].ledger_id
+    _check_same_ledger(folder, ledger_id)
+    gateways = _preferred(sites)
     try:
         (folder / "profiles").mkdir(parents=True, exist_ok=True)
         _copy_profiles(folder, choice, firmware)
-        config = _config(gateways, choice)
+        config = _config(sites[0], gateways, choice)
         for at, gateway in enumerate(gateways):
             _write(folder / _authority_name(at), gateway.authority)
         _write(folder / CONFIG_FILE, (json.dumps(config, indent=1) + "\n").encode())
     except OSError as error:
         raise BoardError(f"{folder}: cannot be set up: {error.strerror}") from error
     said = _identify(folder, firmware)
-    found = proof.verified(folder, gateways[0].ledger_id)
+    found = proof.verified(folder, ledger_id)
     if said != found.meter:
         raise BoardError(f"{folder}: the board says it is {said!r}, its proof says {found.meter}")
     return found
@@ -156,11 +161,23 @@ def _copy_profiles(folder: Path, choice: BoardChoice, firmware: Firmware) -> Non
         shutil.copyfile(source, folder / "profiles" / source.name)
 
 
-def _config(gateways: Sequence[SiteFile], choice: BoardChoice) -> dict[str, object]:
+def _preferred(sites: Sequence[SiteFile]) -> list[SiteGateway]:
+    """Each gateway once (a link key is one gateway's): those named first, then the others."""
+    first = [site.gateways[0] for site in sites]
+    others = [gateway for site in sites for gateway in site.gateways[1:]]
+    found: dict[bytes, SiteGateway] = {}
+    for gateway in [*first, *others]:
+        found.setdefault(gateway.link_public, gateway)
+    return list(found.values())[:GATEWAYS_MAX]
+
+
+def _config(
+    site: SiteFile, gateways: Sequence[SiteGateway], choice: BoardChoice
+) -> dict[str, object]:
     config: dict[str, object] = {
         "format": _CONFIG_FORMAT,
-        "site": choice.site or gateways[0].site,
-        "ledger_id": gateways[0].ledger_id.hex(),
+        "site": choice.site or site.site,
+        "ledger_id": site.ledger_id.hex(),
         "interval_ms": choice.interval_ms,
         "gateways": [
             {

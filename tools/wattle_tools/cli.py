@@ -56,7 +56,8 @@ def _add_provision(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         required=True,
-        help="site.json of a gateway; may be given again, the preferred one first",
+        help="site.json of a gateway; its alliance's other gateways come after it; "
+        "may be given again, the preferred one first",
     )
     parser.add_argument("--site", help="site of this meter (default: the gateway's)")
     parser.add_argument("--port", required=True, help="serial line to the metering devices")

@@ -14,23 +14,33 @@ from wattle_wire.errors import WireError
 from wattle_tools.errors import SiteFileError
 
 FORMAT = 1
-# A site file with 32 members has about 12 kB.
-_FILE_BYTES_MAX = 100_000
+_MEMBERS_MAX = 32
+# A site file with 32 members and their authorities has about 90 kB.
+_FILE_BYTES_MAX = 200_000
 _PUBLIC_KEY_BYTES = 65
 
 
 @dataclass(frozen=True)
-class SiteFile:
-    """One gateway. `ledger_id` 16 bytes, `link_public` 65 bytes, `authority` certificate (DER)."""
+class SiteGateway:
+    """A gateway that serves meters: its broker, `link_public` 65 bytes, and the `authority`
+    (certificate, DER) under which the broker's certificate stands."""
 
-    ledger_id: bytes
-    ledger_name: str
-    site: str
-    gateway: str
+    name: str
     host: str
     port: int
     link_public: bytes
     authority: bytes
+
+
+@dataclass(frozen=True)
+class SiteFile:
+    """A site of a ledger (`ledger_id` 16 bytes) and the `gateways` of the alliance in the order
+    in which its meters should try them, the site's own first."""
+
+    ledger_id: bytes
+    ledger_name: str
+    site: str
+    gateways: tuple[SiteGateway, ...]
 
 
 def load(path: Path) -> SiteFile:
@@ -62,62 +72,81 @@ class _Reader:
             topics.check_site(site)
         except WireError as error:
             raise self._error("site", "a-z, 0-9 and -, at most 32") from error
-        port = self._get("broker", "port")
-        if type(port) is not int or not 1 <= port <= 65535:
-            raise self._error("broker.port", "1 to 65535")
         return SiteFile(
             ledger_id=self._hex(cose.LEDGER_ID_BYTES, "ledger_id"),
             ledger_name=self._text("ledger_name"),
             site=site,
-            gateway=self._text("gateway", "name"),
-            host=self._text("broker", "host"),
-            port=port,
-            link_public=self._point("gateway", "link_key"),
-            authority=self._certificate("authority_der_base64"),
+            gateways=tuple(self._gateway(at) for at in range(self._gateways())),
         )
 
-    def _get(self, *keys: str) -> object:
+    def _gateways(self) -> int:
+        rows = self._get("gateways")
+        if not isinstance(rows, list) or not 1 <= len(rows) <= _MEMBERS_MAX:
+            raise self._error("gateways", f"a list of 1 to {_MEMBERS_MAX}")
+        return len(rows)
+
+    def _gateway(self, at: int) -> SiteGateway:
+        port = self._get("gateways", at, "port")
+        if type(port) is not int or not 1 <= port <= 65535:
+            raise self._error(f"gateways.{at}.port", "1 to 65535")
+        return SiteGateway(
+            name=self._text("gateways", at, "name"),
+            host=self._text("gateways", at, "host"),
+            port=port,
+            link_public=self._point("gateways", at, "link_key"),
+            authority=self._certificate("gateways", at, "authority_der_base64"),
+        )
+
+    def _get(self, *keys: str | int) -> object:
         value = self._top
         for key in keys:
-            if not isinstance(value, dict) or key not in value:
+            if isinstance(value, list) and isinstance(key, int):
+                value = value[key]  # within: `_gateways` has counted
+            elif isinstance(value, dict) and key in value:
+                value = value[key]
+            else:
                 raise SiteFileError(
-                    f"{self._path}: no {'.'.join(keys)}; expected what `wattle-gateway init` wrote"
+                    f"{self._path}: no {_dotted(keys)}; expected what `wattle-gateway init` wrote"
                 )
-            value = value[key]
         return value
 
-    def _text(self, *keys: str) -> str:
+    def _text(self, *keys: str | int) -> str:
         value = self._get(*keys)
         if not isinstance(value, str) or not 1 <= len(value) <= 253:
-            raise self._error(".".join(keys), "a text of 1 to 253 characters")
+            raise self._error(_dotted(keys), "a text of 1 to 253 characters")
         return value
 
-    def _hex(self, size: int, *keys: str) -> bytes:
+    def _hex(self, size: int, *keys: str | int) -> bytes:
         value = self._get(*keys)
         try:
             if isinstance(value, str) and len(value) == 2 * size:
                 return bytes.fromhex(value)
         except ValueError:
             pass
-        raise self._error(".".join(keys), f"{2 * size} hex digits")
+        raise self._error(_dotted(keys), f"{2 * size} hex digits")
 
-    def _point(self, *keys: str) -> bytes:
+    def _point(self, *keys: str | int) -> bytes:
         point = self._hex(_PUBLIC_KEY_BYTES, *keys)
         try:
             ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
         except ValueError as error:
-            raise self._error(".".join(keys), "an uncompressed point of P-256") from error
+            raise self._error(_dotted(keys), "an uncompressed point of P-256") from error
         return point
 
-    def _certificate(self, key: str) -> bytes:
-        value = self._get(key)
+    def _certificate(self, *keys: str | int) -> bytes:
+        value = self._get(*keys)
         try:
             der = base64.b64decode(value if isinstance(value, str) else "-", validate=True)
             x509.load_der_x509_certificate(der)
         except (binascii.Error, ValueError) as error:
-            raise self._error(key, "a certificate (DER, base64)") from error
+            raise self._error(_dotted(keys), "a certificate (DER, base64)") from error
         return der
 
     def _error(self, key: str, expected: str) -> SiteFileError:
-        value = self._get(*key.split("."))
+        steps = [int(step) if step.isdecimal() else step for step in key.split(".")]
+        value = self._get(*steps)
         return SiteFileError(f"{self._path}: {key} is {str(value)[:60]!r}, expected {expected}")
+
+
+def _dotted(keys: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, keys))

@@ -91,9 +91,15 @@ class MeterSite:
             "ledger_name": "test",
             "ledger_id": LEDGER_ID.hex(),
             "site": SITE,
-            "broker": {"host": "localhost", "port": self.port},
-            "authority_der_base64": der,
-            "gateway": {"name": "grid", "link_key": self.gateway.link_public.hex()},
+            "gateways": [
+                {
+                    "name": "grid",
+                    "host": "localhost",
+                    "port": self.port,
+                    "link_key": self.gateway.link_public.hex(),
+                    "authority_der_base64": der,
+                }
+            ],
         }
         path = self.folder / "site.json"
         path.write_text(json.dumps(content))
