@@ -61,7 +61,9 @@ _PLAUSIBLE = {
 class Probe:
     """Tries `profiles` on the line that `open_port(line)` gives; `tell(text)` prints a line."""
 
-    def __init__(self, open_port, clock: Clock, profiles: list[Profile], tell) -> None:  # type: ignore[no-untyped-def]
+    def __init__(  # type: ignore[no-untyped-def]
+        self, open_port, clock: Clock, profiles: list[Profile], tell
+    ) -> None:
         self._open_port = open_port
         self._clock = clock
         self._profiles = profiles
@@ -188,7 +190,9 @@ def units_of(text: str) -> list[int]:
     return units
 
 
-def load_profiles(folder: str, names: list[str], tell) -> list[Profile]:  # type: ignore[no-untyped-def]
+def load_profiles(  # type: ignore[no-untyped-def]
+    folder: str, names: list[str], tell
+) -> list[Profile]:
     """Those of the files `names` in `folder` that are profiles; `tell` hears of the others."""
     profiles = []
     for name in sorted(names):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 from wattle_hil.devices.faults import (
+    INFINITY,
+    Babble,
     CrcFlipped,
     Doubled,
     Echo,
@@ -16,6 +18,7 @@ from wattle_hil.devices.faults import (
     Noise,
     NoReply,
     NotANumber,
+    Replaced,
     Split,
     Truncated,
     WrongFunction,
@@ -158,6 +161,9 @@ NAN = b"\x7f\xc0\x00\x00"
         (WrongUnit(2), [(5 * MS, reply(2))]),
         (WrongFunction(3), [(5 * MS, seal(b"\x01\x03" + REPLY_PDU[1:]))]),
         (NotANumber(), [(5 * MS, seal(b"\x01\x04\x04" + NAN))]),
+        (NotANumber(INFINITY), [(5 * MS, seal(b"\x01\x04\x04" + INFINITY))]),
+        (Replaced(b"\xf8\x00"), [(5 * MS, b"\xf8\x00")]),
+        (Babble(b"\x55", 2, 3), [(2 * MS, b"\x55"), (4 * MS, b"\x55"), (6 * MS, b"\x55")]),
     ],
     ids=repr,
 )

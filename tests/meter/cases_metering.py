@@ -381,25 +381,6 @@ def test_a_model_is_found_at_the_second_base():
     assert bench.devices[0].discovery.base == 70
 
 
-def test_a_device_without_the_model_is_searched_for_ever():
-    for models in (
-        [(1, 66), (201, 105), (0xFFFF, 0)],
-        [(1, 66), (203, 9), (0xFFFF, 0)],
-        [(1, 65000)],
-    ):
-        bench = sunspec_bench(40000, models)
-        assert statuses(bench, 12) == ["R"] * 12
-        assert bench.devices[0].discovery.rounds >= 2
-
-
-def test_blocks_that_lead_in_a_circle_end():
-    bench = sunspec_bench(40000, [])
-    for at in range(40002, 40002 + 300, 2):
-        bench.slave.set_words(1, at, [5, 0])
-    statuses(bench, 70)
-    assert bench.devices[0].discovery.rounds >= 1
-
-
 def test_a_device_whose_blocks_moved_is_searched_again():
     bench = sunspec_bench(40000, [(203, 105)])
     assert statuses(bench, 2) == ["R", "N"]

@@ -152,7 +152,8 @@ class Babble:
     times: int
 
     def apply(self, request: bytes, reply: Reply) -> Reply:
-        return tuple(Segment(self.gap_ms * _NS_PER_MS, self.data) for _ in range(self.times))
+        piece = Segment(self.gap_ms * _NS_PER_MS, self.data)
+        return (piece,) * self.times if reply else ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the firmware's manifest freezes into a board, and how large it is compiled."""
 
+import runpy
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -40,7 +41,6 @@ def device_files() -> list[DeviceFile]:
     def module(file: str, base_path: str = ".", opt: int = 0) -> None:
         found.append(DeviceFile((FIRMWARE / base_path / file).resolve(), opt))
 
-    manifest = FIRMWARE / "manifest.py"
     names = {"include": lambda path: None, "package": package, "module": module}
-    exec(compile(manifest.read_text(), manifest, "exec"), names)
+    runpy.run_path(str(FIRMWARE / "manifest.py"), names)
     return found
