@@ -22,6 +22,8 @@ BROKER_KINDS = (EMBEDDED, EXTERNAL)
 HOST_CHARS_MAX = 253
 WORKERS_MAX = 64
 PEERS_PORT = 8884
+ASK = "ask"
+ALWAYS = "always"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class PeersConfig:
 
 
 @dataclass(frozen=True)
+class AllianceConfig:
+    """What this member does without asking its operator."""
+
+    approve_enrolments: str
+
+
+@dataclass(frozen=True)
 class IngestConfig:
     """How much a stranger's messages may cost this machine."""
 
@@ -61,6 +70,7 @@ class GatewayConfig:
     site: str
     broker: BrokerConfig
     peers: PeersConfig
+    alliance: AllianceConfig
     ingest: IngestConfig
 
 
@@ -133,6 +143,15 @@ _KEYS: dict[str, dict[str, _Key]] = {
         ),
         "port": _integer(1, 65535, PEERS_PORT, "WebSocket in TLS 1.3"),
     },
+    "alliance": {
+        "approve_enrolments": _Key(
+            ASK,
+            f'"{ASK}" or "{ALWAYS}"',
+            lambda value: value in (ASK, ALWAYS),
+            "meters that other members enrol and that a member of our role has to approve: "
+            f'"{ASK}" waits for `wattle-gateway alliance approve`, "{ALWAYS}" approves them all',
+        ),
+    },
     "ingest": {
         "workers": _integer(1, WORKERS_MAX, 2, "threads that verify signatures"),
         "pool_entries_max": _integer(
@@ -174,6 +193,7 @@ def parse(document: dict[str, object], source: str) -> GatewayConfig:
         site=str(values["gateway"]["site"]),
         broker=BrokerConfig(**values["broker"]),
         peers=PeersConfig(**values["peers"]),
+        alliance=AllianceConfig(**values["alliance"]),
         ingest=IngestConfig(**values["ingest"]),
     )
 

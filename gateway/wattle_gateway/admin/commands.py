@@ -1,44 +1,26 @@
-"""What a running gateway does for its operator: ping, live, enrol, revoke."""
+"""What a running gateway does for its operator: ping, live, enrol, revoke, approve, leave."""
 
+import asyncio
 import binascii
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import Answer, Handler
+from wattle_gateway.admin.live_status import LiveStatus, consensus_status
+from wattle_gateway.admin.membership import Membership
 from wattle_gateway.admin.registrar import Enrolment, Registrar
 from wattle_gateway.errors import UsageError
 from wattle_gateway.home.identity import Identity
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.genesis import MEMBERS_MAX
+from wattle_gateway.runtime.ledger_thread import LedgerThread
 
-
-@dataclass(frozen=True)
-class LiveStatus:
-    """What only the running process knows. The `broker_*` are None for an outside broker; `peers`
-    are rows of `peers.status.PeerStatus`, `candidates` kids of those who ask to become members."""
-
-    pid: int
-    clock_ms: int
-    clock_alarm: bool
-    clock_jumps: int
-    broker_kind: str
-    broker_running: bool | None
-    broker_restarts: int | None
-    broker_refused_connections: int | None
-    link_up: bool
-    link_connects: int
-    acks_sent: int
-    worker_crashes: int
-    write_failures: int
-    online: list[str]
-    counters: dict[str, int]
-    peers: list[dict[str, Any]]
-    peer_strangers: int
-    candidates: list[str]
+# A step that executes a long history holds the ledger; the rest of the status need not wait.
+CONSENSUS_WITHIN_S = 2.0
 
 
 class AdminCommands:
@@ -47,11 +29,15 @@ class AdminCommands:
     def __init__(
         self,
         registrar: Registrar,
+        membership: Membership,
+        ledger: LedgerThread,
         identity: Identity,
         site: str,
         live: Callable[[], LiveStatus],
     ) -> None:
         self._registrar = registrar
+        self._membership = membership
+        self._ledger = ledger
         self._owner = identity.member.kid
         self._site = site
         self._live = live
@@ -63,13 +49,21 @@ class AdminCommands:
             "live": self._live_status,
             "enrol": self._enrol,
             "revoke": self._revoke,
+            "approve": self._approve,
+            "leave": self._leave,
         }
 
     async def _ping(self, _request: Answer) -> Answer:
         return {"pid": self._live().pid}
 
     async def _live_status(self, _request: Answer) -> Answer:
-        return {"live": asdict(self._live())}
+        """`consensus` is null while the ledger is busy."""
+        try:
+            async with asyncio.timeout(CONSENSUS_WITHIN_S):
+                consensus = asdict(await self._ledger.read(consensus_status))
+        except TimeoutError:
+            consensus = None
+        return {"live": {**asdict(self._live()), "consensus": consensus}}
 
     async def _enrol(self, request: Answer) -> Answer:
         """`proof` hex; `site` text or null; `carry` uint; `points` rows without owner."""
@@ -83,12 +77,16 @@ class AdminCommands:
             )
         except (KeyError, TypeError, ValueError, LedgerError) as error:
             raise UsageError(f"enrol: {error}") from error
-        meter, certificate, new = await self._registrar.enrol(enrolment)
+        done = await self._registrar.enrol(enrolment)
+        waits = done.waits
         return {
-            "meter": topics.meter_id(meter.kid),
-            "site": meter.site,
-            "new": new,
-            "certificate": certificate.decode(),
+            "meter": topics.meter_id(done.meter.kid),
+            "site": done.meter.site,
+            "new": done.new,
+            "certificate": done.certificate.decode(),
+            "waits": None
+            if waits is None
+            else {"digest": waits.digest.hex(), "until_ms": waits.until_ms},
         }
 
     async def _revoke(self, request: Answer) -> Answer:
@@ -100,3 +98,19 @@ class AdminCommands:
             raise UsageError(f"revoke: {error}") from error
         meter, last = await self._registrar.revoke(kid, last_seq)
         return {"meter": topics.meter_id(meter.kid), "last_seq": last}
+
+    async def _approve(self, request: Answer) -> Answer:
+        """`wanted` texts: digests of what waits, names or kids of candidates."""
+        wanted = request.get("wanted")
+        if not isinstance(wanted, list) or not 1 <= len(wanted) <= MEMBERS_MAX:
+            raise UsageError(f"approve: expected 1 to {MEMBERS_MAX} names or digests")
+        if not all(isinstance(word, str) for word in wanted):
+            raise UsageError("approve: a name or digest that is no text")
+        return {"decisions": await self._membership.approve(wanted)}
+
+    async def _leave(self, request: Answer) -> Answer:
+        """`member` name or kid, null: this gateway itself."""
+        member = request.get("member")
+        if not (member is None or isinstance(member, str)):
+            raise UsageError("leave: expected a member's name or kid")
+        return {"decision": await self._membership.leave(member)}

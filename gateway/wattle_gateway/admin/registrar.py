@@ -9,32 +9,20 @@ from pathlib import Path
 from wattle_wire import cose, topics, uplink
 from wattle_wire.errors import WireError
 
-from wattle_gateway.consensus.engine import Now
-from wattle_gateway.contracts import classes
-from wattle_gateway.contracts import execute as contracts
-from wattle_gateway.contracts.execute import Outcome
+from wattle_gateway.admin.signatory import Signatory
+from wattle_gateway.contracts import alliance
+from wattle_gateway.contracts.alliance import PendingEnrolment
 from wattle_gateway.contracts.registry import Meter, chain
-from wattle_gateway.errors import DeadlineError, RefusedError, UsageError
+from wattle_gateway.errors import UsageError
 from wattle_gateway.home import durable_file
 from wattle_gateway.home.identity import Identity
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.ledger import crypto, entry, transaction
-from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger import crypto, transaction
 from wattle_gateway.ledger.errors import FormatError, LedgerError
 from wattle_gateway.ledger.transaction import Enrol, Point, Revoke
 from wattle_gateway.pki import authority
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
-from wattle_gateway.runtime.progress import Progress
-from wattle_gateway.store.pool_rows import PoolEntry
-
-# Gateways use lane 0 for what operators ask of them.
-LANE = 0
-# Virtual on a bench: at 60 times the speed an hour passes in a minute.
-VALID_MS = 24 * 3_600_000
-COMMIT_DEADLINE_S = 30.0
-# A transaction left in the pool by a crash may take the nonce that ours was built with.
-ATTEMPTS_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -47,8 +35,19 @@ class Enrolment:
     points: tuple[Point, ...]
 
 
+@dataclass(frozen=True)
+class Enrolled:
+    """What became of an enrolment: the meter with its TLS certificate (PEM), and whether it is
+    `new`; or, `waits` not None, what an approval has to name before it is on the ledger."""
+
+    meter: Meter
+    certificate: bytes
+    new: bool
+    waits: PendingEnrolment | None = None
+
+
 class Registrar:
-    """Signs transactions of this member and follows them to their commit.
+    """Enrols and revokes meters of this gateway.
 
     `admit(meters)` makes the broker let exactly these meters in.
     """
@@ -57,32 +56,26 @@ class Registrar:
         self,
         home: GatewayHome,
         identity: Identity,
-        epoch: Epoch,
+        signatory: Signatory,
         ledger: LedgerThread,
         now_ms: Callable[[], int],
         admit: Callable[[dict[bytes, Meter]], Awaitable[None]],
     ) -> None:
         self._home = home
         self._identity = identity
-        self._epoch = epoch
+        self._ledger_id = identity.genesis.ledger_id
+        self._signatory = signatory
         self._ledger = ledger
         self._now_ms = now_ms
         self._admit = admit
         self._one_at_a_time = asyncio.Lock()
-        self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
 
-    def follow(self, progress: Progress) -> None:
-        """Transactions were executed."""
-        for digest, outcome in progress.transactions.items():
-            future = self._waiting.get(digest)
-            if future is not None and not future.done():
-                future.set_result(outcome)
+    async def enrol(self, enrolment: Enrolment) -> Enrolled:
+        """Put a meter on the ledger, or propose it where another member has to approve.
 
-    async def enrol(self, enrolment: Enrolment) -> tuple[Meter, bytes, bool]:
-        """Put a meter on the ledger; gives it, its TLS certificate (PEM), and whether it is new.
-
-        A meter that is enrolled with the very same keys gets its certificate again. Raises
-        UsageError for a proof that does not verify, RefusedError with the ledger's verdict.
+        A meter that is enrolled with the very same keys gets its certificate again, one that
+        waits is not proposed twice. Raises UsageError for a proof that does not verify or if this
+        gateway has no vote, RefusedError with the ledger's verdict.
         """
         proof = self._verified(enrolment.proof)
         async with self._one_at_a_time:
@@ -90,22 +83,48 @@ class Registrar:
             known = meters.get(proof.kid)
             same = known is not None and known.revoked is None and _same_keys(known, proof.payload)
             if not same:
-                body = transaction.enrol_body(
-                    Enrol(
-                        enrolment.proof,
-                        enrolment.site,
-                        self._identity.member.kid,
-                        (),
-                        enrolment.carry,
-                        enrolment.points,
-                    )
-                )
-                await self._commit(transaction.ENROL, body)
+                waits = await self._waiting(proof)
+                if waits is None:
+                    await self._propose(enrolment)
+                    waits = await self._waiting(proof)
+                if waits is not None:
+                    return Enrolled(waits.meter, b"", new=True, waits=waits)
                 meters = await self._ledger.read(LedgerDriver.meters)
             meter = meters[proof.kid]
             certificate = self.certificate_of(meter)
             await self._admit(meters)
-        return meter, certificate, not same
+        return Enrolled(meter, certificate, not same)
+
+    async def _propose(self, enrolment: Enrolment) -> None:
+        if await self._ledger.read(lambda driver: driver.author) is None:
+            raise UsageError(
+                "this gateway has no vote: only voting members enrol meters "
+                "(`wattle-gateway alliance show`)"
+            )
+        body = transaction.enrol_body(
+            Enrol(
+                enrolment.proof,
+                enrolment.site,
+                self._identity.kid,
+                (),
+                enrolment.carry,
+                enrolment.points,
+            )
+        )
+        await self._signatory.commit(transaction.ENROL, body)
+
+    async def _waiting(self, proof: cose.Signed) -> PendingEnrolment | None:
+        """The enrolment of this meter, with these keys, at this home that waits for an approval."""
+        now_ms = self._now_ms()
+        for pending in await self._ledger.read(lambda at: alliance.pending_enrolments(at.state)):
+            if (
+                pending.until_ms >= now_ms
+                and pending.meter.home == self._identity.kid
+                and pending.meter.kid == proof.kid
+                and _same_keys(pending.meter, proof.payload)
+            ):
+                return pending
+        return None
 
     async def revoke(self, kid: bytes, last_seq: int | None) -> tuple[Meter, int]:
         """Take a meter off the ledger; gives it and the last seq that counts.
@@ -119,7 +138,7 @@ class Registrar:
                 raise UsageError(f"meter {kid.hex()} is not enrolled")
             chosen = last if last_seq is None else last_seq
             body = transaction.revoke_body(Revoke(kid, chosen))
-            await self._commit(transaction.REVOKE, body)
+            await self._signatory.commit(transaction.REVOKE, body)
             meters = await self._ledger.read(LedgerDriver.meters)
             self.write_revocations(meters)
             await self._admit(meters)
@@ -150,7 +169,7 @@ class Registrar:
 
     def _verified(self, raw: bytes) -> cose.Signed:
         try:
-            proof = cose.parse_sign1("enrol", self._epoch.ledger_id, raw)
+            proof = cose.parse_sign1("enrol", self._ledger_id, raw)
             signing_key = uplink.decode_proof(proof.payload)[1]
             if cose.kid_of(signing_key) != proof.kid:
                 raise FormatError("it is not signed by the key that it names")
@@ -160,53 +179,6 @@ class Registrar:
                 f"the enrolment proof does not hold for this ledger: {error}"
             ) from error
         return proof
-
-    async def _commit(self, kind: int, body: list[object]) -> None:
-        for _ in range(ATTEMPTS_MAX):
-            outcome = await self._submit(kind, body)
-            if outcome.effect == contracts.RECORDED:
-                if outcome.verdict != classes.ACCEPTED:
-                    name = classes.REFUSAL_NAMES[outcome.verdict]
-                    raise RefusedError(f"the ledger refused it: {name}")
-                return
-        raise RefusedError("the ledger did not take it: its nonce was used")
-
-    async def _submit(self, kind: int, body: list[object]) -> Outcome:
-        digest, outcome = await self._ledger.step(
-            lambda driver, at: self._sign_and_add(driver, at, kind, body)
-        )
-        if outcome is not None:
-            return outcome
-        # Nothing ran in this loop since the step ended, so no outcome was missed.
-        self._waiting[digest] = asyncio.get_running_loop().create_future()
-        try:
-            return await asyncio.wait_for(self._waiting[digest], COMMIT_DEADLINE_S)
-        except TimeoutError as error:
-            raise DeadlineError(
-                f"not committed within {COMMIT_DEADLINE_S:.0f} s; look at `wattle-gateway status`"
-            ) from error
-        finally:
-            del self._waiting[digest]
-
-    def _sign_and_add(
-        self, driver: LedgerDriver, at: Now, kind: int, body: list[object]
-    ) -> tuple[tuple[bytes, Outcome | None], Progress]:
-        """In the ledger's thread, so that no other step takes the nonce in between."""
-        raw = transaction.build(
-            self._epoch.ledger_id,
-            self._identity.member.kid,
-            crypto.signer(self._identity.block_key),
-            lane=LANE,
-            nonce=driver.next_nonce(LANE),
-            until_ms=at.unix_ms + VALID_MS,
-            kind=kind,
-            body=body,
-        )
-        digest = transaction.parse(raw, self._epoch.ledger_id).digest
-        wrapped = entry.encode(entry.TRANSACTION, raw, self._epoch.constants.entry_bytes_max)
-        row = PoolEntry(0, entry.TRANSACTION, None, None, digest, 0, 0, wrapped)
-        progress = driver.add([row], at)
-        return (digest, progress.transactions.get(digest)), progress
 
 
 def _same_keys(meter: Meter, proof: bytes) -> bool:

@@ -19,13 +19,17 @@ from typing import Any
 
 from wattle_gateway import config as configuration
 from wattle_gateway.admin.channel import AdminServer
-from wattle_gateway.admin.commands import AdminCommands, LiveStatus
+from wattle_gateway.admin.commands import AdminCommands
+from wattle_gateway.admin.live_status import LiveStatus, candidate_rows
+from wattle_gateway.admin.membership import Membership
 from wattle_gateway.admin.registrar import Registrar
+from wattle_gateway.admin.signatory import Signatory
+from wattle_gateway.admin.standing_approval import StandingApproval
 from wattle_gateway.app import broker_side
 from wattle_gateway.app.peering import Peering
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
-from wattle_gateway.config import EMBEDDED, GatewayConfig
+from wattle_gateway.config import ALWAYS, EMBEDDED, GatewayConfig
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.errors import BrokerError, StoreError
 from wattle_gateway.home import bundle, draft, durable_file, lost_ledger
@@ -50,6 +54,7 @@ from wattle_gateway.runtime.lock import InstanceLock
 from wattle_gateway.runtime.logs import Log
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.operation_file import OperationFile, Write
+from wattle_gateway.sync.parcels import JoinRequest
 
 _log = Log("gateway")
 
@@ -119,6 +124,8 @@ class Gateway:
             self._keep_desk(),
             self._follow_registry(),
         ]
+        if self.config.alliance.approve_enrolments == ALWAYS:
+            duties.append(self.approval.run())
         if self.broker is not None:
             duties.append(self.broker.supervise())
         if self.peering is not None:
@@ -141,7 +148,12 @@ class Gateway:
         self.link = self._make_link()
         parts.push_async_callback(self.link.stop)
         self.link.start()
-        handlers = AdminCommands(self.registrar, self.identity, self.config.site, self._live)
+        membership = Membership(
+            self.home, self.identity.kid, self.signatory, self.ledger, self._candidates
+        )
+        handlers = AdminCommands(
+            self.registrar, membership, self.ledger, self.identity, self.config.site, self._live
+        )
         admin = AdminServer(self.home.admin_socket, handlers.by_name())
         parts.push_async_callback(admin.stop)
         await admin.start()
@@ -157,8 +169,10 @@ class Gateway:
             self.identity.checkpoint_key.sign,
         )
         self.ledger = LedgerThread(driver, self.clock, self._on_progress, self._on_reopen)
+        self.signatory = Signatory(self.identity, self.ledger)
+        self.approval = StandingApproval(self.signatory, self.ledger)
         self.registrar = Registrar(
-            self.home, self.identity, self.epoch, self.ledger, self.clock.now_ms, self._admit
+            self.home, self.identity, self.signatory, self.ledger, self.clock.now_ms, self._admit
         )
 
     async def _make_ingest(self, parts: contextlib.AsyncExitStack) -> None:
@@ -261,11 +275,12 @@ class Gateway:
 
     def _on_progress(self, progress: Progress) -> None:
         self.acks.moved(progress.head, progress.acks)
-        self.registrar.follow(progress)
+        self.signatory.follow(progress)
         if self.peering is not None:
             self.peering.follow(progress)
         if progress.registry_changed:
             self._registry_changed.set()
+            self.approval.look()
         if progress.epoch_changed is not None:
             self.epoch = progress.epoch_changed
             self._epoch_changed.set()
@@ -330,6 +345,7 @@ class Gateway:
         return LiveStatus(
             pid=os.getpid(),
             clock_ms=self.clock.now_ms(),
+            clock_speed=self.clock.speed,
             clock_alarm=self.clock.alarmed,
             clock_jumps=self.clock.jumps,
             broker_kind=self.config.broker.kind,
@@ -349,8 +365,11 @@ class Gateway:
             counters=dict(self.desk.counters),
             peers=[] if peering is None else [asdict(peer) for peer in peering.links.status()],
             peer_strangers=0 if peering is None else peering.links.strangers,
-            candidates=[] if peering is None else sorted(kid.hex() for kid in peering.candidates),
+            candidates=candidate_rows(self._candidates().values(), self.epoch.ledger_id),
         )
+
+    def _candidates(self) -> dict[bytes, JoinRequest]:
+        return {} if self.peering is None else self.peering.candidates
 
     def _publish(self, topic: str, payload: bytes) -> bool:
         return self.link.publish(topic, payload)

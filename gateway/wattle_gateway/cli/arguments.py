@@ -101,6 +101,7 @@ def _meters(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the meter's TLS certificate here too; DER if the name ends in .der, else PEM",
     )
+    _format(enrol, "text", "json")
     enrol.set_defaults(run=meter_commands.enrol)
     listing = commands.add_parser("list", help="the registry")
     _folder(listing)

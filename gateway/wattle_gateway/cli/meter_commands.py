@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from rich.table import Table
@@ -50,10 +51,30 @@ def enrol(arguments: argparse.Namespace) -> None:
         carry=0,
         points=points_rows(arguments.points, arguments.rating, arguments.capacity),
     )
+    if answer["waits"] is not None:
+        _print_waiting(arguments, answer)
+        return
     if arguments.certificate is not None:
         _write_certificate(arguments.certificate, answer["certificate"].encode())
+    if arguments.format == "json":
+        print(json.dumps({name: answer[name] for name in ("meter", "site", "new", "waits")}))
+        return
     how = "enrolled" if answer["new"] else "was enrolled already"
     print(f"meter {answer['meter']} {how} at site {answer['site']}")
+
+
+def _print_waiting(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
+    """The enrolment is on the ledger, the meter not yet: a member of another role has a say."""
+    waits = answer["waits"]
+    if arguments.format == "json":
+        print(json.dumps({name: answer[name] for name in ("meter", "site", "new", "waits")}))
+        return
+    print(
+        f"meter {answer['meter']} at site {answer['site']} waits until "
+        f"{shown_time(waits['until_ms'])} UTC for a member of another role, whose operator says:\n"
+        f"    wattle-gateway alliance approve DIR {waits['digest']}\n"
+        "after that, the same `meters enrol` once more gives its certificate"
+    )
 
 
 def revoke(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ class GatewayHome:
         self.genesis = self.folder / "genesis.cbor"
         self.member = self.folder / "member.cbor"
         self.invitation = self.folder / "invitation.json"
+        self.departed = self.folder / "departed"
         self.bundle = self.folder / "site.json"
         self.database = self.folder / "ledger.db"
         self.operation = self.folder / "operation.db"

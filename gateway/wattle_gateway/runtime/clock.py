@@ -42,6 +42,8 @@ class WallClock:
     has come back to it, or the gateway is started again.
     """
 
+    speed = 1
+
     def __init__(
         self, wall: Callable[[], int] = wall_ms, steady: Callable[[], int] = steady_ms
     ) -> None:
@@ -83,12 +85,12 @@ class BenchClock:
     ) -> None:
         self._base_ms = base_ms
         self._anchor_ms = anchor_ms
-        self._speed = speed
+        self.speed = speed
         self._wall = wall
 
     def now_ms(self) -> int:
         """Virtual Unix ms."""
-        return self._base_ms + self._speed * (self._wall() - self._anchor_ms)
+        return self._base_ms + self.speed * (self._wall() - self._anchor_ms)
 
 
 Clock = WallClock | BenchClock

@@ -1,0 +1,71 @@
+"""`approve_enrolments = "always"`: this gateway approves what other homes enrol, by itself."""
+
+import asyncio
+
+from wattle_gateway.admin.signatory import Signatory
+from wattle_gateway.contracts import alliance
+from wattle_gateway.errors import DeadlineError, RefusedError, StoreError
+from wattle_gateway.ledger import transaction
+from wattle_gateway.ledger.transaction import Approve
+from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_gateway.runtime.ledger_thread import LedgerThread
+from wattle_gateway.runtime.logs import Log
+
+# What could not be approved (disk, no quorum) is tried again, as long as it waits.
+AGAIN_AFTER_S = 60.0
+
+_log = Log("alliance")
+
+
+class StandingApproval:
+    """Approves each enrolment that waits for a member of our role; `run` until cancelled."""
+
+    def __init__(self, signatory: Signatory, ledger: LedgerThread) -> None:
+        self._signatory = signatory
+        self._ledger = ledger
+        self._news = asyncio.Event()
+        self._news.set()  # what waited before the start
+
+    def look(self) -> None:
+        """The registry has changed."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Approve what waits, now and whenever something comes."""
+        while True:
+            try:
+                async with asyncio.timeout(AGAIN_AFTER_S):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            for digest in await self._ledger.read(_waiting):
+                await self._approve(digest)
+
+    async def _approve(self, digest: bytes) -> None:
+        try:
+            await self._signatory.commit(
+                transaction.APPROVE, transaction.approve_body(Approve(digest))
+            )
+        except RefusedError as refusal:
+            # Another member with the same habit was faster, or it expired meanwhile.
+            _log.info("an enrolment is not approved", digest=digest.hex(), why=refusal)
+        except (DeadlineError, StoreError) as error:
+            _log.warning("an enrolment is not approved yet", digest=digest.hex(), why=error)
+        else:
+            _log.info("approved an enrolment", digest=digest.hex())
+
+
+def _waiting(driver: LedgerDriver) -> list[bytes]:
+    """Digests of the enrolments that we may approve; in the ledger's thread."""
+    epoch = driver.epoch
+    own = epoch.party_of(driver.kid)
+    if own is None or not own.votes:
+        return []
+    found = []
+    for pending in alliance.pending_enrolments(driver.state):
+        home = epoch.party_of(pending.meter.home)
+        is_open = pending.until_ms >= driver.head.time_ms
+        if is_open and home is not None and home.role != own.role:
+            found.append(pending.digest)
+    return found

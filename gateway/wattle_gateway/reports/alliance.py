@@ -1,0 +1,208 @@
+"""`alliance show`: who is a member, what waits for whose approval, and who was caught.
+
+Everything stands in the ledger but those who ask to become members: they are known to the
+running gateway that invited them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from wattle_gateway.contracts import alliance
+from wattle_gateway.contracts.alliance import PendingChange, PendingEnrolment
+from wattle_gateway.contracts.registry import Rows
+from wattle_gateway.ledger import genesis
+from wattle_gateway.ledger.commit import CommitHead
+from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.genesis import Member
+
+
+@dataclass(frozen=True)
+class Who:
+    """A member by its name, which is its own choice, and its kid, which is its alone."""
+
+    name: str
+    kid: str
+
+
+@dataclass(frozen=True)
+class MemberLine:
+    """One member. `cheated`, `false_checkpoints` say what evidence in the ledger shows of it, ""
+    for nothing; `address` where its card says that it is, "" if that is not known."""
+
+    name: str
+    kid: str
+    role: str
+    votes: bool
+    own: bool
+    address: str
+    cheated: str
+    false_checkpoints: str
+
+
+@dataclass(frozen=True)
+class ChangeLine:
+    """A change that waits: with `needed` approvals of voting members the next epoch begins.
+
+    `joins`, `leaves` members that come and go, `alters` those whose role or keys change;
+    `settings` rules and constants that change, by name as [now, then].
+    """
+
+    digest: str
+    proposer: Who
+    joins: list[Who]
+    leaves: list[Who]
+    alters: list[Who]
+    settings: dict[str, list[int]]
+    approved: list[Who]
+    missing: list[Who]
+    needed: int
+
+
+@dataclass(frozen=True)
+class EnrolmentLine:
+    """An enrolment that waits until `until_ms` for one of `approvers`, who have another role than
+    the meter's home."""
+
+    digest: str
+    meter: str
+    site: str
+    home: Who
+    until_ms: int
+    approvers: list[Who]
+
+
+@dataclass(frozen=True)
+class Alliance:
+    """The whole answer; `asking` is None when the gateway is stopped. Its rows are those of
+    `LiveStatus.candidates`. `since_ms` when the epoch began, `size`, `faulty_max`, `quorum` n, f
+    and q of its voting members, `own` whether this gateway is a member."""
+
+    ledger_name: str
+    ledger_id: str
+    epoch: int
+    since_ms: int
+    size: int
+    faulty_max: int
+    quorum: int
+    own: bool
+    warning: str
+    members: list[MemberLine]
+    changes: list[ChangeLine]
+    enrolments: list[EnrolmentLine]
+    asking: list[dict[str, Any]] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The shape of `alliance show --format json`."""
+        return asdict(self)
+
+
+def read(
+    state: Mapping[bytes, bytes],
+    epoch: Epoch,
+    head: CommitHead,
+    own_kid: bytes,
+    addresses: Mapping[bytes, str],
+    asking: list[dict[str, Any]] | None,
+) -> Alliance:
+    """The alliance after commit `head`; `addresses` of members by kid, as far as known."""
+    return Alliance(
+        ledger_name=epoch.name,
+        ledger_id=epoch.ledger_id.hex(),
+        epoch=epoch.number,
+        since_ms=epoch.created_ms,
+        size=epoch.size,
+        faulty_max=epoch.faulty_max,
+        quorum=epoch.quorum,
+        own=epoch.party_of(own_kid) is not None,
+        warning=warning(epoch),
+        members=[
+            _member_line(state, member, own_kid, addresses.get(member.kid, ""))
+            for member in epoch.everyone
+        ],
+        changes=[change_line(pending, epoch) for pending in alliance.pending_changes(state, epoch)],
+        enrolments=[
+            enrolment_line(pending, epoch)
+            for pending in alliance.pending_enrolments(state)
+            if pending.until_ms >= head.time_ms
+        ],
+        asking=asking,
+    )
+
+
+def warning(epoch: Epoch) -> str:
+    """What an operator must know about an alliance of this size, "" for nothing."""
+    if epoch.size not in (2, 3):
+        return ""
+    return (
+        f"{epoch.size} voting members bear no absence: while any of them is away nothing becomes "
+        "final (samples are kept and wait); from 4 on one may be away"
+    )
+
+
+def change_line(pending: PendingChange, epoch: Epoch) -> ChangeLine:
+    """A change that waits in the epoch in force."""
+    now = {member.kid: member for member in epoch.everyone}
+    then = {member.kid: member for member in pending.change.members}
+    approved = set(pending.approvers)
+    return ChangeLine(
+        digest=pending.digest.hex(),
+        proposer=who(epoch, pending.proposer),
+        joins=_named(member for kid, member in then.items() if kid not in now),
+        leaves=_named(member for kid, member in now.items() if kid not in then),
+        alters=_named(member for kid, member in then.items() if kid in now and now[kid] != member),
+        settings=_settings(pending, epoch),
+        approved=[who(epoch, kid) for kid in pending.approvers],
+        missing=_named(member for member in epoch.members if member.kid not in approved),
+        needed=epoch.quorum,
+    )
+
+
+def enrolment_line(pending: PendingEnrolment, epoch: Epoch) -> EnrolmentLine:
+    """An enrolment that waits in the epoch in force."""
+    home = epoch.party_of(pending.meter.home)
+    role = None if home is None else home.role
+    return EnrolmentLine(
+        digest=pending.digest.hex(),
+        meter=pending.meter.kid.hex(),
+        site=pending.meter.site,
+        home=who(epoch, pending.meter.home),
+        until_ms=pending.until_ms,
+        approvers=_named(member for member in epoch.members if member.role != role),
+    )
+
+
+def who(epoch: Epoch, kid: bytes) -> Who:
+    """A member of an epoch; without a name if it is none."""
+    member = epoch.party_of(kid)
+    return Who("" if member is None else member.name, kid.hex())
+
+
+def _named(members: Iterable[Member]) -> list[Who]:
+    return [Who(member.name, member.kid.hex()) for member in members]
+
+
+def _settings(pending: PendingChange, epoch: Epoch) -> dict[str, list[int]]:
+    now = {"rules": epoch.rules, **genesis.constants_map(epoch.constants)}
+    change = pending.change
+    then = {"rules": change.rules, **genesis.constants_map(change.constants)}
+    return {name: [now[name], then[name]] for name in then if now[name] != then[name]}
+
+
+def _member_line(state: Rows, member: Member, own_kid: bytes, address: str) -> MemberLine:
+    cheat = alliance.cheat(state, member.kid)
+    false = alliance.false_checkpoints(state, member.kid)
+    return MemberLine(
+        name=member.name,
+        kid=member.kid.hex(),
+        role=genesis.ROLE_NAMES[member.role],
+        votes=member.votes,
+        own=member.kid == own_kid,
+        address=address,
+        cheated=""
+        if cheat is None
+        else f"signed two blocks in round {cheat.round} of epoch {cheat.epoch}",
+        false_checkpoints=""
+        if false is None
+        else f"signed false checkpoints at sizes {false.first[0]} and {false.second[0]}",
+    )
