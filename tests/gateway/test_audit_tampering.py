@@ -12,6 +12,7 @@ from wattle_gateway.audit.ledger_audit import audit_ledger
 from wattle_testkit.alliance import CREATED_MS, Board, genesis_of, reading, sample_entry
 from wattle_testkit.driven_ledger import DrivenLedger
 
+# `own` is missing: what a gateway signed last is its own word.
 TABLES = (
     "ledger",
     "blocks",

@@ -116,18 +116,20 @@ class TestTree:
         path = tree_rows.inclusion_proof(connection, ledger_id, size, new)
         assert path == merkle.inclusion_proof(hashes, size)
 
-    def test_a_missing_leaf_or_tile_is_named(self, grown: DrivenLedger) -> None:
+    @pytest.mark.parametrize(
+        ("table", "row", "first", "end"),
+        [("tiles", "tile = 1", 0, 512), ("leaves", "leaf = 300", 256, 320)],
+    )
+    def test_a_missing_leaf_or_tile_is_named(
+        self, grown: DrivenLedger, table: str, row: str, first: int, end: int
+    ) -> None:
         connection, ledger_id = grown.driver.connection, grown.epoch.ledger_id
-        for table, column, value in (("tiles", "tile", 1), ("leaves", "leaf", 300)):
-            connection.execute("SAVEPOINT whole")
-            connection.execute(f"DELETE FROM {table} WHERE {column} = {value}")
-            with pytest.raises(StoreError, match="is not stored"):
-                if table == "tiles":
-                    tree_rows.root(connection, ledger_id, 0, 512)
-                else:
-                    tree_rows.leaf_hashes(connection, ledger_id, 290, 310)
-            connection.execute("ROLLBACK TO whole")
-            connection.execute("RELEASE whole")
+        connection.execute("SAVEPOINT whole")
+        connection.execute(f"DELETE FROM {table} WHERE {row}")
+        with pytest.raises(StoreError, match="is not stored"):
+            tree_rows.root(connection, ledger_id, first, end)
+        connection.execute("ROLLBACK TO whole")
+        connection.execute("RELEASE whole")
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:

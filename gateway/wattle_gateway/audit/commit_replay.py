@@ -1,33 +1,69 @@
-"""Which commits the stored blocks decide: the commit rule once more, from nothing but blocks."""
+"""Which commits the stored blocks of an epoch decide: the rules once more, from nothing but blocks.
 
+The same pure functions as in the engine, without its clock, pool and key.
+"""
+
+from collections.abc import Sequence
+
+from wattle_gateway.audit.stored_blocks import StoredBlock
 from wattle_gateway.consensus.dag import Dag
 from wattle_gateway.consensus.sequencer import Sequencer
-from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
-from wattle_gateway.ledger.commit import Commit
+from wattle_gateway.ledger.block import BlockRef
+from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 
 
 class CommitReplay:
     """Takes blocks by rising round and gives each commit as soon as they decide it.
 
-    The same pure functions as in the engine, without its clock, pool and key.
+    A block waits while a parent above the floor has not come: a gateway that was far behind took
+    commits as proved by votes and has nothing of what they left (see `adopt`).
     """
 
-    def __init__(self, epoch: Epoch) -> None:
+    def __init__(self, epoch: Epoch, before: CommitHead) -> None:
+        """`before`: the head before the epoch's first commit."""
         self._dag = Dag(epoch)
-        self._sequencer = Sequencer(epoch, 0, epoch.created_ms)
+        self._sequencer = Sequencer(epoch, before.index, before.time_ms)
+        self._waiting: list[StoredBlock] = []
 
-    def parent(self, ref: BlockRef) -> Block | None:
-        """The stored block of this name, None if it was not given."""
-        return self._dag.get(ref) if ref in self._dag else None
+    @property
+    def floor(self) -> int:
+        """The round up to which no later commit takes anything."""
+        return self._sequencer.floor
 
-    def missing(self, block: Block) -> tuple[BlockRef, ...]:
-        """Parents that were not given before this block."""
-        return self._dag.missing(block)
+    @property
+    def waiting(self) -> Sequence[StoredBlock]:
+        """Blocks that lack a parent above the floor."""
+        return self._waiting
 
-    def add(self, verified: VerifiedBlock) -> list[Commit]:
-        """One more block, whose parents were given; the commits that it decides."""
-        self._dag.add(verified.block)
+    def missing(self, stored: StoredBlock) -> Sequence[BlockRef]:
+        """The parents that a block lacks."""
+        return self._dag.missing(stored.block)
+
+    def add(self, stored: StoredBlock) -> list[StoredBlock]:
+        """One more block; those that are in the graph thereby, parents first."""
+        if self._dag.missing(stored.block):
+            self._waiting.append(stored)
+            return []
+        self._dag.add(stored.block)
+        return [stored]
+
+    def wake(self) -> list[StoredBlock]:
+        """The waiting blocks that lack nothing any more, parents first."""
+        waiting, self._waiting = self._waiting, []
+        entered: list[StoredBlock] = []
+        for stored in waiting:
+            entered += self.add(stored)
+        return entered
+
+    def decide(self) -> list[Commit]:
+        """The commits that the graph allows by now, in order. Raises SafetyError (rule 23)."""
         commits = self._sequencer.decide(self._dag)
         self._dag.raise_floor(self._sequencer.floor)
         return commits
+
+    def adopt(self, leader: BlockRef, blocks: Sequence[BlockRef]) -> Commit:
+        """The next commit as the store has it. Raises HistoryError if the graph gives another."""
+        commit = self._sequencer.adopt(self._dag, leader, blocks)
+        self._dag.raise_floor(self._sequencer.floor)
+        return commit

@@ -1,7 +1,7 @@
 """Each commit executed once more and compared with what the store says it left behind."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -10,10 +10,11 @@ from wattle_wire import topics
 from wattle_gateway.audit.findings import Counts, Difference, DifferenceError
 from wattle_gateway.audit.stored_blocks import StoredBlock
 from wattle_gateway.contracts.execute import Executed, Outcome, execute
-from wattle_gateway.ledger import crypto, entry, merkle, signed_sample
+from wattle_gateway.ledger import checkpoint, crypto, entry, merkle, signed_sample
 from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
-from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.epoch import Epoch, next_epoch
+from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.merkle import RightEdge
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.store import block_ids, ledger_rows
@@ -36,23 +37,60 @@ class Replayed:
 
 
 class Executions:
-    """Executes commits in order; every signature is verified, nothing is remembered from ingest."""
+    """Executes commits in order; every signature is verified, nothing is remembered from ingest.
 
-    def __init__(self, connection: sqlite3.Connection, epoch: Epoch, counts: Counts) -> None:
+    A `Taker` of the replay: compares what it computes with the rows.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        first: Epoch,
+        counts: Counts,
+        tell: Callable[[], None],
+    ) -> None:
+        """`tell` is called after each block that was counted."""
         self._connection = connection
-        self._epoch = epoch
+        self._tell = tell
+        self._epoch = first
+        self._before_first = first_head(first)
         self._counts = counts
         self._waiting: dict[BlockRef, StoredBlock] = {}
         self._parsed: dict[bytes, SignedSample] = {}
         self._tile: list[bytes] = []
-        self.replayed = Replayed(first_head(epoch))
+        self.replayed = Replayed(self._before_first)
 
-    def hold(self, stored: StoredBlock) -> None:
+    @property
+    def head(self) -> CommitHead:
+        """The newest commit that was executed."""
+        return self.replayed.head
+
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch in force after it."""
+        return self._epoch
+
+    def digest_of(self, index: int) -> bytes | None:
+        """The digest of an executed commit; of epoch 0 for index 0. Rows up to the head were
+        compared with what was computed."""
+        if index == 0:
+            return self._before_first.digest
+        if index > self.head.index:
+            return None
+        return ledger_rows.load_commit_digest(self._connection, index)
+
+    def saw(self, stored: StoredBlock) -> None:
+        """Count it."""
+        self._counts.blocks += 1
+        self._counts.entries += len(stored.entries)
+        self._tell()
+
+    def entered(self, stored: StoredBlock) -> None:
         """A block that a commit may take."""
-        self._waiting[stored.verified.block.ref] = stored
+        self._waiting[stored.block.ref] = stored
 
-    def run(self, commit: Commit) -> bool:
-        """Execute a commit and compare; False if the store has not executed it yet.
+    def run(self, commit: Commit, floor: int) -> Epoch | None:
+        """Execute a commit and compare; the next epoch, if it ended its own.
 
         Raises DifferenceError.
         """
@@ -61,7 +99,7 @@ class Executions:
             (commit.index,),
         ).fetchone()
         if row is None:
-            return False
+            self._differ("the stored blocks decide it, it has no row", "commits", commit)
         blocks = [self._waiting.pop(block.ref) for block in commit.blocks]
         executed = self._execute(commit, blocks)
         self._compare_leaves(commit, blocks, executed)
@@ -69,8 +107,15 @@ class Executions:
         ids = block_ids.encode(stored.id for stored in blocks)
         if row != (commit.time_ms, last_leaf, executed.leaves[-1], ids):
             self._differ("time, place, bytes or blocks of the commit differ", "commits", commit)
+        self._compare_checkpoint(commit)
         self._counts.commits += 1
-        return True
+        for ref in [ref for ref in self._waiting if ref.round <= floor]:
+            del self._waiting[ref]
+        if executed.ended is None:
+            return None
+        self._waiting.clear()
+        self._epoch = next_epoch(self._epoch, executed.ended, self.head)
+        return self._epoch
 
     def _execute(self, commit: Commit, blocks: list[StoredBlock]) -> Executed:
         replayed = self.replayed
@@ -79,10 +124,10 @@ class Executions:
             replayed.state,
             replayed.head,
             commit,
-            [stored.verified for stored in blocks],
+            [stored.verified() for stored in blocks],
             self._epoch,
             crypto.verify,
-            self._digest_of,
+            self.digest_of,
             self._parse,
         )
         for key, value in executed.changes:
@@ -93,21 +138,33 @@ class Executions:
         replayed.head = executed.head
         return executed
 
-    def _digest_of(self, index: int) -> bytes | None:
-        if index == 0:
-            return first_head(self._epoch).digest
-        return ledger_rows.load_commit_digest(self._connection, index)
-
     def _parse(self, raw: bytes, ledger_id: bytes) -> SignedSample:
         signed = signed_sample.parse(raw, ledger_id)
         self._parsed[signed.digest] = signed
         return signed
 
+    def _compare_checkpoint(self, commit: Commit) -> None:
+        """A note, if there is one, says what the log was after this commit, in the words of q."""
+        row = self._connection.execute(
+            "SELECT note FROM checkpoints WHERE commit_index = ?", (commit.index,)
+        ).fetchone()
+        if row is None:
+            return
+        edge = self.replayed.edge
+        try:
+            note = checkpoint.parse_note(row[0])
+            checkpoint.verify_note(note, self._epoch)
+        except LedgerError as error:
+            self._differ(str(error), "checkpoints", commit)
+        if (note.checkpoint.size, note.checkpoint.root) != (edge.size, edge.root()):
+            self._differ("it is of another log than this one", "checkpoints", commit)
+        self._counts.checkpoints += 1
+
     def _compare_leaves(
         self, commit: Commit, blocks: list[StoredBlock], executed: Executed
     ) -> None:
         first = self.replayed.edge.size
-        ids = {stored.verified.block.ref: stored.id for stored in blocks}
+        ids = {stored.block.ref: stored.id for stored in blocks}
         wanted: list[tuple[int, int, int]] = []
         for outcome in executed.outcomes:
             if outcome.leaf is not None:

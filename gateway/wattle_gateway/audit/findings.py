@@ -47,6 +47,7 @@ class Counts:
     commits: int = 0
     leaves: int = 0
     samples: int = 0
+    checkpoints: int = 0
     meters: int = 0
     waiting: int = 0
 
@@ -55,13 +56,14 @@ class Counts:
 class AuditReport:
     """The outcome. Empty `differences`: every byte is accounted for.
 
-    The ledger is read in its order and up to the first difference; head, root and state digest
-    are those that were computed.
+    The ledger is read in its order and up to the first difference; `epoch` in force, head, root
+    and state digest are those that were computed.
     """
 
     ledger_id: str
     counts: Counts = field(default_factory=Counts)
     differences: list[Difference] = field(default_factory=list)
+    epoch: int = 0
     commit: int = 0
     commit_digest: str = ""
     root: str = ""

@@ -1,7 +1,8 @@
 """The audit: everything the ledger claims, verified from stored bytes alone.
 
-    genesis -> blocks (signature, parents, rounds, times, payload) -> commit rule -> execution
-    (every sample's signature again) -> leaves, commits, sample index -> tree, state, counts, pool
+    genesis -> blocks (signature, parents, rounds, payload) -> commit rule, epoch after epoch, or
+    the votes of a quorum where the store has no more -> execution (every sample's signature again)
+    -> leaves, commits, sample index, checkpoints -> tree, state, counts, pool
 
 It reads in the ledger's order and stops there at the first difference, since all that follows
 stands on it; what does not hang on the replay is checked all the same.
@@ -13,10 +14,9 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from wattle_gateway.audit import remains
-from wattle_gateway.audit.commit_replay import CommitReplay
 from wattle_gateway.audit.executions import Executions
 from wattle_gateway.audit.findings import AuditReport, Difference, DifferenceError
-from wattle_gateway.audit.stored_blocks import stored_blocks
+from wattle_gateway.audit.ledger_replay import LedgerReplay
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis as genesis_format
 from wattle_gateway.ledger.epoch import Epoch, first_epoch
@@ -68,29 +68,28 @@ def check_genesis(home: GatewayHome, expected: bytes) -> list[Difference]:
 
 
 def _audit(
-    connection: sqlite3.Connection, epoch: Epoch, report: AuditReport, progress: Progress
+    connection: sqlite3.Connection, first: Epoch, report: AuditReport, progress: Progress
 ) -> None:
     report.differences += remains.check_file(connection)
     counts = report.counts
     (total,) = connection.execute("SELECT count(*) FROM blocks").fetchone()
-    replay = CommitReplay(epoch)
-    executions = Executions(connection, epoch, counts)
-    executing = True
-    for stored in stored_blocks(connection, epoch, replay):
-        executions.hold(stored)
-        counts.blocks += 1
-        counts.entries += len(stored.verified.entries)
-        for commit in replay.add(stored.verified):
-            executing = executing and executions.run(commit)
-        progress(counts.blocks, total)
-    replayed = executions.replayed
-    counts.leaves = replayed.edge.size
-    counts.samples = replayed.samples
-    counts.meters = len({meter for meter, _ in replayed.classes})
-    report.commit = replayed.head.index
-    report.commit_digest = replayed.head.digest.hex()
-    report.root = replayed.edge.root().hex()
-    report.state_digest = replayed.head.state_digest.hex()
-    report.differences += remains.check_totals(connection, epoch.ledger_id, replayed, counts)
+    executions = Executions(connection, first, counts, lambda: progress(counts.blocks, total))
+    try:
+        LedgerReplay(connection, executions, _end, adopts=True).run(first)
+    finally:
+        replayed = executions.replayed
+        counts.leaves = replayed.edge.size
+        counts.samples = replayed.samples
+        counts.meters = len({meter for meter, _ in replayed.classes})
+        report.epoch = executions.epoch.number
+        report.commit = replayed.head.index
+        report.commit_digest = replayed.head.digest.hex()
+        report.root = replayed.edge.root().hex()
+        report.state_digest = replayed.head.state_digest.hex()
+    report.differences += remains.check_totals(connection, first.ledger_id, replayed, counts)
     report.differences += remains.check_state(connection, replayed)
-    report.differences += remains.check_pool(connection, epoch.ledger_id, replayed, counts)
+    report.differences += remains.check_pool(connection, first.ledger_id, replayed, counts)
+
+
+def _end(difference: Difference) -> None:
+    raise DifferenceError(difference)

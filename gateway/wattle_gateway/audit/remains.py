@@ -36,7 +36,10 @@ def check_totals(
 ) -> Iterator[Difference]:
     """No table has a row that the blocks do not call for."""
     expected = {
+        "own": 1,
+        "blocks": counts.blocks,
         "entries": counts.entries,
+        "checkpoints": counts.checkpoints,
         "commits": counts.commits,
         "leaves": replayed.entry_leaves,
         "samples": replayed.samples,

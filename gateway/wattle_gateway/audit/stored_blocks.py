@@ -1,77 +1,70 @@
-"""The stored blocks, each verified before it is given on."""
+"""The stored blocks of an epoch, each verified before it is given on."""
 
+import heapq
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
-from wattle_gateway.audit.commit_replay import CommitReplay
-from wattle_gateway.audit.findings import Difference, DifferenceError
+from wattle_gateway.audit.findings import Difference
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto
-from wattle_gateway.ledger.block import Block, VerifiedBlock
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
+__all__ = ["Found", "StoredBlock", "stored_blocks"]
 
-@dataclass(frozen=True)
-class StoredBlock:
-    """A verified block with the id of its row."""
+Found = Callable[[Difference], None]
+"""Told of what is wrong; raises to end there, or returns to leave the row out."""
 
-    id: int
-    verified: VerifiedBlock
+_Row = tuple[int, int, int, bytes]
 
 
 def stored_blocks(
-    connection: sqlite3.Connection, epoch: Epoch, replay: CommitReplay
+    connection: sqlite3.Connection, epoch: Epoch, found: Found
 ) -> Iterator[StoredBlock]:
-    """Every block by (round, author, digest): bytes, signature, parents, time, payload checked.
+    """Every sound block of an epoch by (round, author): bytes, signature, rules, payload.
 
-    The caller adds each to `replay` before it asks for the next. Raises DifferenceError.
+    Rows of authors that the epoch does not have are not given: the caller counts.
     """
-    rows = connection.execute(
-        "SELECT id, epoch, round, author, header FROM blocks ORDER BY epoch, round, author, id"
-    )
-    for block_id, number, round_number, author, header in rows:
+    streams = [_rows(connection, epoch.number, author) for author in range(epoch.size)]
+    for round_number, author, block_id, header in heapq.merge(*streams):
         place = f"{round_number}/{author}"
         try:
             block = block_format.parse(header, epoch.ledger_id)
         except LedgerError as error:
-            raise DifferenceError(Difference(str(error), "blocks", block=place)) from error
-        if (number, round_number, author) != (block.epoch, block.round, block.author):
-            raise DifferenceError(
-                Difference("the row names another block than its bytes", "blocks", block=place)
-            )
-        verified = _verified(connection, block_id, block, epoch, replay)
-        yield StoredBlock(block_id, verified)
+            found(Difference(str(error), "blocks", block=place))
+            continue
+        if (epoch.number, round_number, author) != (block.epoch, block.round, block.author):
+            text = "the row names another block than its bytes"
+            found(Difference(text, "blocks", block=place))
+            continue
+        entries, whole = _entries(connection, block_id)
+        if not whole:
+            found(Difference("an entry is missing", "entries", block=place))
+            continue
+        try:
+            block_format.check(block, entries, epoch, crypto.verify)
+        except LedgerError as error:
+            found(Difference(str(error), block=place))
+            continue
+        yield StoredBlock(block_id, block, entries)
 
 
-def _verified(
-    connection: sqlite3.Connection,
-    block_id: int,
-    block: Block,
-    epoch: Epoch,
-    replay: CommitReplay,
-) -> VerifiedBlock:
-    place = f"{block.round}/{block.author}"
-    missing = replay.missing(block)
-    if missing:
-        raise DifferenceError(
-            Difference(f"its parent of round {missing[0].round} is not stored", block=place)
-        )
-    entries = _entries(connection, block_id, place)
-    try:
-        return block_format.check(block, entries, epoch, crypto.verify)
-    except LedgerError as error:
-        raise DifferenceError(Difference(str(error), block=place)) from error
+def _rows(connection: sqlite3.Connection, epoch: int, author: int) -> Iterator[_Row]:
+    return connection.execute(
+        "SELECT round, author, id, header FROM blocks WHERE epoch = ? AND author = ? "
+        "ORDER BY round, id",
+        (epoch, author),
+    )
 
 
-def _entries(connection: sqlite3.Connection, block_id: int, place: str) -> list[bytes]:
+def _entries(connection: sqlite3.Connection, block_id: int) -> tuple[tuple[bytes, ...], bool]:
+    """The entries of a block, and whether they stand at the first places without a hole."""
     first = block_id * ENTRIES_A_BLOCK
     rows = connection.execute(
         "SELECT id, body FROM entries WHERE id >= ? AND id < ? ORDER BY id",
         (first, first + ENTRIES_A_BLOCK),
     ).fetchall()
-    if [row[0] for row in rows] != list(range(first, first + len(rows))):
-        raise DifferenceError(Difference("an entry is missing", "entries", block=place))
-    return [row[1] for row in rows]
+    whole = [row[0] for row in rows] == list(range(first, first + len(rows)))
+    return tuple(row[1] for row in rows), whole

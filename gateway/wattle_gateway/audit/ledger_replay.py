@@ -1,0 +1,159 @@
+"""The whole ledger once more, epoch after epoch: blocks in, commits out, to whoever takes them."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Protocol
+
+from wattle_gateway.audit.commit_replay import CommitReplay
+from wattle_gateway.audit.findings import Difference
+from wattle_gateway.audit.stored_blocks import Found, StoredBlock, stored_blocks
+from wattle_gateway.audit.vote_proof import VoteProof
+from wattle_gateway.consensus.errors import HistoryError, SafetyError
+from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger.block import BlockRef
+from wattle_gateway.ledger.commit import Commit, CommitHead
+from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.store import block_rows, ledger_rows
+
+
+class Taker(Protocol):
+    """What is done with the ledger as it is replayed."""
+
+    @property
+    def head(self) -> CommitHead:
+        """The newest commit that was run."""
+
+    def digest_of(self, index: int) -> bytes | None:
+        """The digest of a commit that was run."""
+
+    def saw(self, stored: StoredBlock) -> None:
+        """A sound block was read."""
+
+    def entered(self, stored: StoredBlock) -> None:
+        """It is in the graph: a commit may take it."""
+
+    def run(self, commit: Commit, floor: int) -> Epoch | None:
+        """Execute a commit; gives the epoch that follows if it ended its own. Nothing at or
+        below round `floor` will be taken after it."""
+
+
+class LedgerReplay:
+    """Goes through a ledger's epochs. What is wrong is told to `found`.
+
+    With `adopts` a commit that the stored blocks do not decide is taken from its row, if the
+    commit votes of q authors among them prove it; without, the replay ends there.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, taker: Taker, found: Found, *, adopts: bool
+    ) -> None:
+        self._connection = connection
+        self._taker = taker
+        self._found = found
+        self._adopts = adopts
+
+    def run(self, first: Epoch) -> None:
+        """Replay from epoch 0 on."""
+        epoch: Epoch | None = first
+        while epoch is not None:
+            epoch = self._run_epoch(epoch)
+
+    def _run_epoch(self, epoch: Epoch) -> Epoch | None:
+        walk = _EpochWalk(self._connection, epoch, self._taker, self._found)
+        for stored in stored_blocks(self._connection, epoch, self._found):
+            self._taker.saw(stored)
+            if self._adopts:
+                walk.adopt_below(stored.block.round)
+            walk.take(stored)
+        if self._adopts:
+            walk.adopt_below(None)
+        walk.finish()
+        return walk.following
+
+
+class _EpochWalk:
+    """One epoch's replay. `following`: the next epoch, once its end was executed."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, epoch: Epoch, taker: Taker, found: Found
+    ) -> None:
+        self.following: Epoch | None = None
+        self._connection = connection
+        self._epoch = epoch
+        self._taker = taker
+        self._found = found
+        self._replay = CommitReplay(epoch, taker.head)
+        self._votes = VoteProof(epoch, taker.digest_of)
+        self._adopted: list[int] = []
+
+    def take(self, stored: StoredBlock) -> None:
+        """The next block."""
+        self._votes.note(stored.block, self._taker.head)
+        self._enter(self._replay.add(stored))
+
+    def adopt_below(self, round_number: int | None) -> None:
+        """All blocks below a round are here (None: all there are). Commits that they should have
+        decided long ago if they could, or that others wait for, are taken from their rows.
+
+        A gateway that was behind by commits of leaders up to round r has blocks from r less
+        `gc_depth` on, so nothing of what it has is needed to decide these commits.
+        """
+        depth = self._epoch.constants.gc_depth
+        while self.following is None:
+            if round_number is not None and not self._replay.waiting:
+                return
+            stored = ledger_rows.load_commit(self._connection, self._taker.head.index + 1)
+            if stored is None or stored.leaf.epoch != self._epoch.number:
+                return
+            leader = stored.leaf.leader
+            if round_number is not None and leader.round + depth >= round_number:
+                return
+            self._adopted.append(stored.leaf.index)
+            try:
+                commit = self._replay.adopt(leader, self._refs(stored.blocks))
+            except HistoryError as error:
+                self._found(Difference(str(error), "commits", commit=stored.leaf.index))
+                return
+            self._run([commit])
+            self._enter(self._replay.wake())
+
+    def finish(self) -> None:
+        """All blocks of the epoch were given."""
+        for stored in self._replay.waiting:
+            missing = self._replay.missing(stored)
+            if missing:
+                place = f"{stored.block.round}/{stored.block.author}"
+                text = f"its parent of round {missing[0].round} is not stored"
+                self._found(Difference(text, block=place))
+        proved = self._votes.proved
+        for index in self._adopted:
+            if index > proved:
+                text = "neither the stored blocks nor the votes of a quorum decide it"
+                self._found(Difference(text, commit=index))
+
+    def _enter(self, entered: Sequence[StoredBlock]) -> None:
+        if not entered:
+            return
+        for stored in entered:
+            self._taker.entered(stored)
+        if self.following is None:
+            try:
+                self._run(self._replay.decide())
+            except SafetyError as error:
+                self._found(Difference(str(error)))
+
+    def _run(self, commits: Sequence[Commit]) -> None:
+        for commit in commits:
+            self.following = self._taker.run(commit, self._replay.floor)
+            self._votes.executed(self._taker.head)
+            if self.following is not None:
+                return  # what the epoch's blocks would decide after it is void (rule 29)
+
+    def _refs(self, ids: Sequence[int]) -> list[BlockRef]:
+        try:
+            headers = block_rows.load_headers(self._connection, ids)
+            return [block_format.parse(raw, self._epoch.ledger_id).ref for raw in headers]
+        except (StoreError, LedgerError) as error:
+            raise HistoryError(f"one of its blocks cannot be read: {error}") from error
