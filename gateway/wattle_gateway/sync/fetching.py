@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from wattle_gateway.ledger.block import Block, BlockRef
-from wattle_gateway.sync.messages import FETCH, FETCH_REFS_MAX, Blocks, Fetch
+from wattle_gateway.sync.messages import FETCH, FETCH_REFS_MAX, Blocks, Fetch, Holdings
 from wattle_gateway.sync.parcels import Parcel
 from wattle_gateway.sync.peer import Links, Peer, Request
 from wattle_gateway.sync.serving import filled
@@ -72,9 +72,8 @@ class Fetcher:
 
     def named_by(self, block: Block, sender: bytes) -> None:
         """`sender` gave a block, so it holds the parents."""
-        held = self._shelf.holdings()
         for ref in block.parents:
-            if ref.round > held[ref.author] and not self._shelf.has(ref):
+            if not self._shelf.has(ref):
                 if len(self._wanted) >= WANTED_MAX:
                     return
                 self._wanted.setdefault(ref, _Wanted()).hint = sender
@@ -196,16 +195,19 @@ class Fetcher:
 
     def _puller(self) -> Peer | None:
         """A peer that says it holds more, and did not give all it had when it was asked last."""
-        epoch, held = self._links.epoch.number, self._shelf.holdings()
+        number = self._links.epoch.number
         for peer in self._links.members():
             claim = peer.claim
-            if claim is None or claim.epoch < epoch or peer.dry:
+            if peer.dry or claim is None or claim.epoch < number:
                 continue
-            if len(peer.fetches) >= FETCHES_PER_PEER_MAX:
-                continue
-            if claim.epoch > epoch or any(map(int.__gt__, claim.rounds, held)):
+            if claim.epoch == number and not self._lacks(claim):
+                peer.dry = True  # what is held never shrinks: it has nothing until its next claim
+            elif len(peer.fetches) < FETCHES_PER_PEER_MAX:
                 return peer
         return None
+
+    def _lacks(self, claim: Holdings) -> bool:
+        return any(map(int.__gt__, claim.rounds, self._shelf.holdings()))
 
     def _ask(self, kid: bytes, refs: tuple[BlockRef, ...], steady_ms: int, *, pull: bool) -> Parcel:
         peer = self._links.get(kid)

@@ -44,11 +44,16 @@ class HistoryClient:
         """
         if self._executing:
             return True
-        claims = [peer for _author, peer in self._links.voting() if peer.claim is not None]
-        if not claims:
-            claims = [peer for peer in self._links.members() if peer.claim is not None]
-        ahead = sum(self._is_ahead(peer, steady_ms) for peer in claims)
-        return ahead > 0 and ahead >= min(self._links.epoch.faulty_max + 1, len(claims))
+        ahead = [peer for peer in self._links.members() if self._is_ahead(peer, steady_ms)]
+        if not ahead:
+            return False
+        author_of = self._links.epoch.author_of
+        claims = [peer for peer in self._links.members() if peer.claim is not None]
+        voting = [peer for peer in claims if author_of(peer.kid) is not None]
+        if voting:
+            claims = voting
+            ahead = [peer for peer in ahead if author_of(peer.kid) is not None]
+        return len(ahead) >= min(self._links.epoch.faulty_max + 1, len(claims))
 
     def plan(self, steady_ms: int) -> list[Parcel]:
         """The request to make now, if any; none while commits that were given are executed."""

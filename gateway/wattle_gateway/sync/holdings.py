@@ -18,20 +18,30 @@ class HoldingsTeller:
     def __init__(self, links: Links, shelf: Shelf) -> None:
         self._links = links
         self._shelf = shelf
+        self._due_ms: int | None = None
 
+    @property
     def next_tick_ms(self) -> int | None:
-        """When a peer is to be told next."""
-        own = self._own()
-        return min((self._due_ms(peer, own) for peer in self._links), default=None)
+        """When to look next whether a peer is to be told."""
+        return self._due_ms
 
     def tick(self, steady_ms: int) -> list[Parcel]:
         """To all for whom it is due."""
+        if self._due_ms is None or steady_ms < self._due_ms:
+            return []
+        self._due_ms = None if self._links.empty else steady_ms + HOLDINGS_MS
         own = self._own()
-        due = [peer for peer in self._links if steady_ms >= self._due_ms(peer, own)]
+        due = [
+            peer
+            for peer in self._links
+            if peer.holdings_sent != own or steady_ms >= peer.holdings_sent_ms + HOLDINGS_AGAIN_MS
+        ]
         return [self.tell(peer, steady_ms) for peer in due]
 
     def tell(self, peer: Peer, steady_ms: int) -> Parcel:
         """To this peer, now."""
+        if self._due_ms is None:
+            self._due_ms = steady_ms + HOLDINGS_MS
         own = self._own()
         peer.holdings_sent, peer.holdings_sent_ms = own, steady_ms
         return Parcel(peer.kid, own.encode(), HOLDINGS)
@@ -45,8 +55,3 @@ class HoldingsTeller:
     def _own(self) -> Holdings:
         number = self._links.epoch.number
         return Holdings(number, tuple(self._shelf.holdings()), self._shelf.head.index)
-
-    @staticmethod
-    def _due_ms(peer: Peer, own: Holdings) -> int:
-        wait_ms = HOLDINGS_AGAIN_MS if peer.holdings_sent == own else HOLDINGS_MS
-        return peer.holdings_sent_ms + wait_ms

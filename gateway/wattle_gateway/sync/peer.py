@@ -77,8 +77,8 @@ class Peer:
     `claim` its newest holdings; `stream` what it asked of us; `subscribed_epoch` what we asked
     of it, `overdue` what came of it by another way; `fetches` ours in flight to it, `late` those
     that ran out of time; `dry` and `proves_no_more`: since its last claim it has given all the
-    blocks, or proved all the commits it could; `distrusted_ms` until when no history is asked
-    of it.
+    blocks it has and we lack, or proved all the commits it could; `distrusted_ms` until when no
+    history is asked of it.
     """
 
     kid: bytes
@@ -140,6 +140,11 @@ class Links:
         """A peer's author index in the epoch in force; None for guests and who has no vote."""
         peer = self._peers.get(kid)
         return None if peer is None or peer.guest else self.epoch.author_of(kid)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is linked."""
+        return not self._peers
 
     def __iter__(self) -> Iterator[Peer]:
         """All peers, guests among them."""

@@ -102,7 +102,7 @@ class Synchronizer:
             self._streams.next_tick_ms,
             self._fetcher.next_tick_ms,
             self._history.next_tick_ms,
-            self._holdings.next_tick_ms(),
+            self._holdings.next_tick_ms,
             None if self._recovery is None else self._recovery.next_tick_ms(self._links),
         ]
         return min((time for time in times if time is not None), default=None)
