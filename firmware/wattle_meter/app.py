@@ -20,6 +20,7 @@ from wattle_meter.metering import Metering
 from wattle_meter.outbox import Outbox
 from wattle_meter.sampling import Sampling
 from wattle_meter.signer import SoftwareSigner
+from wattle_meter.sntp import TimeServers
 from wattle_meter.tasks import Tasks
 
 VERSION = "0.1.0"  # of the firmware, in the birth message
@@ -37,6 +38,9 @@ STATUS_EVERY_MS = 2000
 RETRY_MS = 1000
 # A stop waits this long for readings that were taken but are not signed yet.
 STOP_MS = 5000
+# A round of 32 silent devices takes 25 s, a broker that says nothing is left after 20 s: what has
+# not got on for longer never will, and the watchdog may bite.
+STALLED_MS = 60000
 _TIME = "time"
 
 
@@ -90,6 +94,7 @@ class Meter:
             self._birth,
             self._clock_set,
         )
+        self._servers = TimeServers(board, settings.time_servers, self._wall, self._clock_set)
         self._signing = False
         self._tasks = Tasks(board)
         self.counts = {"samples": 0, "unsaved": 0}
@@ -106,6 +111,8 @@ class Meter:
         tasks.start("connection", self._link.client.run)
         tasks.start("sending", self._link.send)
         tasks.start("housekeeping", self._keep_house)
+        if self._settings.time_servers:
+            tasks.start("time", self._servers.run)
         await self._board.stop_requested()
         await tasks.stop("sampling")
         await self._signed()
@@ -141,6 +148,8 @@ class Meter:
             now_ms = clock.ticks_ms()
             self._journal.service(now_ms, self._link.is_up())
             self._link.service()
+            if now_ms - min(self._sampling.got_on_at, self._link.got_on_at) < STALLED_MS:
+                self._board.feed_watchdog()
             if now_ms - informed_at >= RTC_EVERY_MS:
                 informed_at = now_ms
                 self._inform()
@@ -206,6 +215,7 @@ class Meter:
         result: dict[str, object] = dict(self.counts)
         result["restarts"] = self._tasks.restarts
         result.update(self._sampling.counts)
+        result.update(self._servers.counts)
         result.update(self._journal.counts())
         result.update({"bus": self._bus.counts, "link": self._link.status()})
         result["devices"] = {str(device.number): device.status() for device in self._devices}

@@ -157,6 +157,10 @@ class Board:
         """
         raise NotImplementedError
 
+    async def ask(self, host: str, port: int, question: bytes, timeout_ms: int) -> bytes:
+        """The answer to one datagram. Raises OSError, also when there is none in time."""
+        raise NotImplementedError
+
     async def stop_requested(self) -> None:
         """Returns when the meter shall stop; on most boards never."""
         raise NotImplementedError
@@ -168,3 +172,6 @@ class Board:
     def status(self, counters: dict[str, object]) -> None:
         """Shows counters to whoever watches the board; called every few seconds."""
         raise NotImplementedError
+
+    def feed_watchdog(self) -> None:
+        """The meter gets on: the board need not start anew. Called every second while it does."""

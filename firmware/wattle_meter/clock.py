@@ -65,6 +65,10 @@ class WallClock:
         self._informed = True
         return self._set(uptime_ms, unix_ms)
 
+    def is_informable(self) -> bool:
+        """Whether an unauthenticated source may still set the clock: no gateway has."""
+        return self._synchronised_at is None
+
     def wants_time(self, uptime_ms: int) -> bool:
         """Whether a gateway should be asked for the time now."""
         return (

@@ -6,11 +6,11 @@
      "devices": [{"d": 1, "profile": "sdm120", "unit": 1, "ct": [1, 1], "vt": [1, 1],
                   "orient": 1, "quantities": ["ei", "ee", "p"]}],
      "line": {"baud": 9600, "parity": "N", "stop_bits": 1},
-     "outbox_bytes": 1048576, "eui64": "<16 hex>", "board": {..}}
+     "sntp": ["pool.ntp.org"], "outbox_bytes": 1048576, "eui64": "<16 hex>", "board": {..}}
 
 Left out: `eui64` is the board's own, `line` that of the first profile, `ct`, `vt` and `orient`
-1, `quantities` all of the profile, `server_name` the host. `board` is what only this kind of
-board knows (serial port, pins, wireless network); the board checks it.
+1, `quantities` all of the profile, `server_name` the host, `sntp` (time servers) none. `board` is
+what only this kind of board knows (serial port, pins, wireless network); the board checks it.
 """
 
 import json
@@ -21,6 +21,7 @@ from wattle_wire.errors import WireError
 from wattle_meter import line, outbox, small_file
 from wattle_meter.fields import FieldError, Fields
 from wattle_meter.modbus import UNIT_MAX, UNIT_MIN
+from wattle_meter.sntp import SERVERS_MAX
 
 FORMAT = 1
 CONFIG_BYTES_MAX = 16384  # parsed in memory; 32 devices and 8 gateways need 8 kB
@@ -84,6 +85,7 @@ class Config:
         self.outbox_bytes = fields.integer(
             "outbox_bytes", outbox.CAPACITY_BYTES_MIN, _OUTBOX_BYTES_MAX, OUTBOX_BYTES_DEFAULT
         )
+        self.time_servers = _hosts(fields, "sntp")
         self.line = None if fields.get("line") is None else line.read(fields.child("line"))
         self.gateways = [GatewayConfig(row) for row in fields.children("gateways", 1, GATEWAYS_MAX)]
         rows = fields.children("devices", 1, sample.DEVICE_MAX)
@@ -128,6 +130,15 @@ def _file_name(fields: Fields, key: str) -> str:
     if "/" in name or name.startswith("."):
         raise fields.error(key, "a file name without path")
     return name
+
+
+def _hosts(fields: Fields, key: str) -> list[str]:
+    names: list[str] = []
+    for name in [] if fields.get(key) is None else fields.items(key, 1, SERVERS_MAX):
+        if not isinstance(name, str) or not 1 <= len(name) <= _HOST_CHARS_MAX:
+            raise fields.error(key, "names of hosts")
+        names.append(name)
+    return names
 
 
 def _ratio(fields: Fields, key: str) -> list[int]:

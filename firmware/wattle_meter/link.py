@@ -37,7 +37,8 @@ class Link(Handler):
     """Everything between journal and broker. Two tasks: `client.run()` and `send()`.
 
     `describe()` gives the birth map of SPEC section 7; `clock_set(jump_ms)` is called when a
-    gateway corrected the clock. `counts` says what became of messages from the broker.
+    gateway corrected the clock. `counts` says what became of messages from the broker;
+    `got_on_at` is the tick at which the sender last looked for something to send.
     """
 
     def __init__(  # type: ignore[no-untyped-def]
@@ -71,6 +72,7 @@ class Link(Handler):
         self._opened = False  # a connection whose birth has not been sent
         self._work = asyncio.Event()
         self.client = Client(self, self._clock, board.random)
+        self.got_on_at = self._clock.ticks_ms()
         self.counts = {"acks": 0, "foreign": 0, "forged": 0, "malformed": 0, "stale": 0, "times": 0}
 
     # ---- for the rest of the meter
@@ -150,6 +152,7 @@ class Link(Handler):
     async def send(self) -> None:
         """Sends what is due whenever there is a connection, for ever."""
         while True:
+            self.got_on_at = self._clock.ticks_ms()
             try:
                 if self._opened:
                     self._opened = False

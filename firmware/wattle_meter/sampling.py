@@ -31,7 +31,8 @@ class Sampling:
     """Rounds of readings, oldest first. One task runs run(), another take() again and again.
 
     `numbers`: those of the devices. `counts`: rounds read, readings that failed, slots that
-    passed unread and those of them that could not even be reported.
+    passed unread and those of them that could not even be reported. `got_on_at`: tick at which
+    it last looked for a slot with room for what it would read.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Sampling:
         self._rounds: list[tuple[str, list[Reading]]] = []  # clock state while it was read
         self._waiting = 0
         self._changed = asyncio.Event()
+        self.got_on_at = board.clock.ticks_ms()
         self.counts = {"failed_readings": 0, "missed_slots": 0, "rounds": 0, "unreported": 0}
 
     def clock_set(self, jump_ms: int) -> None:
@@ -68,6 +70,7 @@ class Sampling:
         while self._waiting >= WAITING_VALUES_MAX:
             self._changed.clear()
             await self._changed.wait()
+        self.got_on_at = self._board.clock.ticks_ms()
         uptime_ms = self._board.uptime_ms()
         now_ms = self._wall.now_ms(uptime_ms)
         slot_ms, wait_ms, missed, more = self._grid.next(now_ms)

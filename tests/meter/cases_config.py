@@ -114,6 +114,23 @@ def test_a_wrong_value_is_named_with_key_found_and_expected():
         assert message.endswith("expected " + expected), message
 
 
+def test_time_servers():
+    assert parsed(MINIMAL).time_servers == []
+    assert parsed(changed("sntp", ["a.example", "b.example"])).time_servers == [
+        "a.example",
+        "b.example",
+    ]
+    for value, expected in (
+        ([], "a list of 1 to 4"),
+        (["a"] * 5, "a list of 1 to 4"),
+        (["a", 7], "names of hosts"),
+        ([""], "names of hosts"),
+    ):
+        message = refusal(changed("sntp", value))
+        assert message.startswith("config.json: sntp: ")
+        assert message.endswith("expected " + expected), message
+
+
 def test_a_wrong_value_in_a_list_is_named_with_its_place():
     for key, value, expected in (
         ("gateways.0.host", 7, "a text of 1 to 253 characters"),
@@ -124,7 +141,7 @@ def test_a_wrong_value_in_a_list_is_named_with_its_place():
         ("devices.0.unit", 248, "an integer 1 to 247"),
         ("devices.0.profile", "../x", "a file name without path"),
         ("devices.0.ct", [1], "a list of 2 to 2"),
-        ("devices.0.ct", [1, 0], "[primary, secondary], integers 1 to 1000000"),
+        ("devices.0.ct", [1, 0], "integers 1 to 1000000"),
         ("devices.0.orient", 0, "1 or -1"),
         ("devices.0.quantities", ["kwh"], "names of quantities, each once"),
         ("devices.0.quantities", ["p", "p"], "names of quantities, each once"),

@@ -207,12 +207,15 @@ def test_reading_pauses_when_nobody_signs():
         for _ in range(5):
             await settle()
         rounds = bench.sampling.counts["rounds"]
+        got_on_at = bench.sampling.got_on_at
         bench.clock.now_ms += 5000
         await settle()
         assert bench.sampling.counts["rounds"] == rounds == WAITING_VALUES_MAX // 16 // 2
+        assert bench.sampling.got_on_at == got_on_at  # nothing to feed a watchdog for
         await bench.sampling.take()
         await settle()
         reading.cancel()
+        assert bench.sampling.got_on_at >= got_on_at + 5000
         assert bench.sampling.counts["rounds"] > rounds
         assert bench.sampling.counts["missed_slots"] == 4
 

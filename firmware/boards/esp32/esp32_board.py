@@ -13,7 +13,7 @@ import network
 import tls
 from nvs_store import NvsStore
 from serial_port import UartSerialPort
-from wattle_meter import config, small_file, tls_stream
+from wattle_meter import config, datagram, small_file, tls_stream
 from wattle_meter.app import Meter
 from wattle_meter.board import ERROR, INFO, Board, Files, Random, SerialPort, Stream
 from wattle_meter.config import GatewayConfig
@@ -101,8 +101,13 @@ class Esp32Board(Board):
             self._contexts[gateway.ca] = context
         return await tls_stream.dial(gateway.host, gateway.port, context, gateway.server_name)
 
+    async def ask(self, host: str, port: int, question: bytes, timeout_ms: int) -> bytes:
+        if not self._wifi.isconnected():  # to join it is the business of connect()
+            raise OSError("no wireless network %s" % self._ssid)
+        return await datagram.ask(host, port, question, timeout_ms)
+
     async def stop_requested(self) -> None:
-        # From here on the meter runs: if its tasks stand still, the chip starts anew.
+        # From here on the meter runs: if it gets on no more, the chip starts anew.
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
         await asyncio.Event().wait()
 
@@ -111,6 +116,9 @@ class Esp32Board(Board):
             print(_LEVELS[level], text)
 
     def status(self, counters: dict[str, object]) -> None:
+        pass  # nobody reads counters from a chip: what fails is in the log
+
+    def feed_watchdog(self) -> None:
         if self._watchdog is not None:
             self._watchdog.feed()
 

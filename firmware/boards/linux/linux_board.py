@@ -13,7 +13,7 @@ import host
 from bench_clock import BenchClock, host_ms
 from file_store import FileStore
 from serial_port import PosixSerialPort
-from wattle_meter import small_file, tls_stream
+from wattle_meter import datagram, small_file, tls_stream
 from wattle_meter.board import Board, Files, Random, SerialPort, Stream
 from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
@@ -107,6 +107,9 @@ class LinuxBoard(Board):
             # Kept: it needs 2 kB in one piece, which a heap that has run for a while may not have.
             self._contexts[gateway.ca] = context
         return await tls_stream.dial(gateway.host, gateway.port, context, gateway.server_name)
+
+    async def ask(self, host: str, port: int, question: bytes, timeout_ms: int) -> bytes:
+        return await datagram.ask(host, port, question, timeout_ms)
 
     async def stop_requested(self) -> None:
         await self._stop.wait()
