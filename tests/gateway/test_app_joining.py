@@ -79,7 +79,9 @@ def invited(by: GatewayProcess, folder: Path) -> GatewayProcess:
     """A gateway that joins by an invitation, not started."""
     now_ms = time.time_ns() // 1_000_000
     path = folder.with_name("invitation.json")
-    invitation.write_invitation(by.home, path, [], now_ms + 3_600_000, now_ms)
+    until_ms = now_ms + 3_600_000
+    role = genesis.GRID_COMPANY
+    invitation.write_invitation(by.home, path, [], until_ms, now_ms, name="joiner", role=role)
     port = free_port()
     choice = NewGateway(
         name="joiner",

@@ -4,10 +4,20 @@ import argparse
 from pathlib import Path
 
 from wattle_gateway import config
-from wattle_gateway.cli import audit_command, gateway_commands, meter_commands, report_commands
-from wattle_gateway.ledger import genesis
-
-ROLES = {name.replace(" ", "-"): role for role, name in genesis.ROLE_NAMES.items()}
+from wattle_gateway.cli import (
+    alliance_arguments,
+    audit_command,
+    gateway_commands,
+    meter_commands,
+    report_commands,
+)
+from wattle_gateway.cli.alliance_arguments import (
+    ROLES,
+    bench_clock,
+    folder,
+    network,
+    output_format,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     _run(commands.add_parser("run", help="run a gateway until SIGTERM or Ctrl-C"))
     _status(commands.add_parser("status", help="where the ledger stands, how the gateway is"))
     _meters(commands.add_parser("meters", help="enrol, list and revoke meters"))
+    alliance_arguments.add(
+        commands.add_parser("alliance", help="members: found, invite, join, approve, leave, show")
+    )
     _samples(commands.add_parser("samples", help="the readings in the ledger"))
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _quarantine(commands.add_parser("quarantine", help="the refused messages that were kept"))
@@ -28,41 +41,26 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _folder(command: argparse.ArgumentParser) -> None:
-    command.add_argument("folder", type=Path, metavar="DIR", help="the gateway's folder")
-
-
-def _format(command: argparse.ArgumentParser, *names: str) -> None:
-    command.add_argument("--format", choices=names, default=names[0])
-
-
 def _init(command: argparse.ArgumentParser) -> None:
-    _folder(command)
+    folder(command)
     command.add_argument("--name", default="home", help="of ledger and member (default: home)")
     command.add_argument("--site", default="home", help="site of its meters (default: home)")
     command.add_argument(
         "--role", choices=sorted(ROLES), default="grid-company", help="of the member"
     )
+    network(command)
     command.add_argument(
-        "--host",
-        action="append",
-        metavar="NAME",
-        help="name or address by which meters reach the broker; the first stands in site.json; "
-        "may be given several times (default: 127.0.0.1)",
+        "--peers-listen",
+        metavar="ADDRESS",
+        default="",
+        help="that it binds for other gateways, if others are to join (default: none)",
     )
-    command.add_argument("--port", type=int, default=8883, help="of the broker (default: 8883)")
-    command.add_argument(
-        "--listen", metavar="ADDRESS", help="that the embedded broker binds (default: the host)"
-    )
-    command.add_argument("--broker", choices=config.BROKER_KINDS, default=config.EMBEDDED)
-    command.add_argument(
-        "--bench-clock", type=Path, metavar="FILE", help="the ledger begins at this clock's time"
-    )
-    command.set_defaults(run=gateway_commands.init, roles=ROLES)
+    bench_clock(command, "the ledger begins at this clock's time")
+    command.set_defaults(run=gateway_commands.init, roles=ROLES, approve_enrolments=config.ASK)
 
 
 def _run(command: argparse.ArgumentParser) -> None:
-    _folder(command)
+    folder(command)
     command.add_argument(
         "--bench-clock",
         type=Path,
@@ -76,15 +74,15 @@ def _run(command: argparse.ArgumentParser) -> None:
 
 
 def _status(command: argparse.ArgumentParser) -> None:
-    _folder(command)
-    _format(command, "table", "json")
+    folder(command)
+    output_format(command, "table", "json")
     command.set_defaults(run=report_commands.status)
 
 
 def _meters(command: argparse.ArgumentParser) -> None:
     commands = command.add_subparsers(metavar="COMMAND", required=True)
     enrol = commands.add_parser("enrol", help="put a meter on the ledger")
-    _folder(enrol)
+    folder(enrol)
     enrol.add_argument("proof", type=Path, metavar="ENROL_FILE", help="the meter's signed proof")
     enrol.add_argument("--site", help="of the meter (default: the gateway's)")
     enrol.add_argument("--rating", type=int, metavar="W", default=meter_commands.RATING_W)
@@ -101,14 +99,14 @@ def _meters(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the meter's TLS certificate here too; DER if the name ends in .der, else PEM",
     )
-    _format(enrol, "text", "json")
+    output_format(enrol, "text", "json")
     enrol.set_defaults(run=meter_commands.enrol)
     listing = commands.add_parser("list", help="the registry")
-    _folder(listing)
-    _format(listing, "table", "csv", "json")
+    folder(listing)
+    output_format(listing, "table", "csv", "json")
     listing.set_defaults(run=meter_commands.list_meters)
     revoke = commands.add_parser("revoke", help="take a meter off the ledger")
-    _folder(revoke)
+    folder(revoke)
     revoke.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
     revoke.add_argument(
         "--last-seq", type=int, metavar="N", help="last sample that counts (default: newest)"
@@ -117,7 +115,7 @@ def _meters(command: argparse.ArgumentParser) -> None:
 
 
 def _samples(command: argparse.ArgumentParser) -> None:
-    _folder(command)
+    folder(command)
     command.add_argument("--meter", metavar="ID", help="of one meter only")
     when = "Unix ms or ISO 8601 (UTC if it names no zone)"
     command.add_argument("--from", dest="begin", metavar="TIME", help=f"not before; {when}")
@@ -130,23 +128,23 @@ def _samples(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on with each reading as it is committed, until Ctrl-C; csv only",
     )
-    _format(command, "table", "csv", "json")
+    output_format(command, "table", "csv", "json")
     command.set_defaults(run=report_commands.samples)
 
 
 def _audit(command: argparse.ArgumentParser) -> None:
-    _folder(command)
-    _format(command, "text", "json")
+    folder(command)
+    output_format(command, "text", "json")
     command.set_defaults(run=audit_command.audit)
 
 
 def _quarantine(command: argparse.ArgumentParser) -> None:
-    _folder(command)
-    _format(command, "table", "json")
+    folder(command)
+    output_format(command, "table", "json")
     command.set_defaults(run=report_commands.quarantine)
 
 
 def _broker_config(command: argparse.ArgumentParser) -> None:
-    _folder(command)
+    folder(command)
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
     command.set_defaults(run=gateway_commands.broker_config)

@@ -4,17 +4,14 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from wattle_wire import topics
-from wattle_wire.errors import WireError
-
 from wattle_gateway import app, config
 from wattle_gateway.app import broker_side
 from wattle_gateway.broker import mosquitto
+from wattle_gateway.cli.alliance_commands import choice
 from wattle_gateway.cli.folder import opened_ledger
 from wattle_gateway.contracts import registry
 from wattle_gateway.errors import UsageError
 from wattle_gateway.home import create
-from wattle_gateway.home.draft import NewGateway
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
@@ -27,23 +24,18 @@ from wattle_gateway.runtime.logs import start_logging
 
 def init(arguments: argparse.Namespace) -> None:
     """Make a gateway's folder."""
-    hosts = arguments.host or ["127.0.0.1"]
     if not genesis.NAME_PATTERN.fullmatch(arguments.name):
         raise UsageError(f"--name {arguments.name!r}, expected {genesis.NAME_PATTERN.pattern}")
-    try:
-        topics.check_site(arguments.site)
-    except WireError as error:
-        raise UsageError(f"--site: {error}") from error
+    role = arguments.roles[arguments.role]
     made = create.create(
         arguments.folder,
-        NewGateway(
-            name=arguments.name,
-            site=arguments.site,
-            role=arguments.roles[arguments.role],
-            hosts=hosts,
-            listen=arguments.listen or hosts[0],
-            port=arguments.port,
-            broker_kind=arguments.broker,
+        choice(
+            arguments,
+            arguments.name,
+            role,
+            arguments.site,
+            arguments.port,
+            arguments.peers_port,
         ),
         open_clock(arguments.bench_clock).now_ms(),
     )

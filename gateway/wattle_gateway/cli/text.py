@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, datetime
 
 from rich.console import Console
+from rich.markup import escape
 
 from wattle_gateway.errors import UsageError
 
@@ -70,3 +71,9 @@ def shown_age(age_ms: int) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+def shown_name(name: str) -> str:
+    """A member's name, which is its own choice: what is not printable is a question mark, and
+    nothing in it is taken for a style."""
+    return escape("".join(char if char.isprintable() else "?" for char in name))

@@ -46,6 +46,7 @@ class NewGateway:
     peers_listen: str = ""
     peers_host: str = "127.0.0.1"
     peers_port: int = config.PEERS_PORT
+    approve_enrolments: str = config.ASK
 
 
 class Draft:
@@ -174,4 +175,5 @@ def _config_values(choice: NewGateway) -> dict[str, dict[str, str | int]]:
             "host": choice.peers_host,
             "port": choice.peers_port,
         },
+        "alliance": {"approve_enrolments": choice.approve_enrolments},
     }

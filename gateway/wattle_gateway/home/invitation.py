@@ -14,6 +14,7 @@ from typing import Any
 
 from wattle_wire import cose
 
+from wattle_gateway import config
 from wattle_gateway.errors import HomeError, PeerError, UsageError
 from wattle_gateway.home import durable_file
 from wattle_gateway.home.identity import load_identity
@@ -36,7 +37,7 @@ FILE_BYTES_MAX = 300_000
 @dataclass(frozen=True)
 class Invitation:
     """A checked invitation; `raw` the file's bytes, `inviter` the kid whose gateway takes the
-    token until `until_ms` (Unix ms)."""
+    token until `until_ms` (Unix ms); `name` and `role` those that the invited one is to have."""
 
     raw: bytes
     genesis: Genesis
@@ -44,24 +45,44 @@ class Invitation:
     token: bytes
     until_ms: int
     cards: tuple[PeerCard, ...]
+    name: str
+    role: int
 
 
 def write_invitation(
-    home: GatewayHome, path: Path, kids: Iterable[bytes], until_ms: int, now_ms: int
+    home: GatewayHome,
+    path: Path,
+    kids: Iterable[bytes],
+    until_ms: int,
+    now_ms: int,
+    *,
+    name: str,
+    role: int,
 ) -> Invitation:
-    """Write an invitation of this gateway, running or not, with the known cards of `kids`.
+    """Write an invitation of this gateway, running or not, with the known cards of `kids`, for a
+    gateway of this member name and role.
 
-    Raises UsageError if the gateway has no peer card (it listens nowhere) or the file cannot be
-    written, PeerError if too many invitations are open.
+    Raises UsageError if nobody could connect to this gateway or the file cannot be written,
+    PeerError if too many invitations are open, ConfigError.
     """
+    peers = config.load(home.config).peers
+    if not peers.listen:
+        raise UsageError(
+            f'{home.config}: peers.listen is "", so nobody can connect to this gateway; set '
+            "peers.listen and peers.host, and start it again"
+        )
     identity = load_identity(home)
     ledger_id = identity.genesis.ledger_id
     token = guests.new_token()
     operation = OperationFile(home.operation, ledger_id)
     try:
         cards = AddressBook(operation, ledger_id).cards_of({*kids, identity.kid})
-        if identity.kid not in [card.kid for card in cards]:
-            raise UsageError("this gateway has no peer card: set peers.listen and start it once")
+        own = {(card.host, card.port) for card in cards if card.kid == identity.kid}
+        if own != {(peers.host, peers.port)}:
+            raise UsageError(
+                f"{home.config}: peers.host or peers.port has changed since this gateway was "
+                "started; start it again first"
+            )
         content = {
             "format": FORMAT,
             "ledger_name": identity.genesis.name,
@@ -70,6 +91,7 @@ def write_invitation(
             "inviter": identity.kid.hex(),
             "token": token.hex(),
             "until_ms": until_ms,
+            "member": {"name": name, "role": role},
             "cards_base64": [base64.b64encode(card.raw).decode() for card in cards],
         }
         raw = (json.dumps(content, indent=1) + "\n").encode()
@@ -106,6 +128,15 @@ def load_own(home: GatewayHome) -> Invitation | None:
         raise HomeError(str(error)) from error
 
 
+def renew(home: GatewayHome, invitation: Invitation) -> None:
+    """Let a gateway that was made by an invitation, and is no member yet, go by another one.
+
+    Raises OSError.
+    """
+    if home.invitation.exists():
+        durable_file.write(home.invitation, invitation.raw, mode=0o600)
+
+
 def learn_cards(home: GatewayHome, invitation: Invitation) -> int:
     """Take the cards of an invitation into the address book of an existing gateway; gives how
     many were news.
@@ -137,11 +168,14 @@ def parse(raw: bytes, source: str) -> Invitation:
         inviter = _hex(top["inviter"], cose.KID_BYTES)
         cards = tuple(_card(item, first.ledger_id) for item in _list(top["cards_base64"]))
         token, until_ms = _hex(top["token"], guests.TOKEN_BYTES), top["until_ms"]
+        name, role = top["member"]["name"], top["member"]["role"]
     except (ValueError, KeyError, TypeError, RecursionError, LedgerError, PeerError) as error:
         raise UsageError(f"{source}: not a sound invitation: {error!s:.200}") from error
     if type(until_ms) is not int or inviter not in [card.kid for card in cards]:
         raise UsageError(f"{source}: not a sound invitation: no time, or no card of the inviter")
-    return Invitation(raw, first, inviter, token, until_ms, cards)
+    if type(role) is not int or role not in genesis.ROLE_NAMES or not isinstance(name, str):
+        raise UsageError(f"{source}: not a sound invitation: no name and role of a member")
+    return Invitation(raw, first, inviter, token, until_ms, cards, name, role)
 
 
 def _card(item: object, ledger_id: bytes) -> PeerCard:
