@@ -34,6 +34,8 @@ class Station:
     delay_ms: int = DELAY_MS
     holds: bool = False
     splits: tuple[str, str] | None = None
+    splits_on: bool = False
+    whispers_to: str | None = None
     told: int = 0
     kept: list[VerifiedBlock] = field(default_factory=list)
     # Words that were proposed and are in no commit yet; a driver has them on disk too.
@@ -132,9 +134,14 @@ class EngineCluster:
         for made in kept:
             self._broadcast(station, made)
 
-    def split(self, letter: str, one: str, other: str) -> None:
-        """A member's next block goes to some, and a twin of it to others."""
+    def split(self, letter: str, one: str, other: str, on: bool = False) -> None:
+        """A member's next block goes to some, and a twin of it to others; `on`: each from now."""
         self.stations[letter].splits = (one, other)
+        self.stations[letter].splits_on = on
+
+    def whisper(self, letter: str, to: str) -> None:
+        """What a member sends, answers included, goes to some only."""
+        self.stations[letter].whispers_to = to
 
     def slow(self, letter: str, delay_ms: int) -> None:
         """What a member sends takes longer."""
@@ -192,6 +199,8 @@ class EngineCluster:
     def _hears(self, receiver: Station, sender: Station) -> bool:
         if receiver.member is None or sender.member is None:
             return False
+        if sender.whispers_to is not None and receiver.letter not in sender.whispers_to:
+            return False
         return all((receiver.letter in side) == (sender.letter in side) for side in self._apart)
 
     def _step(self, station: Station, action: Callable[[PaperMember], None]) -> None:
@@ -223,7 +232,8 @@ class EngineCluster:
         self._say(station.letter, f"make {self.describe(made)} on {named}")
         if station.splits is not None:
             one, other = station.splits
-            station.splits = None
+            if not station.splits_on:
+                station.splits = None
             twin = self._twin_of(station, made)
             self._say(station.letter, f"make {self.describe(twin)} for {other}")
             self._broadcast(station, made, one)
