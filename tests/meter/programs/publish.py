@@ -1,8 +1,9 @@
 """Runs on MicroPython: an MQTT client over TLS that tells what happens to it, line by line.
 
-    publish.py FOLDER PORT SERVER_NAME COUNT [BYTES ANSWER_MS]
+    publish.py FOLDER HOST PORT SERVER_NAME COUNT [BYTES ANSWER_MS [QUIET_MS]]
 FOLDER holds ca.der, meter.der and meter.key.der. COUNT messages "0", "1", .. of at least BYTES
-bytes are published. With ANSWER_MS, that time-out is shortened and the window has no bounds.
+bytes are published. With ANSWER_MS, that time-out is shortened and the window has no bounds; with
+QUIET_MS, a ping is sent and a PUBACK is missed after that.
 """
 
 import asyncio
@@ -21,15 +22,15 @@ class HostRandom(Random):
 
 
 class Owner(Handler):
-    def __init__(self, folder, port, server_name):
-        self._address = (port, server_name)
+    def __init__(self, folder, host, port, server_name):
+        self._address = (host, port, server_name)
         parts = [read(folder + "/" + name) for name in ("ca.der", "meter.der", "meter.key.der")]
         self._context = tls_stream.context(*parts)
         self.changed = asyncio.Event()
 
     async def dial(self):
-        port, server_name = self._address
-        return await tls_stream.dial("127.0.0.1", port, self._context, server_name)
+        host, port, server_name = self._address
+        return await tls_stream.dial(host, port, self._context, server_name)
 
     def hello(self):
         return Hello("meter", ("will", b"gone", True), ["down"])
@@ -50,11 +51,14 @@ def read(path):
         return file.read()
 
 
-async def main(folder, port, server_name, count, size=0, answer_ms=0):
+async def main(folder, host, port, server_name, count, size=0, answer_ms=0, quiet_ms=0):
+    if quiet_ms:
+        mqtt_client.PING_AFTER_MS = mqtt_client.PUBACK_MS = quiet_ms
+        mqtt_client.WATCH_MS = 100
     if answer_ms:
         mqtt_client.ANSWER_MS = answer_ms
         mqtt_client.WINDOW_MESSAGES = mqtt_client.WINDOW_BYTES = 1 << 30
-    owner = Owner(folder, port, server_name)
+    owner = Owner(folder, host, port, server_name)
     client = Client(owner, TickClock(), HostRandom())
     running = asyncio.create_task(client.run())
     sent = 0
@@ -70,4 +74,5 @@ async def main(folder, port, server_name, count, size=0, answer_ms=0):
     await running
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3], *[int(a) for a in sys.argv[4:]]))
+_words = sys.argv[1:]
+asyncio.run(main(_words[0], _words[1], int(_words[2]), _words[3], *[int(a) for a in _words[4:]]))
