@@ -61,14 +61,14 @@ def run_options(
     logging.getLogger("wattle_gateway").setLevel(logging.CRITICAL)  # the trace says it better
     trace = Trace(fingerprint=fingerprint)
     tally, failure = None, None
-    with opened(options, trace) as world, nullcontext() if mutant is None else planted(mutant):
-        try:
+    try:
+        with opened(options, trace) as world, nullcontext() if mutant is None else planted(mutant):
             tally = world.run()
-        except ViolationError as error:
-            failure = Failure(error.rule, str(error), tuple(trace.lines()))
-        except Exception as error:  # whatever it is, it is the finding
-            where = "".join(traceback.format_exception(error)[-4:])
-            failure = Failure(type(error).__name__, where, tuple(trace.lines()))
+    except ViolationError as error:
+        failure = Failure(error.rule, str(error), tuple(trace.lines()))
+    except Exception as error:  # whatever it is, it is the finding
+        where = "".join(traceback.format_exception(error)[-4:])
+        failure = Failure(type(error).__name__, where, tuple(trace.lines()))
     return SeedResult(options.seed, options.size, trace.fingerprint, tally, failure)
 
 

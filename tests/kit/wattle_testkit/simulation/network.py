@@ -100,7 +100,9 @@ class Network:
     def detach(self, one: Endpoint, other: Endpoint) -> None:
         """Two endpoints have no link after all; before either has started."""
         pair = _pair(one.address, other.address)
-        link = self._links.pop(pair)
+        link = self._links.pop(pair, None)
+        if link is None:
+            return
         for end, peer in ((one, other), (other, one)):
             self._pairs[end.address].remove(pair)
             self._routes[end.address, peer.kid].remove((peer, link))

@@ -25,8 +25,8 @@ class Options:
     (inside a COMMIT); `wiped` and `restored` members lose their disk, or get an older copy of it,
     with their keys kept: with the `liars` (each with its vices) they are at most f.
     `changes`: epoch changes in this order. Meters: `keeps_back` has one gateway keep every second
-    sample to itself, `skips` one meter send every third. For measurements: `absent` members never
-    start, the messages of `slow` ones take `slow_ms` longer each way.
+    sample to itself, `skips` one meter send every third. Messages of `slow` members take
+    `slow_ms` longer each way; `absent` ones never start (for measurements).
     """
 
     seed: int
@@ -55,9 +55,9 @@ class Options:
     skips: bool
     transaction_every_ms: int
     constants: Constants
+    slow: int
+    slow_ms: int
     absent: int = 0
-    slow: int = 0
-    slow_ms: int = 0
 
     @property
     def faulty_max(self) -> int:
@@ -105,6 +105,8 @@ def draw(seed: int, size: int | None = None) -> Options:
         skips=random.random() < 0.1,
         transaction_every_ms=random.choice((0, 1_000, 4_000)),
         constants=_constants(random),
+        slow=random.choice((0, 0, 1, 2)) if size > 1 else 0,
+        slow_ms=random.choice((100, 300, 900)),
     )
 
 

@@ -13,6 +13,7 @@ from wattle_gateway.contracts import execute
 from wattle_gateway.contracts.execute import Executed
 from wattle_gateway.ledger import block, crypto, signed_sample, transaction
 from wattle_gateway.ledger.block import Block
+from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.sync import reader
@@ -21,6 +22,8 @@ from wattle_testkit.simulation import cheap_keys
 
 # Enough for what is under way in a world of twenty gateways; older answers are forgotten.
 ANSWERS_KEPT = 20_000
+
+OnExecuted = Callable[[Commit, Epoch, Executed], None]
 
 
 @contextmanager
@@ -35,10 +38,11 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 
 class Memory:
-    """The answers of one world; `on_executed` hears of every commit that a gateway executes."""
+    """The answers of one world; `on_executed` hears of every commit that a gateway executes, in
+    which epoch, and of what came of it."""
 
     def __init__(self) -> None:
-        self.on_executed: Callable[[Executed], None] = lambda executed: None
+        self.on_executed: OnExecuted = lambda commit, epoch, executed: None
         self._answers: dict[Any, Any] = {}
 
     def of_bytes(self, parse: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,9 +74,11 @@ class Memory:
     def told(self, run: Callable[..., Executed]) -> Callable[..., Executed]:
         """Execution, with somebody who is told what came of it."""
 
-        def answer(*arguments: Any, **named: Any) -> Executed:
-            executed = run(*arguments, **named)
-            self.on_executed(executed)
+        def answer(
+            state: Any, head: CommitHead, commit: Commit, blocks: Any, epoch: Epoch, *others: Any
+        ) -> Executed:
+            executed = run(state, head, commit, blocks, epoch, *others)
+            self.on_executed(commit, epoch, executed)
             return executed
 
         return answer

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from wattle_gateway.contracts.execute import Executed
 from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger.commit import Commit
+from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.sync import messages, reader
 from wattle_gateway.sync.parcels import Parcel
 
@@ -13,10 +15,14 @@ from wattle_testkit.simulation.checkers import (
     Promises,
     ViolationError,
 )
+from wattle_testkit.simulation.order_rule import Order
 from wattle_testkit.simulation.progress_rule import Progress
 
 if TYPE_CHECKING:
     from wattle_testkit.simulation.gateway import SimGateway
+
+
+_News = tuple[Commit, Epoch, Executed]
 
 
 class Watch:
@@ -24,6 +30,7 @@ class Watch:
 
     def __init__(self, ledger_id: bytes, size: int) -> None:
         self.agreement = Agreement()
+        self.order = Order()
         self.one_block = OneBlockARound()
         self.promises = Promises()
         self.progress = Progress(size)
@@ -31,12 +38,12 @@ class Watch:
         # Members that may be found to have signed twice: liars, and who got an older disk.
         self.suspects: set[bytes] = set()
         self._ledger_id = ledger_id
-        self._news: list[Executed] = []
-        self._unsure: dict[str, list[Executed]] = {}
+        self._news: list[_News] = []
+        self._unsure: dict[str, list[_News]] = {}
 
-    def executed(self, executed: Executed) -> None:
+    def executed(self, commit: Commit, epoch: Epoch, executed: Executed) -> None:
         """The gateway whose step runs has executed a commit."""
-        self._news.append(executed)
+        self._news.append((commit, epoch, executed))
 
     def cut(self, gateway: "SimGateway") -> None:
         """The machine lost power in the step under way: its disk will show what of it is true."""
@@ -47,7 +54,7 @@ class Watch:
         """A gateway goes on from its disk."""
         head = gateway.driver.head
         unsure = self._unsure.pop(gateway.address, [])
-        self._news += [executed for executed in unsure if executed.head.index <= head.index]
+        self._news += [news for news in unsure if news[2].head.index <= head.index]
         self.stepped(gateway)
         if gateway.honest:
             self.agreement.started(gateway.address, head)
@@ -57,8 +64,9 @@ class Watch:
         news, self._news = self._news, []
         if not gateway.honest:
             return
-        for executed in news:
-            self.agreement.executed(gateway.address, executed)
+        for commit, epoch, executed in news:
+            if self.agreement.executed(gateway.address, executed):
+                self.order.committed(commit, epoch)
             for kid in executed.cheats:
                 if kid not in self.suspects:
                     raise ViolationError(
@@ -84,6 +92,10 @@ class Watch:
             raise ViolationError("own blocks only", f"{gateway.address} streams another's block")
         self.one_block.sent(gateway.address, block)
         self.progress.sent(block, self.agreement.newest)
+        if gateway.driver.connection.in_transaction:
+            raise ViolationError(
+                "persisted before sent", f"{gateway.address} sends before its COMMIT"
+            )
         row = gateway.driver.connection.execute(
             "SELECT count(*) FROM blocks WHERE epoch = ? AND round = ? AND header = ?",
             (block.epoch, block.round, header),

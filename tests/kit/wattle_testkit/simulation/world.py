@@ -166,7 +166,7 @@ class World:
         options, timeline = self.options, self.timeline
         for gateway in self.gateways[options.absent :]:
             timeline.at(self._random.randint(0, 300), gateway.start)
-        for gateway in self.gateways[options.absent :][: options.slow]:
+        for gateway in self._random.sample(self.gateways[options.absent :], options.slow):
             self.network.slow[gateway.address] = options.slow_ms
         for meter in self.meters:
             timeline.at(self._random.randint(0, 2_000), meter.begin)

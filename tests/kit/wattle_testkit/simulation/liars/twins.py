@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from wattle_gateway.consensus.committer import leader_of
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.sync import messages
 from wattle_gateway.sync.packed import pack
@@ -32,9 +33,7 @@ class Equivocates(Vice):
         if said is None:
             return [parcel]
         block = self.header(said)
-        if block.digest not in self._of:
-            self._of[block.digest] = self._make(block, said.block.entries)
-        twin = self._of[block.digest]
+        twin = self._twin_of(block, said.block.entries)
         if twin is None:
             return [parcel]
         other = block_parcel(parcel.to, twin)
@@ -50,10 +49,14 @@ class Equivocates(Vice):
                 self._gateway.send(Parcel(peer, answer, messages.BLOCKS))
         return True
 
-    def _make(self, block: Block, entries: Sequence[bytes]) -> VerifiedBlock | None:
-        if self._random.randrange(1_000) >= TWIN_PERMILLE:
-            return None
-        twin = self.twin(block, entries)
+    def _twin_of(self, block: Block, entries: Sequence[bytes]) -> VerifiedBlock | None:
+        """The same one for everybody who is shown one."""
+        if block.digest not in self._of:
+            tempted = self._random.randrange(1_000) < TWIN_PERMILLE
+            self._of[block.digest] = self._keep(self.twin(block, entries) if tempted else None)
+        return self._of[block.digest]
+
+    def _keep(self, twin: VerifiedBlock | None) -> VerifiedBlock | None:
         if twin is not None:
             self._twins[twin.block.ref] = twin
         return twin
@@ -66,18 +69,38 @@ class Equivocates(Vice):
 
 
 class SplitsVotes(Equivocates):
-    """Votes for a block before some, blames its slot before the others."""
+    """Votes for the leader's block before some, and blames its slot before others, twice."""
+
+    def says(self, parcel: Parcel) -> list[Parcel]:
+        """Two blocks that blame and one that votes: whoever counts blocks counts too many."""
+        said = self.own_block(parcel)
+        if said is None:
+            return [parcel]
+        block = self.header(said)
+        first = self._twin_of(block, said.block.entries)
+        if first is None:
+            return [parcel]
+        if first.block.digest not in self._of:
+            self._of[first.block.digest] = self._keep(
+                self.signed_again(
+                    block, time_ms=block.time_ms + 2, parents=first.block.parents, entries=()
+                )
+            )
+        second = self._of[first.block.digest]
+        blames = [block_parcel(parcel.to, made) for made in (first, second) if made is not None]
+        return self._random.choice(([parcel], blames, [*blames, parcel], [parcel, *blames]))
 
     def twin(self, block: Block, entries: Sequence[bytes]) -> VerifiedBlock | None:
-        """The same block without one of its parents of the round below."""
-        below = [ref for ref in block.parents[1:] if ref.round == block.round - 1]
-        spare = sum(ref.round == block.round - 1 for ref in block.parents)
-        if not below or spare <= self._gateway.driver.epoch.quorum:
+        """The same block without the leader's block of the round below among its parents."""
+        driver = self._gateway.driver
+        leader = leader_of(driver.engine.leaders, block.round - 1)
+        below = [ref for ref in block.parents if ref.round == block.round - 1]
+        left_out = [ref for ref in below if ref.author == leader != block.author]
+        if not left_out or len(below) <= driver.epoch.quorum:
             return None
-        left_out = self._random.choice(below)
         return self.signed_again(
             block,
-            time_ms=block.time_ms,
-            parents=[ref for ref in block.parents if ref != left_out],
+            time_ms=block.time_ms + 1,
+            parents=[ref for ref in block.parents if ref not in left_out],
             entries=entries,
         )
