@@ -133,7 +133,7 @@ def test_what_no_commit_took_may_be_missing_below_the_floor(
 
 def test_a_changed_sample_is_named(copies: dict[str, sqlite3.Connection]) -> None:
     bob = copies["bob"]
-    entry, leaf = bob.execute("SELECT entry, leaf FROM leaves WHERE leaf > 40 LIMIT 1").fetchone()
+    (entry,) = bob.execute("SELECT entry FROM leaves WHERE leaf > 40 LIMIT 1").fetchone()
     (body,) = bob.execute("SELECT body FROM entries WHERE id = ?", (entry,)).fetchone()
     bob.execute("UPDATE entries SET body = ? WHERE id = ?", (body[:-1] + b"\0", entry))
     (author, round_number) = bob.execute(

@@ -86,8 +86,7 @@ def test_each_minute_has_a_checkpoint_with_q_signatures(four: DrivenAlliance) ->
         index, raw = notes[name][-1]
         note = checkpoint.parse_note(raw)
         assert len(checkpoint.verify_note(note, four.epoch)) == four.epoch.quorum
-        ledger_id = four.epoch.ledger_id
-        root = tree_rows.head_root(four[name].connection, ledger_id, note.checkpoint.size)
+        root = tree_rows.head_root(four[name].connection, note.checkpoint.size)
         assert note.checkpoint.root == root
         assert index <= ledger.head.index
     roots = {checkpoint.parse_note(notes[name][0][1]).checkpoint for name in NAMES}

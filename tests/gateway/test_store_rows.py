@@ -92,8 +92,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenLedger]:
 def hashes(grown: DrivenLedger) -> list[bytes]:
     """The hash of every leaf."""
     size = grown.driver.ledger.edge.size
-    connection, ledger_id = grown.driver.connection, grown.epoch.ledger_id
-    return tree_rows.leaf_hashes(connection, ledger_id, 0, size)
+    connection = grown.driver.connection
+    return tree_rows.leaf_hashes(connection, 0, size)
 
 
 class TestTree:
@@ -106,14 +106,14 @@ class TestTree:
     def test_roots_and_proofs_of_any_size(
         self, grown: DrivenLedger, hashes: list[bytes], size: int
     ) -> None:
-        connection, ledger_id = grown.driver.connection, grown.epoch.ledger_id
+        connection = grown.driver.connection
         new = len(hashes)
         old_root = merkle.edge_of(islice(hashes, size)).root()
-        assert tree_rows.head_root(connection, ledger_id, size) == old_root
-        proof = tree_rows.consistency_proof(connection, ledger_id, size, new)
+        assert tree_rows.head_root(connection, size) == old_root
+        proof = tree_rows.consistency_proof(connection, size, new)
         assert proof == merkle.consistency_proof(hashes, size, new)
         merkle.verify_consistency(size, new, proof, old_root, merkle.root(hashes))
-        path = tree_rows.inclusion_proof(connection, ledger_id, size, new)
+        path = tree_rows.inclusion_proof(connection, size, new)
         assert path == merkle.inclusion_proof(hashes, size)
 
     @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ class TestTree:
     def test_a_missing_leaf_or_tile_is_named(
         self, grown: DrivenLedger, table: str, row: str, first: int, end: int
     ) -> None:
-        connection, ledger_id = grown.driver.connection, grown.epoch.ledger_id
+        connection = grown.driver.connection
         connection.execute("SAVEPOINT whole")
         connection.execute(f"DELETE FROM {table} WHERE {row}")
         with pytest.raises(StoreError, match="is not stored"):
-            tree_rows.root(connection, ledger_id, first, end)
+            tree_rows.root(connection, first, end)
         connection.execute("ROLLBACK TO whole")
         connection.execute("RELEASE whole")
 

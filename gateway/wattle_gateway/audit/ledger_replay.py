@@ -67,6 +67,8 @@ class LedgerReplay:
             if self._adopts:
                 walk.adopt_below(stored.block.round)
             walk.take(stored)
+            if not self._adopts and walk.is_stuck:
+                break
         if self._adopts:
             walk.adopt_below(None)
         walk.finish()
@@ -87,6 +89,11 @@ class _EpochWalk:
         self._replay = CommitReplay(epoch, taker.head)
         self._votes = VoteProof(epoch, taker.digest_of)
         self._adopted: list[int] = []
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether so many blocks wait for a missing one that nothing more will be decided."""
+        return len(self._replay.waiting) > 2 * self._epoch.constants.gc_depth * self._epoch.size
 
     def take(self, stored: StoredBlock) -> None:
         """The next block."""

@@ -61,7 +61,7 @@ def check_state(connection: sqlite3.Connection, replayed: Replayed) -> Iterator[
     stored = dict(connection.execute("SELECT key, value FROM state"))
     for key in sorted(stored.keys() | replayed.state.keys()):
         if stored.get(key) != replayed.state.get(key):
-            yield Difference(f"{_key_text(key)} is not what execution left", "state")
+            yield Difference(f"{key_text(key)} is not what execution left", "state")
     totals = {row[0]: row[1:] for row in connection.execute("SELECT * FROM totals")}
     for meter in sorted(totals.keys() | replayed.totals.keys()):
         if totals.get(meter) != replayed.totals.get(meter):
@@ -122,7 +122,8 @@ def _verify(stored: PoolEntry, ledger_id: bytes, replayed: Replayed) -> None:
         crypto.verify(meter.signing_key, signed.digest, signed.signature)
 
 
-def _key_text(key: bytes) -> str:
+def key_text(key: bytes) -> str:
+    """A state key as people read it."""
     try:
         parts = cbor.decode(key)
     except WireError:

@@ -124,11 +124,10 @@ class CheckpointDesk:
         false = self._false.get(true.kid)
         if false is None or false.size > true.size:
             return []
-        ledger_id = bytes.fromhex(origin.rpartition("/")[2])
-        root = tree_rows.head_root(self._connection, ledger_id, false.size)
+        root = tree_rows.head_root(self._connection, false.size)
         if root == false.root:
             return []  # of our log, though not after the commit that it names
-        proof = tree_rows.consistency_proof(self._connection, ledger_id, false.size, true.size)
+        proof = tree_rows.consistency_proof(self._connection, false.size, true.size)
         first, second = (
             Note(
                 Checkpoint(origin, share.size, share.root),

@@ -33,16 +33,12 @@ def _tile_root(edge: RightEdge, last: bytes) -> bytes:
     return last
 
 
-def leaf_hashes(
-    connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int
-) -> list[bytes]:
+def leaf_hashes(connection: sqlite3.Connection, first: int, end: int) -> list[bytes]:
     """The hashes of the leaves first <= index < end. StoreError if one is missing."""
-    return [merkle.leaf_hash(raw) for raw in leaves(connection, ledger_id, first, end)]
+    return [merkle.leaf_hash(raw) for raw in leaves(connection, first, end)]
 
 
-def leaves(
-    connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int
-) -> Iterator[bytes]:
+def leaves(connection: sqlite3.Connection, first: int, end: int) -> Iterator[bytes]:
     """The bytes of the leaves first <= index < end, in order. StoreError if one is missing."""
     places: dict[int, tuple[int, int]] = {}
     found: dict[int, bytes] = {}
@@ -68,44 +64,40 @@ def leaves(
         yield found[index]
 
 
-def consistency_proof(
-    connection: sqlite3.Connection, ledger_id: bytes, old: int, new: int
-) -> list[bytes]:
+def consistency_proof(connection: sqlite3.Connection, old: int, new: int) -> list[bytes]:
     """PROOF(old, first `new` leaves) of RFC 6962 section 2.1.2; `new` at most the leaves.
 
     Raises ProofError unless 0 <= old <= new.
     """
     stretches = merkle.consistency_stretches(old, new)
-    return [root(connection, ledger_id, first, end) for first, end in stretches]
+    return [root(connection, first, end) for first, end in stretches]
 
 
-def inclusion_proof(
-    connection: sqlite3.Connection, ledger_id: bytes, index: int, size: int
-) -> list[bytes]:
+def inclusion_proof(connection: sqlite3.Connection, index: int, size: int) -> list[bytes]:
     """PATH(index, first `size` leaves) of RFC 6962 section 2.1.1; `size` at most the leaves.
 
     Raises ProofError unless 0 <= index < size.
     """
     stretches = merkle.inclusion_stretches(index, size)
-    return [root(connection, ledger_id, first, end) for first, end in stretches]
+    return [root(connection, first, end) for first, end in stretches]
 
 
-def head_root(connection: sqlite3.Connection, ledger_id: bytes, size: int) -> bytes:
+def head_root(connection: sqlite3.Connection, size: int) -> bytes:
     """The root of the log when it had `size` leaves; 0 <= size <= leaves."""
     edge: list[bytes] = []
     first = 0
     while first < size:
         part = 1 << ((size - first).bit_length() - 1)
-        edge.append(root(connection, ledger_id, first, first + part))
+        edge.append(root(connection, first, first + part))
         first += part
     return RightEdge(size, tuple(edge)).root()
 
 
-def root(connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int) -> bytes:
+def root(connection: sqlite3.Connection, first: int, end: int) -> bytes:
     """The root over the leaves first <= index < end, which are a subtree of the log's tree:
     `first` is a multiple of the smallest power of two that is not below their number."""
     if end - first < TILE_LEAVES:
-        return merkle.root(leaf_hashes(connection, ledger_id, first, end))
+        return merkle.root(leaf_hashes(connection, first, end))
     full_end = end - end % TILE_LEAVES
     rows = connection.execute(
         "SELECT root FROM tiles WHERE tile >= ? AND tile < ? ORDER BY tile",
@@ -115,7 +107,7 @@ def root(connection: sqlite3.Connection, ledger_id: bytes, first: int, end: int)
     if len(nodes) != (full_end - first) // TILE_LEAVES:
         raise StoreError("a tile is not stored; run `wattle-gateway audit`")
     if full_end < end:
-        nodes.append(merkle.root(leaf_hashes(connection, ledger_id, full_end, end)))
+        nodes.append(merkle.root(leaf_hashes(connection, full_end, end)))
     return merkle.root(nodes)
 
 

@@ -1,0 +1,67 @@
+"""`repair`: a ledger that an audit found damaged, put together again; the old file is kept.
+
+What is lacking afterwards the gateway fetches from its peers when it runs, like any that was
+away: it signs nothing before enough of them have answered (rules 31 and 32).
+"""
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from wattle_gateway.audit import salvage
+from wattle_gateway.audit.salvage import Salvaged
+from wattle_gateway.errors import StoreError
+from wattle_gateway.home import durable_file
+from wattle_gateway.ledger.epoch import Epoch
+
+_DRAFT = ".repair"
+_DAMAGED = ".damaged"
+_BESIDE = ("-wal", "-shm")
+
+
+def repair(path: Path, first: Epoch, kid: bytes) -> tuple[Salvaged, Path]:
+    """Rebuild the ledger.db of a stopped gateway; `first` is epoch 0, `kid` of its block key.
+
+    Gives what was saved and where the old file is now. Raises StoreError if it cannot be read at
+    all or written anew, and for the ledger of one member that has lost blocks: nobody has them,
+    and what meters were shown of it cannot be taken back.
+    """
+    draft = path.with_name(path.name + _DRAFT)
+    _remove(draft)
+    if not path.is_file():
+        raise StoreError(f"{path}: no such database")
+    with closing(sqlite3.connect(path, isolation_level=None)) as damaged:
+        saved = salvage.salvage(damaged, draft, first, kid)
+    if saved.epoch.size == 1 and (saved.left_out or saved.lost):
+        _remove(draft)
+        raise StoreError(
+            f"{path}: blocks are lost and nobody else has them ({saved.difference}); "
+            "put a copy of the file in its place"
+        )
+    return saved, _exchange(path, draft)
+
+
+def _exchange(path: Path, draft: Path) -> Path:
+    """Put the draft in the place of a file; there is a file at `path` at every moment."""
+    aside = _free_name(path)
+    os.link(path, aside)
+    for suffix in _BESIDE:
+        # A log left by the old file would be read into the new one.
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    draft.replace(path)
+    durable_file.sync_folder(path.parent)
+    return aside
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}{_DAMAGED}{number}")).exists():
+        number += 1
+    return aside
+
+
+def _remove(draft: Path) -> None:
+    for name in (draft.name, *(draft.name + suffix for suffix in _BESIDE)):
+        draft.with_name(name).unlink(missing_ok=True)
