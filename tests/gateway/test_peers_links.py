@@ -56,7 +56,7 @@ def test_of_two_links_the_one_that_the_lower_kid_dialled_is_kept(tmp_path: Path)
             high.knows(low)
             await soon(lambda: low.has_link(high) and high.has_link(low), "the higher dialled")
             assert high.links.status()[0].dialled
-            low.knows(high, high.card(high.links.port, version=2))
+            low.knows(high, high.card(high.links.port))
             async with dialling(low, high):  # as it does that does not know of the link yet
                 await soon(lambda: low.links.status()[0].dialled, "the lower's is kept there")
                 await soon(
@@ -180,7 +180,7 @@ def test_a_new_card_moves_the_link_to_the_new_certificate(tmp_path: Path) -> Non
                 await soon(lambda: one.has_link(two), "a link")
                 new_files, new = two.new_certificate("new")
                 port = two.links.port
-                one.knows(two, two.card(port, version=2, certificate=new))
+                one.knows(two, two.card(port, certificate=new))
                 await soon(lambda: not two.has_link(one), "the old certificate is out")
                 # The old key is of no use any more, from either side.
                 await soon(lambda: _error(one, two), "nor is it believed when dialled")
@@ -269,7 +269,9 @@ def test_faults_end_the_link_and_repeated_ones_keep_a_peer_off(tmp_path: Path) -
             for number in range(standing.FAULTS_MAX):
                 await soon(lambda: two.has_link(one) and one.has_link(two), "a link")
                 two.links.send(one.kid, message("garbage"))
-                await soon(lambda count=number: one.links.status()[0].faults > count, "it is counted")
+                await soon(
+                    lambda count=number: one.links.status()[0].faults > count, "it is counted"
+                )
             await soon(lambda: not one.has_link(two), "it is out")
             status = one.links.status()[0]
             assert status.faults == standing.FAULTS_MAX

@@ -22,8 +22,10 @@ class Traffic:
         return Traffic(self.sent + other.sent, self.received + other.received)
 
 
-def read(connection: asyncio.trsock.TransportSocket) -> Traffic | None:
+def read(connection: asyncio.trsock.TransportSocket | None) -> Traffic | None:
     """The traffic of a connection so far; None once it is closed."""
+    if connection is None:  # what a transport gives whose socket is gone
+        return None
     try:
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
     except OSError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -50,6 +51,7 @@ class PeerParty:
         self.guests = GuestList(self.operation)
         self.token: bytes | None = None
         self.now_ms = CREATED_MS
+        self._versions = itertools.count(1)
         self.heard: list[tuple[str, bytes, bytes]] = []
         self.guest_links: dict[bytes, bool] = {}
         self.on_message: Callable[[bytes, bytes], None] | None = None
@@ -67,13 +69,13 @@ class PeerParty:
             keys.save_private(files.key, key)
         return files, authority.der(certificate)
 
-    def card(self, port: int, *, version: int = 1, certificate: bytes | None = None) -> bytes:
-        """A signed card that says we are at this port of the loopback."""
+    def card(self, port: int, *, certificate: bytes | None = None) -> bytes:
+        """A new signed card that says we are at this port of the loopback."""
         return peer_card.build(
             self.genesis.ledger_id,
             self.kid,
             self.party.sign,
-            version=version,
+            version=next(self._versions),
             certificate=certificate or self.certificate,
             host=LOOPBACK,
             port=port,
