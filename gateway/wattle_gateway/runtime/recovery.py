@@ -48,7 +48,7 @@ def load(
         leader=ledger.leader,
         committed=tuple(committed),
         uncommitted=tuple(stored.verified() for stored in uncommitted),
-        window=_window(connection, ledger),
+        window=window(connection, ledger),
         cheaters=_cheaters(ledger),
         own_floor=own_round,
     )
@@ -65,18 +65,16 @@ def fresh(ledger: ExecutedLedger, own_round: int) -> Recovered:
     )
 
 
-def _window(
-    connection: sqlite3.Connection, ledger: ExecutedLedger
-) -> tuple[tuple[Block, ...], ...]:
+def window(connection: sqlite3.Connection, ledger: ExecutedLedger) -> tuple[tuple[Block, ...], ...]:
     """The blocks of the commits that the leader schedule is rebuilt from (rule 28)."""
     epoch, head = ledger.epoch, ledger.head.index
-    window = []
+    commits = []
     for index in range(window_first(ledger.first_index, head, epoch), head + 1):
         stored = ledger_rows.load_commit(connection, index)
         ids = () if stored is None else stored.blocks
         headers = block_rows.load_headers(connection, ids)
-        window.append(tuple(block_format.parse(raw, epoch.ledger_id) for raw in headers))
-    return tuple(window)
+        commits.append(tuple(block_format.parse(raw, epoch.ledger_id) for raw in headers))
+    return tuple(commits)
 
 
 def _cheaters(ledger: ExecutedLedger) -> frozenset[int]:

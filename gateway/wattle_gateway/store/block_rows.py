@@ -108,6 +108,24 @@ def load_of_author(
         yield from sorted(twins, key=lambda found: found.block.digest)
 
 
+def load_round(
+    connection: sqlite3.Connection,
+    ledger_id: bytes,
+    epoch: int,
+    round_number: int,
+    authors: Iterable[int],
+) -> list[Block]:
+    """The headers of a round by these authors, in their order."""
+    return [
+        block_format.parse(header, ledger_id)
+        for author in authors
+        for (header,) in connection.execute(
+            "SELECT header FROM blocks WHERE epoch = ? AND author = ? AND round = ? ORDER BY id",
+            (epoch, author, round_number),
+        )
+    ]
+
+
 def load_newest(
     connection: sqlite3.Connection, ledger_id: bytes, epoch: int, author: int
 ) -> Block | None:

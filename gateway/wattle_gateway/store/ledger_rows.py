@@ -89,6 +89,17 @@ def load_commit(connection: sqlite3.Connection, index: int) -> StoredCommit | No
     return StoredCommit(found, row[0], row[1], block_ids.decode(row[2]))
 
 
+def count_leaves(connection: sqlite3.Connection, index: int) -> int:
+    """How many entries a commit has put on the ledger."""
+    (end, before) = connection.execute(
+        "SELECT (SELECT leaf FROM commits WHERE commit_index = ?), "
+        "(SELECT coalesce(max(leaf), -1) FROM commits WHERE commit_index < ? "
+        "AND commit_index >= ? - 1)",
+        (index, index, index),
+    ).fetchone()
+    return 0 if end is None else int(end - before - 1)
+
+
 def taken_above(connection: sqlite3.Connection, epoch: int, floor: int) -> set[int]:
     """The ids of the blocks above round `floor` of an epoch that commits took, and of some below:
     a commit takes nothing above its leader."""
