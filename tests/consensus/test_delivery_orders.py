@@ -1,16 +1,18 @@
 """Random DAGs in many orders of delivery: one sequence of commits, whoever sees what when."""
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
+from wattle_gateway.consensus import committer
 from wattle_gateway.consensus.parking import PARKED_BLOCKS_MAX
-from wattle_gateway.ledger.block import BlockRef
+from wattle_gateway.ledger.block import BlockRef, VerifiedBlock
 from wattle_testkit import dumb_twin
 from wattle_testkit.dag_builder import committee_of, sign_block
 from wattle_testkit.dumb_twin import TwinCommit
 from wattle_testkit.paper_member import PaperMember
 from wattle_testkit.random_dag import RandomDag, Shape, doubled, random_dag, shuffled
-from wattle_testkit.rule_verdicts import plain, rules_of
+from wattle_testkit.rule_verdicts import dag_of, plain, rules_of
 
 # Orders of each DAG. One costs 15 ms (n = 4) to 90 ms (n = 10) on a slow core.
 ORDERS = 100
@@ -72,6 +74,41 @@ def test_any_order_of_delivery_gives_the_same_commits(name: str, seed: int) -> N
         assert member.commits[-1].leader.round >= ROUNDS - PROGRESS_ROUNDS, f"order {order}"
         heads.add((len(found), member.store.head.digest))
     assert len(heads) == len({length for length, _ in heads})
+
+
+def arrival(blocks: Sequence[VerifiedBlock], random: Random) -> list[VerifiedBlock]:
+    """An order in which parents come first and nothing else is kept."""
+    waiting, ordered = list(blocks), list[VerifiedBlock]()
+    here: set[BlockRef] = set()
+    random.shuffle(waiting)
+    while waiting:
+        left = []
+        for made in waiting:
+            if all(ref.round == 0 or ref in here for ref in made.block.parents):
+                here.add(made.block.ref)
+                ordered.append(made)
+            else:
+                left.append(made)
+        waiting = left
+    return ordered
+
+
+@pytest.mark.parametrize("members", [4, 7, 10])
+def test_verdicts_do_not_depend_on_the_order_of_arrival(members: int) -> None:
+    """Each slot by itself, those that no sequence reaches included (rules 13 to 23)."""
+    shape = Shape(members, 14, equivocators=(members - 1) // 3, twins_max=2, leader_permille=700)
+    epoch, leaders = shape.committee.epoch, tuple(range(members))
+    kinds: set[type] = set()
+    for seed in range(8):
+        blocks = random_dag(shape, seed).blocks
+        found = set()
+        for order in range(6):
+            dag = dag_of(epoch, arrival(blocks, Random(order)))
+            slots = range(1, shape.rounds + 1)
+            found.add(tuple(committer.decide(dag, epoch, leaders, slot) for slot in slots))
+        assert len(found) == 1
+        kinds.update(map(type, found.pop()))
+    assert len(kinds) == 3, "slots that are committed, skipped and undecided"
 
 
 @pytest.mark.parametrize("name", ["four, one of them equivocates", "ten, two slow"])

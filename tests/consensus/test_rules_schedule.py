@@ -31,6 +31,16 @@ def test_nobody_is_set_aside_while_all_are_connected(members: int) -> None:
     assert set(found) == {letters(members)}
 
 
+@pytest.mark.parametrize(("leader_commits", "some_go"), [(2, True), (5, True), (6, False)])
+def test_windows_of_less_than_six_commits_judge_by_their_edges(
+    leader_commits: int, some_go: bool
+) -> None:
+    """All are connected, and yet: which round of a block is cut off by the window's edge is
+    chance, one round in W. Harmless (rule 13 needs n - f leaders), and no constant to choose."""
+    found = schedules(f"leader_commits: {leader_commits}\n1-30: *")
+    assert (len(set(found)) > 1) == some_go
+
+
 def test_before_the_first_change_nobody_is_set_aside() -> None:
     found = schedules("leader_commits: 8\n1: *\n" + lag("D", "2-20"))
     assert found[:8] == ["ABCD"] * 7 + ["ABC"]
