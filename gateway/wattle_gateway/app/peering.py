@@ -20,8 +20,9 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.peer_card import PeerCard
 from wattle_gateway.peers.address_book import AddressBook, Reach
+from wattle_gateway.peers.doorman import OwnPeer
 from wattle_gateway.peers.guests import GuestList
-from wattle_gateway.peers.links import LinkEvents, OwnPeer, PeerLinks
+from wattle_gateway.peers.links import LinkEvents, PeerLinks
 from wattle_gateway.peers.tls import PeerFiles
 from wattle_gateway.pki import authority
 from wattle_gateway.runtime.driver import LedgerDriver

@@ -5,11 +5,9 @@ of them may be unreachable; of two links the one that the lower kid dialled is k
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection
@@ -17,12 +15,12 @@ from websockets.asyncio.server import Server, ServerConnection
 from wattle_gateway.errors import PeerError, StoreError
 from wattle_gateway.peers import greeting, listener, sockets, tls
 from wattle_gateway.peers.address_book import AddressBook
-from wattle_gateway.peers.guests import GUESTS_MAX, GuestList
+from wattle_gateway.peers.doorman import Doorman, OwnPeer
+from wattle_gateway.peers.guests import GuestList
 from wattle_gateway.peers.link import Link
 from wattle_gateway.peers.pauses import SOUND_S, Backoff, Pauses
 from wattle_gateway.peers.standing import Standing
 from wattle_gateway.peers.status import PeerStatus, Tally
-from wattle_gateway.peers.tls import PeerFiles
 from wattle_gateway.runtime.logs import Log
 from wattle_gateway.sync import messages
 from wattle_gateway.sync.messages import Bye, Hello
@@ -31,16 +29,6 @@ from wattle_gateway.sync.messages import Bye, Hello
 SECOND_DIALS_AFTER_S = 1.0
 
 _log = Log("peers")
-
-
-@dataclass(frozen=True)
-class OwnPeer:
-    """Who we are: `kid` of the block key, `files` of our peer certificate, and the `token` of
-    our invitation while we are no member."""
-
-    kid: bytes
-    files: PeerFiles
-    token: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -73,19 +61,16 @@ class PeerLinks:
         """`now_ms` Unix ms, for invitations; `jitter()` gives 0 <= x < 1."""
         self._own = own
         self._book = book
-        self._guests = guests
+        self._door = Doorman(own, book, guests, now_ms)
         self._events = events
-        self._now_ms = now_ms
         self._jitter = jitter
         self._pauses = pauses or Pauses()
-        self._members: frozenset[bytes] = frozenset()
         self._links: dict[bytes, Link] = {}
         self._standing = Standing()
         self._tally = Tally()
         self._news: dict[bytes, asyncio.Event] = {}
         self._changed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
-        self._context: ssl.SSLContext | None = None
         self._server: Server | None = None
         self._listener: listener.BoundedListener | None = None
 
@@ -97,10 +82,9 @@ class PeerLinks:
             self._listener = await asyncio.to_thread(listener.listen, host, port)
         except OSError as error:
             raise PeerError(f"cannot listen for peers on {host}:{port}: {error}") from error
-        # Each handshake gets the context of the moment: cards come and go, the socket stays.
-        context = tls.server_context(self._own.files, [])
-        context.sni_callback = self._choose_context
-        self._server = await sockets.take(self._listener, context, self._take)
+        self._server = await sockets.take(
+            self._listener, self._door.listening_context(), self._take
+        )
 
     @property
     def port(self) -> int:
@@ -117,7 +101,7 @@ class PeerLinks:
                 # A task is never cancelled half-way through a message: it ends by itself when
                 # its gateway is a member no more.
                 dialling = {kid: task for kid, task in dialling.items() if not task.done()}
-                for kid in sorted(self._members - {self._own.kid} - dialling.keys()):
+                for kid in sorted(self._door.members - {self._own.kid} - dialling.keys()):
                     dialling[kid] = tasks.create_task(self._keep_up(kid))
                 await self._changed.wait()
                 self._changed.clear()
@@ -132,8 +116,7 @@ class PeerLinks:
 
     def set_members(self, members: frozenset[bytes]) -> None:
         """Exactly these gateways (kids, ours included or not) may have a link, beside guests."""
-        self._members = members
-        self._context = None
+        self._door.set_members(members)
         for kid, link in list(self._links.items()):
             left = not link.guest and kid not in members
             # We came as a guest and are a member now: from now on with our certificate.
@@ -146,7 +129,7 @@ class PeerLinks:
 
     def card_changed(self, kid: bytes) -> None:
         """The address book has a new card of a gateway: links go by it from now on."""
-        self._context = None
+        self._door.cards_changed()
         link = self._links.get(kid)
         card = self._book.card(kid)
         shown = None if link is None else link.certificate
@@ -182,7 +165,7 @@ class PeerLinks:
     def status(self) -> list[PeerStatus]:
         """What is known of the others: members first, then guests, by rising kid."""
         now_s = _steady_s()
-        others = (self._members | self._links.keys()) - {self._own.kid}
+        others = (self._door.members | self._links.keys()) - {self._own.kid}
         return [
             self._tally.status(
                 kid,
@@ -192,7 +175,7 @@ class PeerLinks:
                 self._standing.off_for_s(kid, now_s),
                 now_s,
             )
-            for kid in sorted(others, key=lambda kid: (kid not in self._members, kid))
+            for kid in sorted(others, key=lambda kid: (kid not in self._door.members, kid))
         ]
 
     @property
@@ -209,7 +192,7 @@ class PeerLinks:
         backoff = Backoff(self._pauses, self._jitter)
         if self._own.kid > kid:
             await _sleep_until(news, SECOND_DIALS_AFTER_S * (1 + self._jitter()))
-        while kid in self._members:
+        while kid in self._door.members:
             news.clear()
             link = self._links.get(kid)
             if link is None:
@@ -228,7 +211,7 @@ class PeerLinks:
         card = self._book.card(kid)
         if card is None or self._standing.off_for_s(kid, _steady_s()) > 0:
             return
-        as_guest = self._own.kid not in self._members
+        as_guest = self._own.kid not in self._door.members
         files = None if as_guest else self._own.files
         try:
             connection = await sockets.dial(card, tls.client_context(files, card.certificate))
@@ -258,7 +241,11 @@ class PeerLinks:
         certificate = sockets.certificate_of(connection.transport)
         try:
             said = await self._greet(connection, False)
-            kid = await self._who(certificate, said)
+            guests = frozenset(link.kid for link in self._links.values() if link.guest)
+            kid = await self._door.who(certificate, said, guests)
+            off_s = self._standing.off_for_s(kid, _steady_s())
+            if off_s > 0:
+                raise PeerError(f"{kid.hex()} is kept off for {off_s:.0f} s more, after faults")
         except (PeerError, StoreError) as error:
             self._tally.strangers += 1
             _log.info("a caller is refused", address=_address(connection), error=error)
@@ -268,33 +255,6 @@ class PeerLinks:
             return
         guest = certificate is None
         await self._hold(Link(connection, kid, certificate, dialled=False, guest=guest))
-
-    async def _who(self, certificate: bytes | None, said: Hello) -> bytes:
-        """The kid that a caller has shown to be; PeerError if it may not connect."""
-        kid = said.kid
-        card = self._book.card(kid)
-        off_s = self._standing.off_for_s(kid, _steady_s())
-        if certificate is not None:
-            if kid not in self._members or card is None or card.certificate != certificate:
-                raise PeerError(f"it does not show the certificate in the card of {kid.hex()}")
-        else:
-            await self._check_guest(said)
-        if off_s > 0:
-            raise PeerError(f"{kid.hex()} is kept off for {off_s:.0f} s more, after its faults")
-        return kid
-
-    async def _check_guest(self, said: Hello) -> None:
-        kid = said.kid
-        if said.token is None:
-            raise PeerError("it shows neither a certificate nor a token")
-        if kid == self._own.kid:
-            raise PeerError("it says it is us")
-        guests = {link.kid for link in self._links.values() if link.guest} - {kid}
-        if len(guests) >= GUESTS_MAX:
-            raise PeerError(f"{len(guests)} guests are here, expected at most {GUESTS_MAX}")
-        is_member = kid in self._members
-        admit = partial(self._guests.admit, said.token, kid, self._now_ms(), is_member=is_member)
-        await asyncio.to_thread(admit)
 
     # --- both
 
@@ -358,17 +318,6 @@ class PeerLinks:
     @staticmethod
     def _dismiss(link: Link, code: int, why: str) -> None:
         link.dismiss(Bye(code, why).encode(), why)
-
-    def _server_context(self) -> ssl.SSLContext:
-        if self._context is None:
-            cards = self._book.cards_of(self._members - {self._own.kid})
-            trusted = [card.certificate for card in cards]
-            self._context = tls.server_context(self._own.files, trusted)
-        return self._context
-
-    def _choose_context(self, connection: object, _name: object, _context: object) -> None:
-        assert isinstance(connection, ssl.SSLObject)
-        connection.context = self._server_context()
 
 
 def _steady_s() -> float:

@@ -11,8 +11,9 @@ from pathlib import Path
 from wattle_gateway.ledger import peer_card
 from wattle_gateway.ledger.genesis import Genesis
 from wattle_gateway.peers.address_book import AddressBook
+from wattle_gateway.peers.doorman import OwnPeer
 from wattle_gateway.peers.guests import GuestList
-from wattle_gateway.peers.links import LinkEvents, OwnPeer, PeerLinks
+from wattle_gateway.peers.links import LinkEvents, PeerLinks
 from wattle_gateway.peers.pauses import Pauses
 from wattle_gateway.peers.tls import PeerFiles
 from wattle_gateway.pki import authority, keys, peer_certificate
