@@ -51,7 +51,11 @@ def test_defaults_need_not_be_written(tmp_path: Path) -> None:
         ("port = 8883", 'port = "8883"', "broker.port is '8883', expected an integer"),
         ("port = 8883", "prot = 8883", "broker.prot is not known; known: kind, host"),
         ('kind = "embedded"', 'kind = "none"', "broker.kind is 'none', expected"),
-        ("[ingest]", "[ingset]", "[ingset] is not known; known: gateway, broker, peers, ingest"),
+        (
+            "[ingest]",
+            "[ingset]",
+            "[ingset] is not known; known: gateway, broker, peers, alliance, ingest",
+        ),
         ("workers = 2", "workers = 0", "ingest.workers is 0, expected an integer 1 to 64"),
         ("workers = 2", "workers = ", "not TOML"),
         ('host = "gateway.example"', 'host = "a b"', "broker.host is 'a b', expected a host name"),
