@@ -8,7 +8,7 @@ import gc
 
 from wattle_wire import topics
 
-from wattle_meter import config, identity
+from wattle_meter import config, counters, identity
 from wattle_meter.board import ERROR, INFO, Board
 from wattle_meter.bus import Bus
 from wattle_meter.clock import WallClock
@@ -31,7 +31,7 @@ COLLECT_EVERY_BYTES = 16384
 
 HOUSEKEEPING_MS = 1000
 # Flash lasts 100,000 writes a sector and the store spreads them: 144 a day are 30 years.
-STORE_TIME_EVERY_MS = 600000
+STORE_STATE_EVERY_MS = 600000
 RTC_EVERY_MS = 60000
 STATUS_EVERY_MS = 2000
 # How long to wait before a reading that got no sequence number is tried again.
@@ -71,6 +71,8 @@ class Meter:
         )
         self._bus = Bus(port, installation.line, board.clock)
         self._devices = installation.devices
+        self._counters = {device.number: device.counters for device in installation.devices}
+        counters.load(board.store, self._counters)
         self._sampling = Sampling(
             board,
             Grid(settings.interval_ms),
@@ -117,7 +119,7 @@ class Meter:
         await tasks.stop("sampling")
         await self._signed()
         clean = self._journal.stop()
-        self._store_time()
+        self._store_state()
         await tasks.stop_all()
         how = "cleanly" if clean else "with samples that could not be written"
         self._board.log(INFO, "meter %s stops %s" % (self.meter_id, how))
@@ -153,9 +155,9 @@ class Meter:
             if now_ms - informed_at >= RTC_EVERY_MS:
                 informed_at = now_ms
                 self._inform()
-            if now_ms - stored_at >= STORE_TIME_EVERY_MS:
+            if now_ms - stored_at >= STORE_STATE_EVERY_MS:
                 stored_at = now_ms
-                self._store_time()
+                self._store_state()
             if now_ms - shown_at >= STATUS_EVERY_MS:
                 shown_at = now_ms
                 self._board.status(self.status())
@@ -185,9 +187,11 @@ class Meter:
         value = self._board.store.get(_TIME)
         return int.from_bytes(value, "big") if value is not None and len(value) == 8 else 0
 
-    def _store_time(self) -> None:
+    def _store_state(self) -> None:
+        """What the next life goes on from: the highest time shown, the energy counters."""
         now_ms = self._wall.now_ms(self._board.uptime_ms())
         self._board.store.set(_TIME, now_ms.to_bytes(8, "big"))
+        counters.save(self._board.store, self._counters)
         self._board.store.commit()
 
     # ---- what others want to know

@@ -104,7 +104,11 @@ class Metering:
     async def _read(self, device: Device, turn: int, this: "_Round", until: int) -> None:
         discovery = device.discovery
         if discovery is not None and discovery.base is None:
-            this.over = await self._discover(device, discovery, until)
+            letter = await self._discover(device, discovery, until)
+            for name, _ in device.reads[turn].fields:
+                this.values[name] = letter
+            if discovery.base is None:
+                this.over = letter
             return
         read = device.reads[turn]
         base = 0 if discovery is None or discovery.base is None else discovery.base
@@ -124,16 +128,25 @@ class Metering:
         this.judge(device, read, words)
 
     async def _discover(self, device: Device, discovery: Discovery, until: int) -> str:
-        """One step of the search for a device's model; gives the letter of this round."""
-        address, count = discovery.question()
-        try:
-            discovery.answered(await self._ask(device, address, count, until))
-        except (ModbusError, LineLostError) as error:
-            outcome = outcomes.outcome_of(error)
-            if outcome != outcomes.EXCEPTION:
-                return _LETTERS.get(outcome, READ_ERROR)
-            discovery.refused()
-        return NOT_FOUND
+        """Searches for a device's model as long as its slot allows; gives the letter for what
+        was to be read meanwhile.
+        """
+        rounds = discovery.rounds
+        # A pause, a time-out, and as much again for the line: a step not cut short.
+        step_ms = 2 * device.profile.answer_timeout_ms + device.profile.pause_ms
+        while True:
+            address, count = discovery.question()
+            try:
+                discovery.answered(await self._ask(device, address, count, until))
+            except (ModbusError, LineLostError) as error:
+                outcome = outcomes.outcome_of(error)
+                if outcome != outcomes.EXCEPTION:
+                    return _LETTERS.get(outcome, READ_ERROR)
+                discovery.refused()
+            if discovery.base is not None or discovery.rounds != rounds:
+                return NOT_FOUND
+            if self._clock.ticks_ms() + step_ms > until:
+                return NOT_FOUND  # it goes on in the next slot
 
     async def _ask(self, device: Device, address: int, count: int, until: int) -> list[int]:
         """As Bus.read; keeps account of the device."""
