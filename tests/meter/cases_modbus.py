@@ -136,3 +136,16 @@ def test_refusal_is_found_behind_noise():
     frame = b"\x01\x04" + with_crc(bytes((1, 0x84, 2)))
     error = raised(modbus.ExceptionResponse, modbus.find_read_response, frame, 1, 4, 2)
     assert error.code == 2
+
+
+def test_requests_of_others_are_found_anywhere():
+    own = modbus.read_request(1, 4, 0, 2)
+    read = modbus.read_request(7, 3, 9, 1)
+    write = with_crc(bytes((8, 6, 0, 1, 0, 1)))
+    assert modbus.foreign_requests(b"\x00" + own + read + b"\x01\x04" + write, own) == [7, 8]
+    assert modbus.foreign_requests(own) == [1]
+    assert modbus.foreign_requests(own[:-1] + read[1:], own) == []
+    assert modbus.foreign_requests(read[:7]) == []
+    # functions of other lengths, and answers, are no requests of 8 bytes
+    assert modbus.foreign_requests(with_crc(bytes((8, 7, 0, 1, 0, 1)))) == []
+    assert modbus.foreign_requests(with_crc(bytes((8, 0x84, 0, 1, 0, 1)))) == []
