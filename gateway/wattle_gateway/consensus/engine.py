@@ -342,18 +342,19 @@ class Engine:
             return self._pace.alone_due_ms(self._pool, self._uncommitted.carries)
         due_ms = self._pace.due_ms(
             urgent=self._uncommitted.urgent or self._pool.has_urgent,
-            carries=self._uncommitted.carries or len(self._pool) > 0,
-            keeps_step=self._clock.round > self.own_round or self._others_are_ahead(),
+            carries=self._uncommitted.carries or len(self._pool) > 0 or self._others_ahead > 0,
+            keeps_step=self._clock.round > self.own_round
+            or self._others_ahead > self._epoch.faulty_max,
         )
         if self._lacks_leader():
             return max(due_ms, self._clock.opened_ms + LEADER_WAIT_MS)
         return due_ms
 
-    def _others_are_ahead(self) -> bool:
-        """Whether f + 1 others have a block at the round that is open to this member (rule 12)."""
+    @property
+    def _others_ahead(self) -> int:
+        """How many others have a block at the round that is open to this member (rule 12)."""
         ahead = self._dag.authors_at(self._clock.round + 1)
-        ahead &= ~self._acceptance.equivocators.ignored
-        return ahead.bit_count() > self._epoch.faulty_max
+        return (ahead & ~self._acceptance.equivocators.ignored).bit_count()
 
     def _lacks_leader(self) -> bool:
         """Whether the leader's block of the quorum round is worth waiting for (rule 11)."""
