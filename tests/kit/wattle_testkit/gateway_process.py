@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from wattle_testkit.waiting import until
 START_DEADLINE_S = 30.0
 STOP_DEADLINE_S = 15.0
 COMMAND_DEADLINE_S = 60.0
+PROGRAM = ("wattle_gateway",)
+_KIT = Path(__file__).resolve().parents[1]
 
 
 def free_port() -> int:
@@ -83,6 +86,11 @@ class GatewayProcess:
         return load_member(self.home)
 
     @property
+    def is_started(self) -> bool:
+        """Whether it was started and neither stopped nor killed."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The process id."""
         assert self._process is not None
@@ -93,14 +101,16 @@ class GatewayProcess:
         self.begin(*words)
         self.await_up(deadline_s)
 
-    def begin(self, *words: str) -> None:
-        """Start it and do not wait."""
+    def begin(self, *words: str, program: Sequence[str] = PROGRAM) -> None:
+        """Start it and do not wait. `program`: a module, and its words before `run`; another
+        build of a gateway may stand in for the real one."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "wattle_gateway", "run", str(self.folder), *words],
+                [sys.executable, "-m", *program, "run", str(self.folder), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=os.environ | {"PYTHONPATH": f"{_KIT}:{os.environ.get('PYTHONPATH', '')}"},
             )
 
     def await_up(self, deadline_s: float = START_DEADLINE_S) -> None:
