@@ -1,7 +1,6 @@
 """Four real gateways of which any one may die: the others go on, and it catches up."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from wattle_testkit.alliance import reading
