@@ -222,5 +222,6 @@ def test_evidence_from_a_peer_comes_onto_every_ledger(four: DrivenAlliance) -> N
         assert shown is not None
         assert shown.round == 500
         assert any(party.kid in progress.cheats for progress in four.members[name].heard)
+        assert four[name].engine.twins == frozenset({four.epoch.author_of(party.kid)})
     four.run(60_000)
     assert len(four.heads()) == 1

@@ -232,6 +232,22 @@ class TestOpening:
         with pytest.raises(StoreError, match="not a database"):
             database.open_reader(tmp_path / "l.db", schema.LEDGER, bytes(16))
 
+    def test_what_a_power_cut_left_of_a_new_ledger_is_in_nobodys_way(self, tmp_path: Path) -> None:
+        for name in ("l.db.new", "l.db.new-wal", "l.db-wal"):
+            (tmp_path / name).write_bytes(b"half of it")
+        database.create_ledger(tmp_path / "l.db", bytes(16))
+        assert [path.name for path in tmp_path.iterdir()] == ["l.db"]
+        database.open_reader(tmp_path / "l.db", schema.LEDGER, bytes(16)).close()
+
+    def test_a_ledger_is_not_made_over_another(self, tmp_path: Path) -> None:
+        database.create_ledger(tmp_path / "l.db", bytes(16))
+        with pytest.raises(StoreError, match="exists"):
+            database.create_ledger(tmp_path / "l.db", bytes(16))
+
+    def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreError):
+            database.create_ledger(tmp_path / "none" / "l.db", bytes(16))
+
     def test_a_reader_cannot_write(self, tmp_path: Path) -> None:
         database.create_ledger(tmp_path / "l.db", bytes(16))
         reader = database.open_reader(tmp_path / "l.db", schema.LEDGER, bytes(16))

@@ -55,8 +55,9 @@ class AllianceStanding:
         """How long ago the newest commit was, at `now_ms` (Unix ms)."""
         return now_ms - self.head.time_ms
 
-    def silent(self, now_ms: int) -> tuple[MemberStanding, ...]:
-        """The voting members that are behind and have made no block for SILENT_MS.
+    def silent(self, now_ms: int, clock_speed: int = 1) -> tuple[MemberStanding, ...]:
+        """The voting members that are behind and have made no block for SILENT_MS, in which a
+        bench's clock runs `clock_speed` times as far.
 
         Who is level with the highest round may have to wait for those who are not.
         """
@@ -65,7 +66,7 @@ class AllianceStanding:
             for found in self.members
             if found.author is not None
             and found.round < self.round
-            and now_ms - (found.block_ms or self.epoch.created_ms) > SILENT_MS
+            and now_ms - (found.block_ms or self.epoch.created_ms) > SILENT_MS * clock_speed
         )
 
 

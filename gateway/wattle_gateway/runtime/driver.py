@@ -237,9 +237,9 @@ class LedgerDriver:
 
     def _greet(self, step: Step) -> None:
         """Links that are up and that the synchronizer does not know of yet."""
+        connected, steady_ms = self.synchronizer.connected, step.now.steady_ms
         for peer, guest in sorted(self._to_greet.items()):
-            parcels = self.synchronizer.connected(peer, step.now.steady_ms, guest=guest)
-            step.progress.to_send += parcels
+            step.progress.to_send += connected(peer, steady_ms, guest=guest)
         self._to_greet.clear()
 
     def disconnected(self, peer: bytes, now: Now) -> Progress:
@@ -303,8 +303,8 @@ class LedgerDriver:
 
     def _settle_recovery(self, step: Step) -> None:
         """Enough others may have said what they know of our blocks (rules 31, 32)."""
-        sync = self.synchronizer
-        above = self._right.grant(self.epoch, sync.resume_above, sync.silent_through)
+        asked = self.synchronizer
+        above = self._right.grant(self.epoch, asked.resume_above, asked.silent_through)
         if above is not None:
             self._obey(self.engine.resume(above, step.now), step)
 
@@ -355,8 +355,7 @@ class LedgerDriver:
         epoch, own, before = self.epoch, self.author, self.head
         blocks = [self._uncommitted.take(header.ref) for header in commit.blocks]
         executed = self.ledger.execute(commit, blocks, self.memory.verify, self.memory.parse)
-        for fork in self._settlement.settle(executed, blocks, own, step):
-            self._accuse(fork, step)
+        found: list[Evidence] = [*self._settlement.settle(executed, blocks, own, step)]
         self._uncommitted.drop(commit.leader.round - epoch.constants.gc_depth)
         self.votes.executed(self.head)
         share, shown = self.checkpoints.executed(before, self.head, epoch, self.ledger.edge)
@@ -364,8 +363,11 @@ class LedgerDriver:
             step.progress.to_send += self.synchronizer.share_checkpoint(
                 share.commit_index, share.size, share.root, share.signature
             )
-        for found in shown:
-            self._accuse(found, step)
+        for evident in (*found, *shown):
+            self._accuse(evident, step)
+        if executed.ended is None and executed.cheats:
+            for author in recovery.cheaters(self.ledger):
+                self.engine.accuse(author)
         return executed.ended is not None
 
     def _enter_epoch(self, step: Step) -> Output:

@@ -49,7 +49,7 @@ def load(
         committed=tuple(committed),
         uncommitted=tuple(stored.verified() for stored in uncommitted),
         window=window(connection, ledger),
-        cheaters=_cheaters(ledger),
+        cheaters=cheaters(ledger),
         own_floor=own_round,
     )
     return Restart(recovered, tuple(uncommitted))
@@ -60,7 +60,7 @@ def fresh(ledger: ExecutedLedger, own_round: int) -> Recovered:
     return Recovered(
         head=ledger.head,
         first_index=ledger.first_index,
-        cheaters=_cheaters(ledger),
+        cheaters=cheaters(ledger),
         own_floor=own_round,
     )
 
@@ -77,7 +77,7 @@ def window(connection: sqlite3.Connection, ledger: ExecutedLedger) -> tuple[tupl
     return tuple(commits)
 
 
-def _cheaters(ledger: ExecutedLedger) -> frozenset[int]:
+def cheaters(ledger: ExecutedLedger) -> frozenset[int]:
     """Authors of whom the ledger has evidence of this epoch."""
     found = set()
     for author, member in enumerate(ledger.epoch.members):

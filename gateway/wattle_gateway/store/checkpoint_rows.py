@@ -21,3 +21,11 @@ def load_all(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
     return connection.execute(
         "SELECT commit_index, note FROM checkpoints ORDER BY commit_index"
     ).fetchall()
+
+
+def find(connection: sqlite3.Connection, commit_index: int) -> bytes | None:
+    """The note of a commit, None if it has none."""
+    row = connection.execute(
+        "SELECT note FROM checkpoints WHERE commit_index = ?", (commit_index,)
+    ).fetchone()
+    return None if row is None else bytes(row[0])

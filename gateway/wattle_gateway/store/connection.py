@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from wattle_gateway.errors import StoreError
@@ -29,19 +29,17 @@ def store_errors_named(path: Path | str) -> Iterator[None]:
 def create_ledger(path: Path, ledger_id: bytes, *, lost: bool = False) -> None:
     """Make the empty database of a ledger; StoreError if the file exists or cannot be written.
 
-    `lost`: it takes the place of one that is gone, so that nobody knows any more what the
-    gateway's keys have signed (consensus rule 32).
+    It appears whole or not at all. `lost`: it takes the place of one that is gone, so that nobody
+    knows any more what the gateway's keys have signed (consensus rule 32).
     """
-    _create(path, schema.LEDGER)
-    with _filling(path) as connection, transaction(connection):
+    with _creating(path, schema.LEDGER) as connection:
         connection.execute("INSERT INTO ledger VALUES (1, ?, ?)", (ledger_id, RightEdge().encode()))
         connection.execute("INSERT INTO own VALUES (1, 0, 0, ?, NULL, NULL)", (int(lost),))
 
 
 def create_operation(path: Path, ledger_id: bytes) -> None:
     """Make the empty database of a gateway's operation; StoreError as `create_ledger`."""
-    _create(path, schema.OPERATION)
-    with _filling(path) as connection:
+    with _creating(path, schema.OPERATION) as connection:
         connection.execute("INSERT INTO ledger VALUES (1, ?)", (ledger_id,))
 
 
@@ -88,8 +86,12 @@ def ledger_of(path: Path, kind: Schema) -> bytes:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """One durable write: on disk when the block is left, or none of it."""
-    connection.execute("BEGIN IMMEDIATE")
+    """One durable write: on disk when the block is left, or none of it.
+
+    There is one writer, so the lock is not taken before something is written: most steps of a
+    driver write nothing.
+    """
+    connection.execute("BEGIN")
     try:
         yield connection
         connection.execute("COMMIT")
@@ -109,24 +111,32 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.execute("ROLLBACK")
 
 
-def _create(path: Path, kind: Schema) -> None:
+@contextmanager
+def _creating(path: Path, kind: Schema) -> Iterator[sqlite3.Connection]:
     if path.exists():
         raise StoreError(f"{path} exists, expected no database yet")
-    with _filling(path) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA application_id = {kind.application_id}")
-        connection.execute(f"PRAGMA user_version = {kind.version}")
-        connection.executescript(f"BEGIN; {kind.tables} COMMIT;")
+    draft = path.with_name(f"{path.name}.new")
+    try:
+        # What a power cut left of a draft, or the log of a database that somebody has removed:
+        # it would be read into the new one.
+        for left in (draft, *_beside(draft), *_beside(path)):
+            left.unlink(missing_ok=True)
+        with store_errors_named(path), closing(sqlite3.connect(draft)) as connection:
+            connection.isolation_level = None
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA application_id = {kind.application_id}")
+            connection.execute(f"PRAGMA user_version = {kind.version}")
+            connection.executescript(f"BEGIN; {kind.tables} COMMIT;")
+            with transaction(connection):
+                yield connection
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made: {error.strerror}") from error
 
 
-@contextmanager
-def _filling(path: Path) -> Iterator[sqlite3.Connection]:
-    with store_errors_named(path):
-        connection = sqlite3.connect(path, isolation_level=None)
-        try:
-            yield connection
-        finally:
-            connection.close()
+def _beside(path: Path) -> tuple[Path, Path]:
+    """What SQLite keeps beside a database in WAL mode."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")
 
 
 def _open(

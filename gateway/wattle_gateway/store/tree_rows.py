@@ -55,7 +55,7 @@ def leaves(connection: sqlite3.Connection, first: int, end: int) -> Iterator[byt
         found[leaf] = EntryLeaf(kind, verdict, author, round_number, body).encode()
     for leaf, body in connection.execute(
         "SELECT leaf, body FROM commits WHERE commit_index >= ? AND leaf < ? ORDER BY commit_index",
-        (_commit_of(connection, first), end),
+        (commit_of(connection, first), end),
     ):
         found[leaf] = body
     for index in range(first, end):
@@ -120,7 +120,7 @@ def _place(connection: sqlite3.Connection, block_id: int) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _commit_of(connection: sqlite3.Connection, leaf: int) -> int:
+def commit_of(connection: sqlite3.Connection, leaf: int) -> int:
     """The commit that a leaf belongs to. Leaves rise with commits: a binary search by key."""
     low = 1
     (high,) = connection.execute("SELECT coalesce(max(commit_index), 0) FROM commits").fetchone()
