@@ -8,6 +8,7 @@ from wattle_gateway.cli import (
     alliance_arguments,
     audit_command,
     gateway_commands,
+    ledger_commands,
     meter_commands,
     report_commands,
 )
@@ -36,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
     )
     _samples(commands.add_parser("samples", help="the readings in the ledger"))
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
+    _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
+    _commit(commands.add_parser("commit", help="how a commit came about"))
+    _checkpoint(commands.add_parser("checkpoint", help="the newest head that a quorum signed"))
     _quarantine(commands.add_parser("quarantine", help="the refused messages that were kept"))
     _broker_config(commands.add_parser("broker-config", help="write files for mosquitto"))
     return top
@@ -134,8 +138,50 @@ def _samples(command: argparse.ArgumentParser) -> None:
 
 def _audit(command: argparse.ArgumentParser) -> None:
     folder(command)
+    command.add_argument(
+        "--compare",
+        type=Path,
+        metavar="DIR",
+        help="another gateway's folder (or a copy): name the first thing that differs",
+    )
     output_format(command, "text", "json")
     command.set_defaults(run=audit_command.audit)
+
+
+def _repair(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Of a stopped gateway: keeps what verifies, sets the old file aside; what is lacking the "
+        "gateway fetches from the others when it runs."
+    )
+    folder(command)
+    output_format(command, "text", "json")
+    command.set_defaults(run=audit_command.repair)
+
+
+def _commit(command: argparse.ArgumentParser) -> None:
+    commands = command.add_subparsers(metavar="COMMAND", required=True)
+    show = commands.add_parser("show", help="its proposal, votes, certificates, and what it took")
+    folder(show)
+    show.add_argument(
+        "index", type=int, nargs="?", metavar="I", help="number of the commit (default: newest)"
+    )
+    output_format(show, "text", "json")
+    show.set_defaults(run=ledger_commands.commit_show)
+
+
+def _checkpoint(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    command.add_argument(
+        "--at", type=int, metavar="SIZE", help="the one after so many leaves (default: newest)"
+    )
+    command.add_argument(
+        "--verify",
+        type=Path,
+        metavar="FILE",
+        help="hold a checkpoint from elsewhere against members and log; exit code 1 if it fails",
+    )
+    output_format(command, "text", "json")
+    command.set_defaults(run=ledger_commands.checkpoint)
 
 
 def _quarantine(command: argparse.ArgumentParser) -> None:

@@ -1,21 +1,29 @@
-"""audit."""
+"""audit, repair."""
 
 import argparse
 import json
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
 
-from wattle_gateway.audit import ledger_audit
+from wattle_gateway.audit import comparison, ledger_audit
+from wattle_gateway.audit import repair as ledger_repair
+from wattle_gateway.audit.comparison import Comparison
 from wattle_gateway.audit.findings import AuditReport, Difference
 from wattle_gateway.cli.folder import home_of
-from wattle_gateway.errors import GatewayError, UsageError
+from wattle_gateway.errors import GatewayError, StoreError, UsageError
+from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
+from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.runtime.lock import InstanceLock
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import schema
 from wattle_gateway.store.connection import store_errors_named
@@ -27,14 +35,86 @@ EXIT_DIFFERENT = 1
 def audit(arguments: argparse.Namespace) -> int:
     """Verify the whole ledger; gives the exit code. Whatever keeps it from running is exit 2."""
     try:
-        report = _run(home_of(arguments.folder))
+        home = home_of(arguments.folder)
+        report = _run(home)
+        compared = None
+        if arguments.compare is not None:
+            compared = _compare(home, home_of(arguments.compare))
     except GatewayError as error:
         raise UsageError(f"the audit cannot run: {error}") from error
     if arguments.format == "json":
-        print(json.dumps(report.as_json(), indent=2))
+        more = {} if compared is None else {"comparison": asdict(compared)}
+        print(json.dumps({**report.as_json(), **more}, indent=2))
     else:
         _print(report)
-    return EXIT_SOUND if report.ok else EXIT_DIFFERENT
+        if compared is not None:
+            _print_comparison(compared, arguments.compare)
+    is_same = compared is None or compared.difference is None
+    return EXIT_SOUND if report.ok and is_same else EXIT_DIFFERENT
+
+
+def repair(arguments: argparse.Namespace) -> None:
+    """Put the damaged ledger of a stopped gateway together again."""
+    home = home_of(arguments.folder)
+    identity = load_identity(home)
+    with InstanceLock(home.lock):
+        if _is_sound(home):
+            _print_repair(arguments, {"repaired": False}, "nothing is wrong with it")
+            return
+        saved, aside = ledger_repair.repair(
+            home.database, first_epoch(identity.genesis), identity.kid
+        )
+    row = {
+        "repaired": True,
+        "commit": saved.head.index,
+        "blocks": saved.blocks,
+        "left_out": saved.left_out,
+        "waiting": saved.waiting,
+        "lost": saved.lost,
+        "difference": None if saved.difference is None else str(saved.difference),
+        "damaged_file": str(aside),
+    }
+    _print_repair(arguments, row, _repair_text(row))
+
+
+def _is_sound(home: GatewayHome) -> bool:
+    try:
+        return _run(home).ok
+    except StoreError:
+        return False  # so torn that it does not even open
+
+
+def _repair_text(row: dict[str, Any]) -> str:
+    lines = [
+        f"found         {row['difference'] or 'nothing wrong in blocks and commits'}",
+        f"kept          {row['blocks']} blocks up to commit {row['commit']}, "
+        f"{row['waiting']} entries that wait; {row['left_out']} blocks left out",
+        f"old file      {row['damaged_file']}",
+        "next          start the gateway: it fetches what is lacking from the others",
+    ]
+    if row["lost"]:
+        lines.append(
+            "signing       what it has signed is not known for sure: it follows and signs "
+            "nothing until the members change, or all others have answered"
+        )
+    return "\n".join(lines)
+
+
+def _print_repair(arguments: argparse.Namespace, row: dict[str, Any], text: str) -> None:
+    print(json.dumps(row, indent=2) if arguments.format == "json" else text)
+
+
+def _compare(home: GatewayHome, other: GatewayHome) -> Comparison:
+    with ExitStack() as opened:
+        readers = []
+        for path in (home.database, other.database):
+            ledger_id = database.ledger_of(path, schema.LEDGER)
+            reader = database.open_reader(path, schema.LEDGER, ledger_id)
+            opened.enter_context(closing(reader))
+            opened.enter_context(store_errors_named(path))
+            opened.enter_context(database.snapshot(reader))
+            readers.append(reader)
+        return comparison.compare(readers[0], readers[1])
 
 
 def _run(home: GatewayHome) -> AuditReport:
@@ -78,6 +158,18 @@ def _print(report: AuditReport) -> None:
     for difference in report.differences:
         print(f"DIFFERENCE    {_line(difference)}")
     print(f"result        {len(report.differences)} differences")
+
+
+def _print_comparison(found: Comparison, other: Path) -> None:
+    if found.difference is not None:
+        print(f"DIFFERENCE    from {other}: {_line(found.difference)}")
+    elif found.equal:
+        print(f"compared      {other} has the same ledger")
+    else:
+        print(
+            f"compared      {other} has the same up to commit {min(found.commits)}; "
+            f"it stands at {found.commits[1]}"
+        )
 
 
 def _line(difference: Difference) -> str:

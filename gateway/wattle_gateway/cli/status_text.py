@@ -3,6 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
+from wattle_gateway.cli.alliance_text import bears
+from wattle_gateway.cli.members_text import members_table
 from wattle_gateway.cli.text import shown_age, shown_bytes, shown_time
 from wattle_gateway.reports.meters import MeterLine
 from wattle_gateway.reports.status import Status
@@ -11,8 +13,10 @@ _HASH_SHOWN = 16
 
 
 def print_status(console: Console, status: Status) -> None:
-    """Two short tables and a table of meters."""
+    """What there is: facts, the members if there are several, the meters."""
     console.print(_facts(status))
+    if len(status.members) > 1 or (status.live and status.live["peers"]):
+        console.print(members_table(status.members, status.live))
     if status.meters:
         console.print(_meters(status.meters, status.live))
 
@@ -28,7 +32,14 @@ def _facts(status: Status) -> Table:
         f"commit {status.commit}  {status.commit_digest[:_HASH_SHOWN]}  "
         f"{shown_time(status.commit_ms)}  {shown_age(status.commit_age_ms)} ago",
     )
-    table.add_row("round", str(status.round))
+    if len(status.members) > 1:
+        table.add_row(
+            "epoch",
+            f"{status.epoch}: {bears(status.size, status.faulty_max, status.quorum)}",
+        )
+    if status.warning:
+        table.add_row("WARNING", status.warning)
+    table.add_row("round", _round(status))
     table.add_row("log", f"{status.leaves} leaves, root {status.root[:_HASH_SHOWN]}")
     table.add_row("state", status.state_digest[:_HASH_SHOWN])
     table.add_row("pool", f"{status.pool} entries wait for a block")
@@ -51,6 +62,20 @@ def _facts(status: Status) -> Table:
             "clock", f"{shown_time(live['clock_ms'])}  {alarm} ({live['clock_jumps']} jumps)"
         )
     return table
+
+
+def _round(status: Status) -> str:
+    consensus = status.live["consensus"] if status.live else None
+    if consensus is None or len(status.members) == 1:
+        return str(status.round)
+    if not status.votes:
+        return f"{status.round}; this gateway follows and has no vote"
+    if not consensus["signing"]:
+        return (
+            f"{status.round}; this gateway follows and signs nothing until enough others have "
+            "said what they know of its blocks"
+        )
+    return f"{status.round}; our own newest block: {consensus['own_round']}"
 
 
 def _broker(live: dict[str, object]) -> str:

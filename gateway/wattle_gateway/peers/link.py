@@ -34,7 +34,8 @@ class Link:
     """An open WebSocket to the gateway `kid`.
 
     `certificate` (DER) is the one that it showed, None for a guest, whose kid is what it says;
-    `dialled`: by us; `guest`: one of both came by a token.
+    `dialled`: by us; `guest`: one of both came by a token. `since_s`, `heard_s`: when it began and
+    when its newest message came, of the monotonic clock.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Link:
         self.certificate = certificate
         self.dialled = dialled
         self.guest = guest
-        self.since_s = time.monotonic()
+        self.since_s = self.heard_s = time.monotonic()
         self.ended = asyncio.Event()
         self._queue: deque[bytes] = deque()
         self._queued_bytes = 0
@@ -156,6 +157,7 @@ class Link:
                 raise PeerError("it sent text, expected binary messages")
             if self.reason:
                 return
+            self.heard_s = time.monotonic()
             self.traffic()
             await on_message(raw)
             wait_s = rate.take(loop.time())

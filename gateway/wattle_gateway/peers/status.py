@@ -14,11 +14,13 @@ TALLIED_MAX = 256
 @dataclass(frozen=True)
 class PeerStatus:
     """One other gateway. `sent_bytes` and `received_bytes` are TCP payload (TLS included) since
-    the gateway's start; `up_s` the age of the link, None without one; `address` where its card
+    the gateway's start; `up_s` the age of the link and `heard_s` that of its newest message, None
+    without a link; `address` where its card
     says it is; `error` why there is no link, or the last fault."""
 
     kid: str
     up_s: int | None
+    heard_s: float | None
     guest: bool
     dialled: bool
     address: str
@@ -73,6 +75,7 @@ class Tally:
         return PeerStatus(
             kid=kid.hex(),
             up_s=None if link is None else int(now_s - link.since_s),
+            heard_s=None if link is None else round(now_s - link.heard_s, 1),
             guest=link is not None and link.guest,
             dialled=link is not None and link.dialled,
             address="" if card is None else f"{card.host}:{card.port}",

@@ -6,12 +6,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wattle_gateway.home.identity import load_member
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Genesis
-from wattle_gateway.reports import meters
+from wattle_gateway.reports import member_status, meters
+from wattle_gateway.reports.alliance import warning
+from wattle_gateway.reports.member_status import MemberStatus
 from wattle_gateway.reports.meters import MeterLine
+from wattle_gateway.runtime import alliance_standing
 from wattle_gateway.store import ledger_rows, operation_rows, pool_rows
 
 REFUSED_PREFIX = "refused."
@@ -19,12 +23,23 @@ REFUSED_PREFIX = "refused."
 
 @dataclass(frozen=True)
 class Status:
-    """The whole answer; `live` is what the running process says (None when it is stopped)."""
+    """The whole answer; `live` is what the running process says (None when it is stopped).
+
+    `epoch` in force with n, f and q of its voting members; `votes`: this gateway is one of them;
+    `round` the highest of which it has a block in this epoch; `members` everyone, `warning` what an
+    operator must know about an alliance of this size.
+    """
 
     folder: str
     running: bool
     ledger_name: str
     ledger_id: str
+    epoch: int
+    size: int
+    faulty_max: int
+    quorum: int
+    votes: bool
+    warning: str
     commit: int
     commit_digest: str
     commit_ms: int
@@ -34,6 +49,7 @@ class Status:
     root: str
     state_digest: str
     pool: int
+    members: list[MemberStatus]
     meters: list[MeterLine]
     counters: dict[str, int]
     refused: dict[str, int]
@@ -55,28 +71,37 @@ def read(
     live: dict[str, Any] | None,
 ) -> Status:
     """The status; `now_ms` the host's Unix ms, used for ages when no gateway runs."""
-    head = ledger_rows.load_head(ledger, first_head(first_epoch(genesis)))
+    first = first_epoch(genesis)
+    head = ledger_rows.load_head(ledger, first_head(first))
+    standing = alliance_standing.read(ledger, first)
+    epoch, own_kid = standing.epoch, load_member(home).kid
     state = ledger_rows.load_state(ledger)
     counters = operation_rows.load_counters(operation)
     if live is not None:
         counters.update(live["counters"])
     entries, size = operation_rows.quarantine_fill(operation)
-    (last_round,) = ledger.execute("SELECT coalesce(max(round), 0) FROM blocks").fetchone()
     clock_ms = now_ms if live is None else live["clock_ms"]
     return Status(
         folder=str(home.folder),
         running=live is not None,
         ledger_name=genesis.name,
         ledger_id=genesis.ledger_id.hex(),
+        epoch=epoch.number,
+        size=epoch.size,
+        faulty_max=epoch.faulty_max,
+        quorum=epoch.quorum,
+        votes=epoch.author_of(own_kid) is not None,
+        warning=warning(epoch),
         commit=head.commit.index,
         commit_digest=head.commit.digest.hex(),
         commit_ms=head.commit.time_ms,
         commit_age_ms=clock_ms - head.commit.time_ms,
-        round=last_round,
+        round=standing.round,
         leaves=head.edge.size,
         root=head.edge.root().hex(),
         state_digest=head.commit.state_digest.hex(),
         pool=pool_rows.size(ledger),
+        members=member_status.lines(standing, own_kid, clock_ms, live),
         meters=meters.lines(ledger, operation, state),
         counters=dict(sorted(counters.items())),
         refused={
