@@ -120,7 +120,7 @@ class MeterSite:
         choice = BoardChoice([DeviceChoice(1, "sdm120", 1)], Line(str(port)), interval_ms)
         board_folder.provision(folder, [self.site_file()], choice, firmware)
         meter = self.gateway.enrol((folder / proof.PROOF_FILE).read_bytes(), SITE)
-        self._admit(meter.meter, folder)
+        self.admit(meter.meter, folder)
         status_path = self.folder / f"{name}.status"
         program: tuple[str, ...] = (str(interpreter), str(firmware.main))
         if kind == "rom":
@@ -189,12 +189,17 @@ class MeterSite:
         keys.save_private(self.folder / f"{name}.key", key)
         (self.folder / f"{name}.pem").write_bytes(authority.pem(issued))
 
-    def _admit(self, meter: str, folder: Path) -> None:
+    def admit(self, meter: str, folder: Path) -> None:
+        """Issues the certificate of the board in `folder`; the broker will let `meter` in."""
         found = proof.verified(folder, LEDGER_ID)
         issued = self.authority.issue_client(crypto.load_public(found.tls_public), meter)
         source = self.folder / f"{meter}.pem"
         source.write_bytes(authority.pem(issued))
         certificate.install(folder, source)
+        self.admit_guest(meter)
+
+    def admit_guest(self, meter: str) -> None:
+        """The broker will let `meter` in, whose certificate is of an authority that it trusts."""
         self._meters.add(MeterAccess(meter, SITE))
 
 
