@@ -289,6 +289,17 @@ def test_f_plus_one_others_ahead_are_followed_and_f_are_not_rule_12(members: int
     assert rounds(member) == [1]
 
 
+@pytest.mark.parametrize("members", [4, 7, 10])
+def test_one_other_ahead_is_followed_at_the_pace_of_samples_rule_12(members: int) -> None:
+    drawing = draw("1: B", members)
+    member = member_of(drawing)
+    member.accept(drawing.all_but())
+    member.tick(SAMPLE_ROUND_MS - 1)
+    assert rounds(member) == []
+    member.tick(SAMPLE_ROUND_MS)
+    assert rounds(member) == [1]
+
+
 def test_equivocators_hurry_nobody_rule_12() -> None:
     # Neither by being ahead nor by a transaction that may never be ordered.
     drawing = draw("1: D[x!] D'", 4)
