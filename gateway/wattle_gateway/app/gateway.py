@@ -211,7 +211,8 @@ class Gateway:
 
     async def _start_peering(self, parts: contextlib.AsyncExitStack) -> None:
         """One alone with nobody invited knows no peers and listens nowhere."""
-        alone = len(self.epoch.everyone) == 1 and not self.home.invitation.exists()
+        others = [member for member in self.epoch.everyone if member.kid != self.identity.kid]
+        alone = not others and not self.home.invitation.exists()
         if alone and not self.config.peers.listen:
             return
         peering = Peering(

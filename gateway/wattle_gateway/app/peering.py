@@ -11,7 +11,7 @@ from pathlib import Path
 from wattle_gateway.config import PeersConfig
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.errors import PeerError, StoreError
-from wattle_gateway.home import invitation
+from wattle_gateway.home import departure, invitation
 from wattle_gateway.home.identity import Identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import crypto, ready
@@ -58,6 +58,7 @@ class Peering:
         self._ledger = ledger
         self._now_ms = now_ms
         self._on_cards = on_cards
+        self._home = home
         self._certificate = home.certificate("peer")
         self._invitation = invitation.load_own(home)
         self.book = AddressBook(operation, identity.genesis.ledger_id)
@@ -72,6 +73,8 @@ class Peering:
             random.Random().random,
         )
         self._retold: asyncio.Task[None] | None = None
+        self._ask_now = asyncio.Event()
+        self._ever: frozenset[bytes] = frozenset()
         self._epoch: Epoch
         self._head: CommitHead
 
@@ -82,7 +85,8 @@ class Peering:
         """
         self._epoch, self._head = epoch, head
         self._card = self._own_card(self._certificate, reach)
-        self._set_members(epoch, None)
+        self._ever = await self._ledger.read(lambda driver: driver.ledger.ever_members)
+        self._set_members()
         await self._tell_cards()
         if peers.listen:
             await self.links.start(peers.listen, peers.port)
@@ -96,8 +100,7 @@ class Peering:
         """Keep the links up, and ask to become a member while we are none."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.links.run())
-            if self._invitation is not None:
-                tasks.create_task(self._keep_asking(self._invitation.inviter))
+            tasks.create_task(self._keep_asking())
 
     def follow(self, progress: Progress) -> None:
         """A step of the ledger is durable: send what it made."""
@@ -107,11 +110,12 @@ class Peering:
 
     async def enter(self, epoch: Epoch) -> None:
         """The next epoch is in force: other gateways may be members."""
-        before, self._epoch = self._epoch, epoch
+        self._epoch = epoch
         for kid in [kid for kid in self.candidates if epoch.party_of(kid) is not None]:
             del self.candidates[kid]
-        self._set_members(epoch, before)
+        self._set_members()
         await self._tell_cards()
+        self._ask_now.set()
 
     def begin_anew(self) -> None:
         """The ledger was read anew and knows of no peers: they are to come again."""
@@ -127,6 +131,7 @@ class Peering:
 
     async def _up(self, kid: bytes, guest: bool) -> None:
         await self._step(lambda driver, at: driver.connected(kid, at, guest=guest))
+        self._ask_now.set()
 
     async def _down(self, kid: bytes) -> None:
         await self._step(lambda driver, at: driver.disconnected(kid, at))
@@ -169,14 +174,15 @@ class Peering:
             self._now_ms(),
         )
 
-    def _set_members(self, epoch: Epoch, before: Epoch | None) -> None:
-        """Whom to have links with. Members of the epoch before may lack its last commits."""
-        if not self._is_member and self._invitation is not None:
+    def _set_members(self) -> None:
+        """Whom to have links with. Who is a member no more may lack the last commits, and may
+        want to come back: it comes as a guest."""
+        members = frozenset(member.kid for member in self._epoch.everyone)
+        self._ever |= members
+        if self._identity.kid not in self._ever and self._invitation is not None:
             # The others do not know the token, and it is none of their business.
-            self.links.set_members(frozenset({self._invitation.inviter}))
-            return
-        members = [*epoch.everyone, *(() if before is None else before.everyone)]
-        self.links.set_members(frozenset(member.kid for member in members))
+            members = frozenset({self._invitation.inviter})
+        self.links.set_members(members, self._ever - members)
 
     async def _tell_cards(self) -> None:
         """Let the ledger's gossip know the cards of the members, ours included."""
@@ -209,16 +215,27 @@ class Peering:
         self.candidates[request.kid] = request
         await self._learn(request.card)
 
-    async def _keep_asking(self, inviter: bytes) -> None:
+    async def _keep_asking(self) -> None:
+        """While we are no member, and our operator has not taken us out, ask all we have a link
+        to: now that there is news, and again and again."""
         while True:
-            await asyncio.sleep(JOIN_EVERY_S)
-            if not self._is_member and inviter in self.links.up():
-                wish = ready.build(
-                    self._identity.genesis.ledger_id,
-                    crypto.signer(self._identity.block_key),
-                    epoch=self._epoch.number,
-                    commit_index=self._head.index,
-                    commit_digest=self._head.digest,
-                    member=self._identity.member,
-                )
-                self.links.send(inviter, Join(wish, self._card.raw).encode())
+            try:
+                async with asyncio.timeout(JOIN_EVERY_S):
+                    await self._ask_now.wait()
+            except TimeoutError:
+                pass
+            self._ask_now.clear()
+            if not self._is_member and not departure.is_marked(self._home):
+                self._ask()
+
+    def _ask(self) -> None:
+        wish = ready.build(
+            self._identity.genesis.ledger_id,
+            crypto.signer(self._identity.block_key),
+            epoch=self._epoch.number,
+            commit_index=self._head.index,
+            commit_digest=self._head.digest,
+            member=self._identity.member,
+        )
+        for kid in self.links.up():
+            self.links.send(kid, Join(wish, self._card.raw).encode())

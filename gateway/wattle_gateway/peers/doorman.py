@@ -1,4 +1,5 @@
-"""Who may have a link: members by the certificate in their card, guests by a token."""
+"""Who may have a link: members by the certificate in their card, guests by a token, and former
+members by their certificate, as guests: they may follow the ledger and ask to come back."""
 
 import asyncio
 import ssl
@@ -17,7 +18,7 @@ from wattle_gateway.sync.messages import Hello
 @dataclass(frozen=True)
 class OwnPeer:
     """Who we are: `kid` of the block key, `files` of our peer certificate, and the `token` of
-    our invitation while we are no member."""
+    our invitation until we are a member for the first time."""
 
     kid: bytes
     files: PeerFiles
@@ -36,6 +37,7 @@ class Doorman:
         self._guests = guests
         self._now_ms = now_ms
         self._members: frozenset[bytes] = frozenset()
+        self._former: frozenset[bytes] = frozenset()
         self._context: ssl.SSLContext | None = None
 
     @property
@@ -43,9 +45,15 @@ class Doorman:
         """The kids of those that may have a link without being guests, ours perhaps included."""
         return self._members
 
-    def set_members(self, members: frozenset[bytes]) -> None:
-        """These are the members now."""
+    @property
+    def by_token(self) -> bool:
+        """Whether we come by our token, as one who never was a member."""
+        return self._own.kid not in self._members | self._former
+
+    def set_members(self, members: frozenset[bytes], former: frozenset[bytes]) -> None:
+        """These are the members now, and these were."""
         self._members = members
+        self._former = former - members
         self._context = None
 
     def cards_changed(self) -> None:
@@ -64,22 +72,24 @@ class Doorman:
 
         `certificate` (DER) that it showed, `guests` those that are here.
         """
+        kid = said.kid
         if certificate is None:
-            await self._check_guest(said, guests)
-            return said.kid
-        card = self._book.card(said.kid)
-        if said.kid not in self._members or card is None or card.certificate != certificate:
-            raise PeerError(f"it does not show the certificate in the card of {said.kid.hex()}")
-        return said.kid
+            await self._check_guest(said, guests - self._former)
+            return kid
+        card = self._book.card(kid)
+        is_known = kid in self._members or kid in self._former
+        if not is_known or card is None or card.certificate != certificate:
+            raise PeerError(f"it does not show the certificate in the card of {kid.hex()}")
+        if kid in self._former:
+            _check_room(guests & self._former, kid)
+        return kid
 
     async def _check_guest(self, said: Hello, guests: frozenset[bytes]) -> None:
         if said.token is None:
             raise PeerError("it shows neither a certificate nor a token")
         if said.kid == self._own.kid:
             raise PeerError("it says it is us")
-        others = len(guests - {said.kid})
-        if others >= GUESTS_MAX:
-            raise PeerError(f"{others} guests are here, expected at most {GUESTS_MAX}")
+        _check_room(guests, said.kid)
         is_member = said.kid in self._members
         admit = partial(
             self._guests.admit, said.token, said.kid, self._now_ms(), is_member=is_member
@@ -89,7 +99,13 @@ class Doorman:
     def _choose_context(self, connection: object, _name: object, _context: object) -> None:
         assert isinstance(connection, ssl.SSLObject)
         if self._context is None:
-            cards = self._book.cards_of(self._members - {self._own.kid})
+            cards = self._book.cards_of((self._members | self._former) - {self._own.kid})
             trusted = [card.certificate for card in cards]
             self._context = tls.server_context(self._own.files, trusted)
         connection.context = self._context
+
+
+def _check_room(guests: frozenset[bytes], kid: bytes) -> None:
+    others = len(guests - {kid})
+    if others >= GUESTS_MAX:
+        raise PeerError(f"{others} guests are here, expected at most {GUESTS_MAX}")

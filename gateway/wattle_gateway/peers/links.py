@@ -114,14 +114,19 @@ class PeerLinks:
             self._server.close()
             await self._server.wait_closed()
 
-    def set_members(self, members: frozenset[bytes]) -> None:
-        """Exactly these gateways (kids, ours included or not) may have a link, beside guests."""
-        self._door.set_members(members)
+    def set_members(
+        self, members: frozenset[bytes], former: frozenset[bytes] = frozenset()
+    ) -> None:
+        """Exactly these gateways (kids, ours included or not) may have a link, beside guests, to
+        whom the `former` members belong."""
+        self._door.set_members(members, former)
         for kid, link in list(self._links.items()):
             left = not link.guest and kid not in members
             # We came as a guest and are a member now: from now on with our certificate.
             joined = link.guest and link.dialled and self._own.kid in members
-            if left or joined:
+            # One who came as a former member is one again.
+            returned = link.guest and link.certificate is not None and kid in members
+            if left or joined or (returned and not link.dialled):
                 self._dismiss(link, greeting.ENDS, "the members have changed")
         for event in self._news.values():
             event.set()
@@ -212,7 +217,7 @@ class PeerLinks:
         if card is None or self._standing.off_for_s(kid, _steady_s()) > 0:
             return
         as_guest = self._own.kid not in self._door.members
-        files = None if as_guest else self._own.files
+        files = None if self._door.by_token else self._own.files
         try:
             connection = await sockets.dial(card, tls.client_context(files, card.certificate))
         except PeerError as error:
@@ -220,7 +225,7 @@ class PeerLinks:
             _log.debug("no link", peer=kid.hex(), error=error)
             return
         try:
-            said = await self._greet(connection, as_guest)
+            said = await self._greet(connection, self._door.by_token)
             if said.kid != kid:
                 raise PeerError(f"it says it is {said.kid.hex()}")
             link = Link(connection, kid, card.certificate, dialled=True, guest=as_guest)
@@ -253,14 +258,14 @@ class PeerLinks:
             self._dismiss(refused, greeting.NOT_YOU, str(error))
             await refused.close()
             return
-        guest = certificate is None
+        guest = certificate is None or kid not in self._door.members
         await self._hold(Link(connection, kid, certificate, dialled=False, guest=guest))
 
     # --- both
 
-    async def _greet(self, connection: Connection, as_guest: bool) -> Hello:
+    async def _greet(self, connection: Connection, by_token: bool) -> Hello:
         own = self._events.hello()
-        if as_guest:
+        if by_token:
             own = replace(own, token=self._own.token)
         return await greeting.exchange(connection, own)
 

@@ -50,6 +50,11 @@ class ExecutedLedger:
         """An epoch by number, None for one that has not begun."""
         return self._epochs[number] if 0 <= number < len(self._epochs) else None
 
+    @property
+    def ever_members(self) -> frozenset[bytes]:
+        """The kids of all members that any epoch so far has had."""
+        return frozenset(member.kid for epoch in self._epochs for member in epoch.everyone)
+
     def epoch_of_commit(self, index: int) -> Epoch:
         """The epoch that a commit, executed or the next, belongs to."""
         number = sum(1 for first in self._first_indexes if first <= index) - 1
