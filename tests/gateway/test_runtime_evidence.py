@@ -34,6 +34,12 @@ def four(tmp_path: Path) -> Iterator[DrivenAlliance]:
     made.close()
 
 
+def kept_notes(four: DrivenAlliance, name: str) -> list[tuple[int, bytes]]:
+    """(commit index, note) of every checkpoint of a gateway, oldest first."""
+    query = "SELECT commit_index, note FROM checkpoints ORDER BY commit_index"
+    return four[name].connection.execute(query).fetchall()
+
+
 def a_block_of(four: DrivenAlliance, party: Party, time_ms: int) -> VerifiedBlock:
     """A valid block of a party on top of the newest full round at ann."""
     engine = four["ann"].engine
@@ -79,7 +85,7 @@ def test_two_blocks_of_a_round_are_on_every_ledger_and_commits_go_on(four: Drive
 
 
 def test_each_minute_has_a_checkpoint_with_q_signatures(four: DrivenAlliance) -> None:
-    notes = {name: checkpoint_rows.load_all(four[name].connection) for name in NAMES}
+    notes = {name: kept_notes(four, name) for name in NAMES}
     assert len(notes["ann"]) >= 2
     for name in NAMES:
         ledger = four[name].ledger
@@ -89,6 +95,7 @@ def test_each_minute_has_a_checkpoint_with_q_signatures(four: DrivenAlliance) ->
         root = tree_rows.head_root(four[name].connection, note.checkpoint.size)
         assert note.checkpoint.root == root
         assert index <= ledger.head.index
+        assert checkpoint_rows.newest(four[name].connection) == (index, raw)
     roots = {checkpoint.parse_note(notes[name][0][1]).checkpoint for name in NAMES}
     assert len(roots) == 1
 
@@ -97,7 +104,7 @@ def test_a_checkpoint_of_another_log_is_shown_once_its_signer_signs_ours(
     four: DrivenAlliance,
 ) -> None:
     liar = four.members["dee"].party
-    seen = len(checkpoint_rows.load_all(four["ann"].connection))
+    seen = len(kept_notes(four, "ann"))
     four.kill("dee")
     origin = checkpoint.origin(four.epoch)
     four["ann"].connected(liar.kid, four.now)
@@ -108,7 +115,7 @@ def test_a_checkpoint_of_another_log_is_shown_once_its_signer_signs_ours(
         four.hear("ann", liar.kid, message.encode())
 
     four.run(2 * MINUTE_MS)
-    notes = checkpoint_rows.load_all(four["ann"].connection)
+    notes = kept_notes(four, "ann")
     assert len(notes) > seen, "three of four are enough"
     index, raw = notes[-2]
     true = checkpoint.parse_note(raw).checkpoint
@@ -127,7 +134,7 @@ def test_a_checkpoint_of_another_log_is_shown_once_its_signer_signs_ours(
 
 
 def test_a_checkpoint_that_its_member_did_not_sign_says_nothing(four: DrivenAlliance) -> None:
-    index, _ = checkpoint_rows.load_all(four["ann"].connection)[-1]
+    index, _ = kept_notes(four, "ann")[-1]
     message = messages.Checkpoint(index, 3, bytes(32), bytes(64))
     four.hear("ann", four.members["dee"].kid, message.encode())
     assert four["ann"].checkpoints.differing() == ()

@@ -113,8 +113,6 @@ class TestTree:
         proof = tree_rows.consistency_proof(connection, size, new)
         assert proof == merkle.consistency_proof(hashes, size, new)
         merkle.verify_consistency(size, new, proof, old_root, merkle.root(hashes))
-        path = tree_rows.inclusion_proof(connection, size, new)
-        assert path == merkle.inclusion_proof(hashes, size)
 
     @pytest.mark.parametrize(
         ("table", "row", "first", "end"),

@@ -16,13 +16,6 @@ def newest(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
     return None if row is None else (int(row[0]), bytes(row[1]))
 
 
-def load_all(connection: sqlite3.Connection) -> list[tuple[int, bytes]]:
-    """(commit index, note) of every checkpoint, oldest first."""
-    return connection.execute(
-        "SELECT commit_index, note FROM checkpoints ORDER BY commit_index"
-    ).fetchall()
-
-
 def find(connection: sqlite3.Connection, commit_index: int) -> bytes | None:
     """The note of a commit, None if it has none."""
     row = connection.execute(

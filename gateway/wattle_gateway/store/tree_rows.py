@@ -73,15 +73,6 @@ def consistency_proof(connection: sqlite3.Connection, old: int, new: int) -> lis
     return [root(connection, first, end) for first, end in stretches]
 
 
-def inclusion_proof(connection: sqlite3.Connection, index: int, size: int) -> list[bytes]:
-    """PATH(index, first `size` leaves) of RFC 6962 section 2.1.1; `size` at most the leaves.
-
-    Raises ProofError unless 0 <= index < size.
-    """
-    stretches = merkle.inclusion_stretches(index, size)
-    return [root(connection, first, end) for first, end in stretches]
-
-
 def head_root(connection: sqlite3.Connection, size: int) -> bytes:
     """The root of the log when it had `size` leaves; 0 <= size <= leaves."""
     edge: list[bytes] = []
