@@ -120,7 +120,7 @@ class Fetcher:
                 chunk = tuple(refs[start : start + FETCH_REFS_MAX])
                 parcels.append(self._ask(kid, chunk, steady_ms, pull=piggyback))
                 piggyback = False
-        if puller is not None:
+        if puller is not None and len(puller.fetches) < FETCHES_PER_PEER_MAX:
             parcels.append(self._ask(puller.kid, (), steady_ms, pull=True))
         self._note_deadlines()
         return parcels
