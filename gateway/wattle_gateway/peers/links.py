@@ -300,8 +300,6 @@ class PeerLinks:
 
     async def _put_down(self, link: Link) -> None:
         kid = link.kid
-        if self._links.get(kid) is link:
-            del self._links[kid]
         self._dismiss(link, greeting.ENDS, "the gateway stops")
         await link.close()
         self._tally.ended(link)
@@ -309,14 +307,19 @@ class PeerLinks:
         try:
             await self._events.down(kid)
         finally:
+            # Not before: the next link has to wait until this one is told to be down.
+            if self._links.get(kid) is link:
+                del self._links[kid]
             link.ended.set()
 
     def _replaces(self, new: Link, old: Link) -> bool:
         """Who dials has no link any more; of two that were dialled by both sides the lower's
         counts."""
+        if not old.up:
+            return True
         if new.guest and not old.guest:
             return False
-        if new.dialled == old.dialled or not old.up:
+        if new.dialled == old.dialled:
             return True
         return new.dialled == (self._own.kid < new.kid)
 
