@@ -1,12 +1,9 @@
 """Whom the fetcher asks for what, and when: on a shelf that lacks what a test says."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from wattle_gateway.ledger.block import Block, BlockRef, CommitVote
-from wattle_gateway.ledger.commit import CommitHead, first_head
-from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.sync import fetching
 from wattle_gateway.sync.fetching import FETCH_AGAIN_MS, FETCH_TIMEOUT_MS, Fetcher
 from wattle_gateway.sync.framing import ANSWER_BYTES
@@ -15,68 +12,19 @@ from wattle_gateway.sync.packed import PackedBlock
 from wattle_gateway.sync.parcels import Parcel
 from wattle_gateway.sync.peer import Links, Peer
 from wattle_gateway.sync.reader import parse
-from wattle_gateway.sync.shelf import StoredCommit
 from wattle_testkit.alliance import Party, epoch_of
+from wattle_testkit.lacking_shelf import LackingShelf
 
 NAMES = "abcde"
 EPOCH = epoch_of(*(Party(name) for name in NAMES))
 OWN = 4
 
 
-@dataclass
-class LackingShelf:
-    """A shelf that holds nothing and lacks what it is told."""
-
-    lacks: dict[BlockRef, frozenset[int]] = field(default_factory=dict)
-    rounds: tuple[int, ...] = (0,) * EPOCH.size
-    held: set[BlockRef] = field(default_factory=set)
-
-    @property
-    def head(self) -> CommitHead:
-        return first_head(EPOCH)
-
-    def epoch(self, number: int) -> Epoch | None:
-        return EPOCH if number == 0 else None
-
-    def holdings(self) -> tuple[int, ...]:
-        return self.rounds
-
-    def missing(self) -> Mapping[BlockRef, frozenset[int]]:
-        return {ref: by for ref, by in self.lacks.items() if ref not in self.held}
-
-    def has(self, ref: BlockRef) -> bool:
-        return ref in self.held
-
-    def accepted(self, ref: BlockRef) -> bool:
-        return ref in self.held
-
-    def find(self, epoch: int, ref: BlockRef) -> PackedBlock | None:
-        return None
-
-    def own_blocks(self, epoch: int, above_round: int) -> Iterator[tuple[int, PackedBlock]]:
-        return iter(())
-
-    def lacking(self, epoch: int, rounds: Sequence[int]) -> Iterator[PackedBlock]:
-        return iter(())
-
-    def newest_of(self, epoch: int, author: int) -> Block | None:
-        return None
-
-    def commit(self, index: int) -> StoredCommit | None:
-        return None
-
-    def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
-        return iter(())
-
-    def headers_of_commit(self, index: int) -> Sequence[bytes]:
-        return ()
-
-
 class Scene:
     """A fetcher of member OWN with links to the authors named."""
 
     def __init__(self, *linked: int) -> None:
-        self.shelf = LackingShelf()
+        self.shelf = LackingShelf(EPOCH)
         self.links = Links(EPOCH, EPOCH.members[OWN].kid)
         self.fetcher = Fetcher(self.links, self.shelf)
         for author in linked:

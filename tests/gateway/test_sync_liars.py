@@ -64,6 +64,14 @@ def _header_without_payload(said: History) -> History:
     return replace(said, commits=tuple(commits))
 
 
+def _early_votes(said: History) -> tuple[bytes, ...]:
+    """Votes of a quorum, all true, for commits long before the last one."""
+    raws = [packed.header for commit in said.commits[5:12] for packed in commit.blocks]
+    first = {block.parse(raw, bytes(16)).kid: raw for raw in reversed(raws)}
+    assert len(first) == 3
+    return tuple(first.values())
+
+
 def _badly_signed(commit: HistoryCommit) -> HistoryCommit:
     packed = commit.blocks[0]
     return _one(commit, 0, replace(packed, header=_flipped(packed.header)))
@@ -77,9 +85,7 @@ LIES: dict[str, Callable[[History], History]] = {
         said, votes=(_flipped(said.votes[0]), *said.votes[1:])
     ),
     "a vote that is no block": lambda said: replace(said, votes=(b"\x80", *said.votes[1:])),
-    "old votes": lambda said: replace(
-        said, votes=tuple(packed.header for packed in said.commits[9].blocks[:3])
-    ),
+    "old votes": lambda said: replace(said, votes=_early_votes(said)),
     "votes for what is not shown": lambda said: replace(said, commits=said.commits[:-5]),
     "a commit left out": lambda said: replace(said, commits=(said.commits[0], *said.commits[2:])),
     "another state": _in_second(_other_state),
@@ -114,8 +120,15 @@ def _same_ledger(alliance: MemoryAlliance) -> bool:
     return len({gateway.shelf.head.digest for gateway in alliance.gateways.values()}) == 1
 
 
-# Links come up in the order of the names: "d" hears of the first, and asks it, before others.
-FIRST_ASKED = "a"
+# Its kid is the lowest: who has the choice asks it first, and again unless it is distrusted.
+FIRST_ASKED = "b"
+
+
+def _woken(alliance: MemoryAlliance) -> None:
+    """Links "d" again, first of all with the one it asks first."""
+    assert min("abc", key=lambda name: alliance.parties[name].kid) == FIRST_ASKED
+    alliance.link(FIRST_ASKED, "d")
+    alliance.link()
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -132,7 +145,7 @@ def test_a_false_history_is_refused_and_another_peer_asked(lie: str) -> None:
         return [Parcel(parcel.to, LIES[lie](said).encode(), m.HISTORY)]
 
     alliance.alter[FIRST_ASKED] = alter
-    alliance.link()
+    _woken(alliance)
     alliance.run_until(lambda: _same_ledger(alliance), 5000)
     sleeper = alliance["d"]
     assert len(told) == 1
@@ -154,7 +167,7 @@ def test_votes_for_later_commits_prove_earlier_ones_by_their_leaves() -> None:
         return [Parcel(parcel.to, shorter.encode(), m.HISTORY)]
 
     alliance.alter[FIRST_ASKED] = alter
-    alliance.link()
+    _woken(alliance)
     alliance.run_until(lambda: _same_ledger(alliance), 5000)
     assert tails
     assert alliance["d"].heard.faults == ()
@@ -165,7 +178,7 @@ def test_a_peer_that_gives_no_history_is_left_for_another() -> None:
     alliance = MemoryAlliance(*"abcd")
     _slept(alliance)
     alliance.alter[FIRST_ASKED] = lambda parcel: [] if parcel.kind == m.HISTORY else [parcel]
-    alliance.link()
+    _woken(alliance)
     alliance.run_until(lambda: _same_ledger(alliance), 17_000)
     assert alliance["d"].heard.faults == ()
 

@@ -41,7 +41,7 @@ def test_a_fetch_is_filled_up_to_its_bound_lowest_rounds_first(busy: MemoryAllia
 
 def test_what_is_asked_for_by_name_comes_before_what_is_lacking(busy: MemoryAlliance) -> None:
     shelf = busy["a"].shelf
-    refs = sorted(shelf.stored[0])[-3:]
+    refs = [*sorted(shelf.stored[0])[2:4], sorted(shelf.stored[0])[-1]]
     answer = serving.answer_fetch(shelf, m.Fetch(1, 0, tuple(reversed(refs)), ALL))
     expected = [shelf.find(0, ref) for ref in refs]
     assert list(answer.blocks[:3]) == expected
@@ -149,3 +149,16 @@ def test_a_stream_that_is_far_behind_goes_on_in_portions(busy: MemoryAlliance) -
         ]
         due_ms = gateway.sync.next_tick_ms
     assert got == [m.OwnBlock(packed) for packed in own]
+
+
+def test_new_blocks_wait_for_a_stream_that_is_behind_and_for_rounds_that_are_held() -> None:
+    alliance = MemoryAlliance("a")
+    for _ in range(25):
+        alliance.propose("a", LARGE)
+        alliance.run(200)
+    gateway = alliance["a"]
+    for kid, above in ((b"far back", 0), (b"far away", 1 << 40)):
+        gateway.connected(kid, alliance.steady_ms, guest=True)
+        gateway.receive(kid, m.Subscribe(0, above).encode(), alliance.steady_ms)
+    parcels = gateway.propose([ENTRY], alliance.steady_ms)
+    assert [parcel for parcel in parcels if parcel.kind == m.BLOCK] == []
