@@ -68,7 +68,8 @@ class Constants:
 # (lowest, highest) that the formats and rules can bear.
 CONSTANT_BOUNDS = {
     "block_entries_max": (1, 4096),  # one CBOR array holds 4,096 items
-    "block_payload_bytes_max": (60000, 1 << 24),  # room for one entry; what a peer may send
+    # Room for one entry; with an answer's 1 MiB well inside a peer message of 8 MiB.
+    "block_payload_bytes_max": (60000, 1 << 22),
     "enrol_approvals": (1, 2),  # the home alone, or a member of another role besides
     "entry_bytes_max": (20000, 60000),  # above a sample's 16 KiB; a leaf stays below 64 KiB
     "future_ms": (0, 1 << 53),
