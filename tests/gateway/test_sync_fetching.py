@@ -193,6 +193,13 @@ def test_a_peer_that_says_it_holds_more_is_asked_until_an_answer_is_not_full() -
     assert _whom(scene.plan(4)) == [1]
 
 
+def test_what_a_peer_is_ahead_by_keeps_within_its_requests() -> None:
+    scene = Scene(0)
+    _claiming(scene, 0, Holdings(0, (9, 0, 0, 0, 0), 0))
+    scene.shelf.lacks = {_ref(number): frozenset({0}) for number in range(1, 251)}
+    assert len(scene.plan(0)) == fetching.FETCHES_PER_PEER_MAX
+
+
 @pytest.mark.parametrize(
     ("claim", "asked"),
     [

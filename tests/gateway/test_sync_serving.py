@@ -1,5 +1,6 @@
 """Answers are filled up to their bound, from any epoch, and no peer gets more than its share."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,9 +8,11 @@ from wattle_gateway.ledger.leaf import CommitLeaf, decode
 from wattle_gateway.sync import messages as m
 from wattle_gateway.sync import reader, serving
 from wattle_gateway.sync.framing import ANSWER_BYTES
+from wattle_gateway.sync.packed import PackedBlock
 from wattle_gateway.sync.peer import SERVED_BURST_BYTES, SERVED_BYTES_PER_S
 from wattle_testkit.alliance import following
 from wattle_testkit.memory_alliance import MemoryAlliance
+from wattle_testkit.memory_gateway import MemoryShelf
 
 ENTRY = b"\x82\x02an entry that hurries"
 LARGE = ENTRY + bytes(59_000)
@@ -162,3 +165,38 @@ def test_new_blocks_wait_for_a_stream_that_is_behind_and_for_rounds_that_are_hel
         gateway.receive(kid, m.Subscribe(0, above).encode(), alliance.steady_ms)
     parcels = gateway.propose([ENTRY], alliance.steady_ms)
     assert [parcel for parcel in parcels if parcel.kind == m.BLOCK] == []
+
+
+class LargeCommits(MemoryShelf):
+    """As if every commit had taken five megabytes of blocks."""
+
+    def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
+        return iter([PackedBlock(b"header", (bytes(1 << 20),))] * 5)
+
+
+class ManyParts(MemoryShelf):
+    """As if every commit had taken a full block of empty entries."""
+
+    def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
+        return iter([PackedBlock(b"header", (b"",) * reader.BLOCK_ENTRIES_MAX)])
+
+    def lacking(self, epoch: int, rounds: Sequence[int]) -> Iterator[PackedBlock]:
+        return iter([PackedBlock(b"header", (b"",) * reader.BLOCK_ENTRIES_MAX)] * 99)
+
+
+def test_a_commit_that_no_answer_holds_is_left_to_be_fetched(busy: MemoryAlliance) -> None:
+    shelf = LargeCommits(busy["a"].shelf.kid, busy.genesis)
+    shelf.__dict__.update(busy["a"].shelf.__dict__)
+    answer = serving.answer_commits(shelf, m.Commits(1, 1), busy["a"].sync._intake)
+    assert answer == m.History(1, 1)
+
+
+def test_answers_keep_within_the_parts_of_a_message(busy: MemoryAlliance) -> None:
+    shelf = ManyParts(busy["a"].shelf.kid, busy.genesis)
+    shelf.__dict__.update(busy["a"].shelf.__dict__)
+    blocks = serving.answer_fetch(shelf, m.Fetch(1, 0, (), ALL))
+    assert 10 < len(blocks.blocks) < 20
+    assert reader.parse(blocks.encode()) == blocks
+    history = serving.answer_commits(shelf, m.Commits(1, 1), busy["a"].sync._intake)
+    assert 10 < len(history.commits) < 20
+    assert reader.parse(history.encode()) == history

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from wattle_gateway.sync.errors import PeerMessageError
 
 # What one message may make the receiver hold. An answer is filled up to ANSWER_BYTES and one
-# block more, so 8 MiB leaves room for the largest block that an alliance should allow itself.
+# block more, of at most 4 MiB (the bound of `block_payload_bytes_max`).
 MESSAGE_BYTES_MAX = 8 << 20
 # A block of 4,096 entries has 4,097 parts; an answer is full at fifteen of these.
 PARTS_MAX = 65536

@@ -11,6 +11,7 @@ from wattle_gateway.sync.messages import (
     BLOCKS_MAX,
     HISTORY_COMMITS_MAX,
     HISTORY_TAIL_MAX,
+    VOTES_MAX,
     Blocks,
     Commits,
     Fetch,
@@ -18,13 +19,17 @@ from wattle_gateway.sync.messages import (
     HistoryCommit,
 )
 from wattle_gateway.sync.packed import PackedBlock
+from wattle_gateway.sync.reader import BLOCK_ENTRIES_MAX
 from wattle_gateway.sync.shelf import Shelf
 
 # Where votes for the newest commits are looked for: a vote is some four commits old when the block
 # that carries it is committed.
 RECENT_COMMITS = 16
-# Parts left for the head, and for the block that an answer may be over full by.
-_PARTS_FILLED_MAX = PARTS_MAX - 1 - 4097
+# Parts left for the head, for the block that an answer may be over full by, and in a history for
+# leaves and votes.
+_PARTS_FILLED_MAX = (
+    PARTS_MAX - 1 - (1 + BLOCK_ENTRIES_MAX) - HISTORY_COMMITS_MAX - HISTORY_TAIL_MAX - VOTES_MAX
+)
 
 
 class _Filling:
