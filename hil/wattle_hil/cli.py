@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     replays = commands.add_parser("replay", help="a load curve into the ledger, and checked")
     replay_plan.add_arguments(replays)
     replays.set_defaults(run=_replay)
-    shows = commands.add_parser("demo", help="a gateway, meters and loads on this machine")
+    shows = commands.add_parser(
+        "demo", help="an alliance of gateways, meters and loads on this machine"
+    )
     demo.add_arguments(shows)
     shows.set_defaults(run=_demo)
     checks = commands.add_parser("check", help="check a run again, from its folder")
@@ -81,7 +83,9 @@ def _demo(options: argparse.Namespace, stop: StopSignal) -> int:
 
 def _check(options: argparse.Namespace, stop: StopSignal) -> int:
     folder = RunFolder(options.folder)
-    checks = check_again(GatewayControl(find_programs().gateway, folder.gateway), folder)
+    command = find_programs().gateway
+    controls = {path.name: GatewayControl(command, path) for path in folder.gateways()}
+    checks = check_again(controls, folder)
     for check in checks:
         print(f"[{check.verdict}] {check.name}: {check.detail}")
     return DONE if all(check.passed for check in checks) else FAILED

@@ -39,12 +39,15 @@ class LiveStatus:
 
 @dataclass(frozen=True)
 class ConsensusStatus:
-    """Where the engine stands. `signing`: own blocks are signed, else this gateway follows;
-    `quorum_round` the highest round of which it has blocks of q authors; `leaders` the kids whose
+    """Where the ledger stands (`commit_ms` Unix ms) and its engine. `signing`: own blocks are
+    signed, else this gateway follows; `quorum_round` the highest round of which it has blocks of q authors; `leaders` the kids whose
     turn it is by the schedule, `twins` of members seen to sign two blocks of a round in this
     epoch, `differing` of members whose newest checkpoint is not of our log."""
 
     epoch: int
+    commit: int
+    commit_digest: str
+    commit_ms: int
     votes: bool
     signing: bool
     own_round: int
@@ -59,6 +62,9 @@ def consensus_status(driver: LedgerDriver) -> ConsensusStatus:
     engine, members = driver.engine, driver.epoch.members
     return ConsensusStatus(
         epoch=driver.epoch.number,
+        commit=driver.head.index,
+        commit_digest=driver.head.digest.hex(),
+        commit_ms=driver.head.time_ms,
         votes=driver.author is not None,
         signing=driver.signing,
         own_round=engine.own_round,

@@ -18,11 +18,12 @@ from wattle_hil.bench import openssl
 from wattle_hil.bench.mqtt_publisher import Publisher, publish_packet
 from wattle_hil.bench.paper_meter import PaperMeter
 from wattle_hil.children.deadline import Deadline
+from wattle_hil.children.free_port import free_ports
 from wattle_hil.children.processes import Process, ProcessGroup
 from wattle_hil.clock import host_ms
 from wattle_hil.errors import BenchError
 from wattle_hil.runs.gateway_control import GatewayControl
-from wattle_hil.runs.substation import SITE, START_DEADLINE_S, STOP_DEADLINE_S, free_port
+from wattle_hil.runs.gateways import SITE, START_DEADLINE_S, STOP_DEADLINE_S
 
 METERS = 4
 _HOST = "127.0.0.1"
@@ -79,7 +80,7 @@ def measure_ingest(gateway: Sequence[str], rounds: int, samples: int) -> list[Ro
 class _IngestBench:
     def __init__(self, control: GatewayControl) -> None:
         self._control = control
-        self._port = free_port()
+        (self._port,) = free_ports(1)
         self._meters: list[PaperMeter] = []
         self._publishers: list[Publisher] = []
         self._published = 0

@@ -93,6 +93,11 @@ class Process:
         self._process.kill()
         self._process.wait()
 
+    def kill_for_now(self) -> None:
+        """kill -9; that it is gone is meant, until it is started again. Raises ProcessError."""
+        self.kill()
+        self.wanted = False
+
     def terminate(self) -> None:
         """Asks it to end, without waiting."""
         self.wanted = False

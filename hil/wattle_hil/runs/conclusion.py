@@ -11,10 +11,11 @@ from wattle_hil.report.model import Check, Report
 from wattle_hil.runs.conductor import Conductor
 from wattle_hil.runs.durability import broken_promises
 from wattle_hil.runs.final_checks import (
-    check_audit,
-    check_complete,
+    check_all_complete,
+    check_audits,
     check_energy,
     check_promises,
+    check_same_ledger,
     export,
 )
 from wattle_hil.runs.folder import PointNote, RunNote
@@ -44,14 +45,16 @@ def bring_to_an_end(
     _watch(conductor, deadline, lambda: substation.knows_final(seqs))
     conductor.note_durable()
     substation.stop_meters()
+    controls = substation.gateways.controls
     checks: list[Check] = []
 
     def complete() -> bool:
-        checks.append(check_complete(substation.control))
+        checks.append(check_all_complete(controls, conductor.promises.durable))
         return checks[-1].passed is True or deadline.left_s == 0
 
     conductor.watch(complete)
-    substation.stop_gateway()
+    substation.gateways.wait_for_one_head()
+    substation.gateways.stop()
     return checks[-1]
 
 
@@ -84,6 +87,7 @@ def conclude(
     """
     real_s = conductor.elapsed_s
     folder, control, promises = substation.folder, substation.control, conductor.promises
+    controls = substation.gateways.controls
     _write_note(run, substation)
     ledger_id = str(control.status()["ledger_id"])
     write_points(folder, substation.plans, substation.meter_ids, ledger_id, times)
@@ -98,8 +102,10 @@ def conclude(
         check_energy(folder),
         complete,
         check_promises(broken, len(promises.committed)),
-        check_audit(control),
+        check_audits(controls),
     ]
+    if len(controls) > 1:
+        checks.append(check_same_ledger(controls))
     report = run_report(
         folder, checks, conductor.events, environment(substation.interpreters), real_s
     )

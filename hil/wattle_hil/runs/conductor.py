@@ -19,7 +19,13 @@ from wattle_hil.runs.substation import Substation
 _TURN_S = 0.25
 # `status` costs a quarter of a second of a core.
 _STATUS_EVERY_S = 4.0
+# Asking a gateway at its socket costs milliseconds.
+_MEMBERS_EVERY_S = 1.0
 RECOVERY_DEADLINE_S = 30.0
+
+
+def _nothing() -> None:
+    """Nothing else is to be provoked."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,9 @@ class _Recovery:
 
 
 class Conductor:
-    """Watches a substation. events, promises: what there was so far."""
+    """Watches a substation. events, promises: what there was so far. on_look: called at every
+    look, for what else is to be provoked.
+    """
 
     def __init__(
         self,
@@ -50,8 +58,10 @@ class Conductor:
         self._began_s = time.monotonic()
         self._status_s = float("-inf")
         self._recoveries: list[_Recovery] = []
+        self._members_s = float("-inf")
         self.events: list[Event] = []
         self.promises = Promises()
+        self.on_look: Callable[[], None] = _nothing
 
     @property
     def elapsed_s(self) -> float:
@@ -111,6 +121,10 @@ class Conductor:
         if self.elapsed_s - self._status_s >= _STATUS_EVERY_S:
             self._status_s = self.elapsed_s
             self._frames.status = self._substation.control.status()
+        if self.elapsed_s - self._members_s >= _MEMBERS_EVERY_S:
+            self._members_s = self.elapsed_s
+            self._frames.look()
+        self.on_look()
         self._view.show(self._frames.frame(self.elapsed_s, progress))
 
     def note_durable(self) -> None:

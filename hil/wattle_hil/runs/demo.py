@@ -1,4 +1,4 @@
-"""`wattle-hil demo`: one gateway, meters on real MicroPython, loads that change, a live table."""
+"""`wattle-hil demo`: an alliance of gateways, meters on real MicroPython, loads that change."""
 
 import argparse
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from wattle_hil.runs.conductor import Conductor
 from wattle_hil.runs.device_plan import LoadSource, MeterPlan, plan_meters
 from wattle_hil.runs.folder import RunFolder, new_folder
 from wattle_hil.runs.frames import Frames
+from wattle_hil.runs.incident import GATEWAYS_LEAST, Incident
 from wattle_hil.runs.ledger_tail import LedgerTail
 from wattle_hil.runs.live_view import LiveView
 from wattle_hil.runs.points_file import ReadingTimes
@@ -29,6 +30,8 @@ from wattle_hil.runs.terminal_picture import save_picture
 
 DEFAULT_SPEED = 10
 _MAX_METERS = 16
+# Each is a process with two workers and a broker.
+_MAX_GATEWAYS = 10
 # Loads in the order in which meters get them; three-phase where such a load is.
 _LOADS: Sequence[tuple[str, Model]] = (
     ("kettle", SDM120),
@@ -49,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add = parser.add_argument
     add("--once", type=whole_number(5, 86_400), metavar="SECONDS", help="end by itself after that")
+    add("--gateways", type=whole_number(1, _MAX_GATEWAYS), default=4, help="default 4")
     add("--meters", type=whole_number(1, _MAX_METERS), default=4, help="default 4")
     add("--speed", type=whole_number(1, MAX_SPEED), default=DEFAULT_SPEED, help="default 10")
     add("--seed", type=int, default=1, help="of the loads (default 1)")
@@ -60,13 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class DemoPlan:
     """A demonstration before it begins.
 
-    once_s: None = until somebody ends it. picture: where its last table is to be drawn.
+    gateways: how many. once_s: None = until somebody ends it. picture: where its last table is to
+    be drawn.
     """
 
     folder: RunFolder
     meters: Sequence[MeterPlan]
     schedule: Schedule
     load_names: dict[str, str]
+    gateways: int
     once_s: int | None
     seed: int
     picture: Path | None
@@ -84,9 +90,19 @@ def plan_demo(options: argparse.Namespace) -> DemoPlan:
         for number, (name, _) in enumerate(chosen, 1)
     ]
     meters = plan_meters(loads, [model for _, model in chosen], devices=1)
-    plan = schedule(loads[0].curve, options.speed, 1, start_up_real_s(options.meters))
+    start_up_s = start_up_real_s(options.meters, options.gateways)
+    plan = schedule(loads[0].curve, options.speed, 1, start_up_s)
     names = {meter.name: name for meter, (name, _) in zip(meters, chosen, strict=True)}
-    return DemoPlan(folder, meters, plan, names, options.once, options.seed, options.picture)
+    return DemoPlan(
+        folder,
+        meters,
+        plan,
+        names,
+        options.gateways,
+        options.once,
+        options.seed,
+        options.picture,
+    )
 
 
 def _load(folder: RunFolder, number: int, name: str, length_ms: int, seed: int) -> LoadSource:
@@ -108,10 +124,23 @@ def demo(plan: DemoPlan, programs: Programs, command: str, stop: StopSignal) -> 
         view.event(f"files in {plan.folder.shown}")
         clock = BenchClock(plan.schedule.begin_ms, host_ms(), plan.schedule.speed)
         interval_ms = plan.schedule.interval_ms
-        substation = Substation(plan.folder, programs, plan.meters, interval_ms, clock)
+        substation = Substation(
+            plan.folder, programs, plan.meters, interval_ms, clock, plan.gateways
+        )
         conductor, complete, times = _run(plan, run, substation, view, stop)
         view.event("checking")
         return conclude(run, substation, conductor, complete, times)
+
+
+def _incident(plan: DemoPlan, substation: Substation, conductor: Conductor) -> Incident | None:
+    """What happens by itself, with gateways enough."""
+    if plan.gateways < GATEWAYS_LEAST:
+        return None
+    incident = Incident(
+        substation, conductor.note_durable, conductor.tell, lambda: conductor.elapsed_s
+    )
+    conductor.on_look = incident.look
+    return incident
 
 
 def _run(
@@ -127,11 +156,15 @@ def _run(
             raise KeyboardInterrupt
         from_ms = (clock.now_ms() // interval_ms + 1) * interval_ms
         end_s = None if plan.once_s is None else conductor.elapsed_s + plan.once_s
+        incident = _incident(plan, substation, conductor)
         conductor.watch(lambda: end_s is not None and conductor.elapsed_s >= end_s)
         if plan.picture is not None:
             save_picture(view.picture(), "make demo", plan.picture)
         # Asked to end is not asked to give up: what was read is still to become final.
         stop.clear()
+        if incident is not None:
+            incident.finish()
+            conductor.watch(lambda: incident.is_over)
         # The slot before the last one: it was read, or is being read, for sure.
         until_ms = (clock.now_ms() // interval_ms - 1) * interval_ms
         conductor.tell("waiting until everything is final")

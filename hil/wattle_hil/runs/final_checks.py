@@ -1,9 +1,11 @@
-"""What is checked when a run is over, from its folder alone: energy, audit, completeness."""
+"""What is checked when a run is over, from its folder alone: energy, audits, completeness."""
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from wattle_hil.children.processes import run
@@ -15,6 +17,10 @@ from wattle_hil.runs.gateway_control import GatewayControl
 # Verifying takes 1.5 ms a signature, so this is for half a million on two cores.
 _CHECK_DEADLINE_S = 600.0
 _PASSED, _FAILED = 0, 1
+# More than the number of cores only makes each of them wait.
+AUDITS_AT_ONCE = 4
+# Digits of a digest that people compare.
+_SHOWN = 16
 
 
 def export(control: GatewayControl, folder: RunFolder) -> None:
@@ -73,14 +79,67 @@ def check_audit(control: GatewayControl) -> Check:
     return Check("audit", done.code == _PASSED, done.output.strip())
 
 
-def check_complete(control: GatewayControl) -> Check:
-    """Whether everything that the gateway holds is final. Raises ProcessError."""
+def check_audits(controls: Mapping[str, GatewayControl]) -> Check:
+    """Lets each gateway verify its ledger, all at once. controls: by the gateway's name."""
+    if len(controls) == 1:
+        return check_audit(*controls.values())
+    with ThreadPoolExecutor(AUDITS_AT_ONCE) as pool:
+        checks = dict(zip(controls, pool.map(check_audit, controls.values()), strict=True))
+    passed = None if any(check.passed is None for check in checks.values()) else True
+    if any(check.passed is False for check in checks.values()):
+        passed = False
+    failed = [f"{name}: {check.detail}" for name, check in checks.items() if not check.passed]
+    first = next(iter(checks.values())).detail
+    return Check(
+        "audit", passed, "\n".join(failed) or f"of each of {len(checks)}; the first:\n{first}"
+    )
+
+
+def check_same_ledger(controls: Mapping[str, GatewayControl]) -> Check:
+    """Whether all have the same newest commit, log root and state. Raises ProcessError."""
+    names = ("commit", "commit_digest", "root", "state_digest")
+    heads = {
+        name: tuple(control.status()[part] for part in names) for name, control in controls.items()
+    }
+    lines = [
+        f"{name}: commit {commit} {digest[:_SHOWN]}, root {root[:_SHOWN]}, state {state[:_SHOWN]}"
+        for name, (commit, digest, root, state) in heads.items()
+    ]
+    same = len(set(heads.values())) == 1
+    detail = f"{len(heads)} gateways" if same else f"{len(set(heads.values()))} different ledgers"
+    return Check("one ledger", same, "\n".join([detail, *lines]))
+
+
+def check_all_complete(
+    controls: Mapping[str, GatewayControl], promised: Mapping[str, int] = MappingProxyType({})
+) -> Check:
+    """Whether everything that each gateway holds is final, and what meters were promised.
+
+    promised: the highest durable seq by meter: it may be on its way in a block that only another
+    gateway has. Raises ProcessError.
+    """
+    checks = {name: check_complete(control, promised) for name, control in controls.items()}
+    if len(checks) == 1:
+        return next(iter(checks.values()))
+    detail = "\n".join(f"{name}: {check.detail}" for name, check in checks.items())
+    return Check("all final", all(check.passed for check in checks.values()), detail)
+
+
+def check_complete(
+    control: GatewayControl, promised: Mapping[str, int] = MappingProxyType({})
+) -> Check:
+    """Whether everything that the gateway holds is final; `promised` as above.
+
+    Raises ProcessError.
+    """
     status = control.status()
     open_meters = [
         f"{meter['meter']}: final {meter['final']}, newest {meter['last_seq']},"
         f" {meter['waiting']} waiting"
         for meter in status["meters"]
-        if meter["waiting"] or meter["final"] != meter["last_seq"]
+        if meter["waiting"]
+        or meter["final"] != meter["last_seq"]
+        or meter["final"] < promised.get(meter["meter"], 0)
     ]
     detail = f"{len(status['meters'])} meters, {status['commit']} commits, pool {status['pool']}"
     return Check(
@@ -94,7 +153,11 @@ def check_promises(broken: Sequence[str], committed: int) -> Check:
     return Check("nothing lost", not broken, "\n".join([detail, *broken]))
 
 
-def check_again(control: GatewayControl, folder: RunFolder) -> list[Check]:
-    """Exports and checks a run that is over. Raises ProcessError, RunError."""
-    export(control, folder)
-    return [check_energy(folder), check_complete(control), check_audit(control)]
+def check_again(controls: Mapping[str, GatewayControl], folder: RunFolder) -> list[Check]:
+    """Exports and checks a run that is over; controls: of all its gateways, the first one first.
+
+    Raises ProcessError, RunError.
+    """
+    export(next(iter(controls.values())), folder)
+    checks = [check_energy(folder), check_all_complete(controls), check_audits(controls)]
+    return checks if len(controls) == 1 else [*checks, check_same_ledger(controls)]

@@ -30,7 +30,6 @@ class RunFolder:
         self.path = path.absolute()
         self.clock = self.path / "clock.json"
         self.curves = self.path / "curves"
-        self.gateway = self.path / "gateway"
         self.logs = self.path / "logs"
         self.lines = self.path / "lines"
         self.boards = self.path / "boards"
@@ -56,6 +55,19 @@ class RunFolder:
                 folder.mkdir(parents=True)
         except OSError as error:
             raise RunError(f"{self.path} cannot be made: {error}") from error
+
+    def gateway_of(self, number: int) -> Path:
+        """The folder of gateway `number` (from 1) of the run."""
+        return self.path / ("gateway" if number == 1 else f"gateway-{number}")
+
+    def gateways(self) -> list[Path]:
+        """The folders of all gateways that the run had. Raises RunError for none."""
+        found: list[Path] = []
+        while (folder := self.gateway_of(len(found) + 1)).is_dir():
+            found.append(folder)
+        if not found:
+            raise RunError(f"{self.gateway_of(1)} is not there, expected the folder of a run")
+        return found
 
     def board(self, meter: str) -> Path:
         """The folder that is a meter's flash."""

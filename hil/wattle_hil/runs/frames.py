@@ -1,12 +1,14 @@
-"""Puts together what the live view shows: from the ledger, the meters' counters and `status`."""
+"""Puts together what the live view shows: from the ledger, the meters' counters, the gateways."""
 
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from wattle_hil.runs.device_plan import DevicePlan, MeterPlan
+from wattle_hil.runs.gateways import RunGateway, linked
+from wattle_hil.runs.head_book import HeadBook
 from wattle_hil.runs.ledger_tail import LedgerTail, PointTail
-from wattle_hil.runs.live_view import Frame, GatewayRow, PointRow
+from wattle_hil.runs.live_view import Frame, GatewayRow, MemberRow, PointRow
 from wattle_hil.runs.substation import Substation
 
 # The rate shown is that of this many seconds.
@@ -28,6 +30,8 @@ class Frames:
         self._tail = tail
         self._load_names = load_names
         self._rates: deque[tuple[float, int]] = deque()
+        self._heads = HeadBook()
+        self._lives: dict[str, Mapping[str, Any]] = {}
         self.status: Mapping[str, Any] | None = None
 
     def frame(self, elapsed_s: float, progress: float | None) -> Frame:
@@ -38,7 +42,47 @@ class Frames:
         rows = [
             self._point(plan, device) for plan in self._substation.plans for device in plan.devices
         ]
-        return Frame(self._title, rows, self._gateway(), progress)
+        return Frame(self._title, rows, self._gateway(), progress, self._members())
+
+    def look(self) -> None:
+        """Asks every gateway of an alliance where it stands."""
+        gateways = self._substation.gateways.each
+        if len(gateways) == 1:
+            return
+        for gateway in gateways:
+            self._lives[gateway.name] = live = gateway.live()
+            if consensus := live.get("consensus"):
+                self._heads.note(gateway.name, consensus["commit"], consensus["commit_digest"])
+
+    def _members(self) -> list[MemberRow]:
+        if not self._lives:
+            return []
+        plans = self._substation.plans
+        places = [self._substation.gateway_at(plan) for plan in plans]
+        return [
+            self._member(gateway, places.count(gateway.name))
+            for gateway in self._substation.gateways.each
+        ]
+
+    def _member(self, gateway: RunGateway, meters: int) -> MemberRow:
+        live = self._lives.get(gateway.name, {})
+        consensus = live.get("consensus") or {}
+        age_s = None
+        if consensus:
+            age_ms = self._substation.clock.now_ms() - consensus["commit_ms"]
+            age_s = max(0, age_ms) / self._substation.clock.speed / 1_000
+        starting = "starting" if gateway.process.alive else "killed"
+        return MemberRow(
+            name=gateway.name,
+            state=starting if not live else "up" if consensus.get("signing") else "catching up",
+            round=consensus.get("own_round"),
+            commit=consensus.get("commit"),
+            commit_age_s=age_s,
+            head=str(consensus.get("commit_digest", ""))[:12],
+            agrees=self._heads.verdict(gateway.name) if consensus else "-",
+            peers=len(linked(live)) if live else None,
+            meters=meters,
+        )
 
     def _point(self, plan: MeterPlan, device: DevicePlan) -> PointRow:
         meter_id = self._substation.meter_ids[plan.name]
@@ -62,6 +106,7 @@ class Frames:
             or "none",
             failed_reads=tail.failed,
             state="killed" if not alive else "online" if link.get("connected") else "offline",
+            at=self._substation.gateway_at(plan) if self._lives else "",
         )
 
     def _gateway(self) -> GatewayRow:

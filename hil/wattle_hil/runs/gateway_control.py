@@ -50,23 +50,26 @@ class GatewayControl:
         return content
 
     def live(self) -> Mapping[str, Any]:
-        """What the running gateway says of itself, asked at its socket: cheap enough to poll.
+        """What the running gateway says of itself; cheap to poll, empty when none answers."""
+        return dict(self.ask("live").get("live", {}))
 
-        Empty when none answers.
-        """
+    def ask(self, command: str, **fields: object) -> Mapping[str, Any]:
+        """A request to the running gateway at its socket, as its own commands make it, and the
+        answer; empty when none comes."""
+        request = json.dumps({"command": command, **fields}).encode() + b"\n"
         folder = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(COMMAND_DEADLINE_S)
                 # A socket's address is short; the folder's path may not be.
                 connection.connect(f"/proc/self/fd/{folder}/{self._admin_socket.name}")
-                connection.sendall(b'{"command": "live"}\n')
+                connection.sendall(request)
                 answer = json.loads(b"".join(iter(lambda: connection.recv(_RECV_BYTES), b"")))
         except (OSError, ValueError):
             return {}
         finally:
             os.close(folder)
-        return dict(answer.get("live", {}))
+        return dict(answer)
 
     def wait_until_running(self, process: Process, deadline: Deadline) -> None:
         """Waits until the gateway answers. Raises ProcessError when it ends, DeadlineError."""

@@ -20,13 +20,16 @@ from wattle_hil.curves.curve import iso_utc
 from wattle_hil.report.numbers import grouped
 
 EVENTS_SHOWN = 8
+# Two gateways have executed different commits under one index: that must never be seen.
+DIFFERS = "DIFFERS"
 # Log files and CI grow by one block of lines each time.
 _PLAIN_EVERY_S = 5.0
 
 
 @dataclass(frozen=True)
 class PointRow:
-    """One point as the ledger shows it; None for what it has not (yet)."""
+    """One point as the ledger shows it; None for what it has not (yet). at: the gateway that its
+    meter is at, where there are several."""
 
     name: str
     load: str
@@ -40,6 +43,7 @@ class PointRow:
     classes: str
     failed_reads: int
     state: str
+    at: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,35 @@ class GatewayRow:
 
 
 @dataclass(frozen=True)
+class MemberRow:
+    """One gateway of an alliance; None for what it does not say (now).
+
+    commit: its newest, commit_age_s seconds of real time ago, with digest `head`; agrees: whether
+    another gateway has the same digest for that commit, or what is to be said instead. peers:
+    gateways that it has a link to. meters: those that are connected to it.
+    """
+
+    name: str
+    state: str
+    round: int | None
+    commit: int | None
+    commit_age_s: float | None
+    head: str
+    agrees: str
+    peers: int | None
+    meters: int
+
+
+@dataclass(frozen=True)
 class Frame:
-    """All that is shown at one moment. progress: 0 to 1, None when there is no end."""
+    """All that is shown at one moment. progress: 0 to 1, None when there is no end. members: of an
+    alliance, empty for a gateway alone."""
 
     title: str
     points: Sequence[PointRow]
     gateway: GatewayRow | None
     progress: float | None
+    members: Sequence[MemberRow] = ()
 
 
 class View(Protocol):
@@ -132,6 +158,8 @@ class LiveView:
 
     def _picture(self, frame: Frame) -> RenderableType:
         parts: list[RenderableType] = [_points_table(frame)]
+        if frame.members:
+            parts.append(_members_table(frame.members))
         if frame.gateway is not None:
             parts.append(_gateway_text(frame.gateway, "\n"))
         if frame.progress is not None:
@@ -148,6 +176,8 @@ def _points_table(frame: Frame) -> Table:
     for name in ("power W", "import Wh", "export Wh", "seq", "durable", "final", "failed"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("classes")
+    if frame.members:
+        table.add_column("gateway", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for row in frame.points:
         table.add_row(
@@ -159,9 +189,41 @@ def _points_table(frame: Frame) -> Table:
             *(_count(value) for value in (row.seq, row.durable, row.final)),
             _count(row.failed_reads),
             row.classes,
+            *([row.at] if frame.members else []),
             Text(row.state, style="green" if row.state == "online" else "red"),
         )
     return table
+
+
+def _members_table(rows: Sequence[MemberRow]) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("gateway", no_wrap=True)
+    for name in ("round", "commit", "age s", "peers", "meters"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("head", "same as others", "state"):
+        table.add_column(name, no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.name,
+            _count(row.round),
+            _count(row.commit),
+            "-" if row.commit_age_s is None else f"{row.commit_age_s:.1f}",
+            _count(row.peers),
+            _count(row.meters),
+            row.head,
+            Text(row.agrees, style="bold red" if row.agrees == DIFFERS else ""),
+            Text(row.state, style="green" if row.state == "up" else "red"),
+        )
+    return table
+
+
+def _member_text(row: MemberRow) -> str:
+    age = "-" if row.commit_age_s is None else f"{row.commit_age_s:.1f}"
+    return (
+        f"{row.name}: {row.state}, round {_count(row.round)}, commit {_count(row.commit)} {age} s"
+        f" ago, head {row.head or '-'}, same as others: {row.agrees}, {_count(row.peers)} peers,"
+        f" {row.meters} meters"
+    )
 
 
 def _gateway_text(row: GatewayRow, separator: str) -> Text:
@@ -182,6 +244,7 @@ def plain_lines(frame: Frame) -> list[str]:
     lines = []
     if frame.gateway is not None:
         lines.append(_gateway_text(frame.gateway, ", ").plain)
+    lines += [_member_text(row) for row in frame.members]
     if frame.progress is not None:
         lines.append(f"{frame.title}: {100 * frame.progress:.0f} %")
     for row in frame.points:
@@ -191,5 +254,6 @@ def plain_lines(frame: Frame) -> list[str]:
             f" export {_count(row.export_wh)} Wh, seq {_count(row.seq)},"
             f" durable {_count(row.durable)}, final {_count(row.final)},"
             f" classes {row.classes}, {row.failed_reads} failed reads, {row.state}"
+            + (f" at {row.at}" if row.at else "")
         )
     return lines

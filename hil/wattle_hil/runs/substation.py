@@ -1,4 +1,4 @@
-"""One gateway and its meters, as a run has them: set up, started, killed, stopped.
+"""Gateways and their meters, as a run has them: set up, started, killed, stopped.
 
 Everything is done as people do it: with `wattle-gateway` and `wattle-tool`, files and serial lines.
 """
@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -22,15 +21,15 @@ from wattle_hil.devices.line import Line
 from wattle_hil.errors import LineError, ProcessError
 from wattle_hil.runs.device_plan import MeterPlan
 from wattle_hil.runs.folder import RunFolder
-from wattle_hil.runs.gateway_control import GatewayControl
+from wattle_hil.runs.gateways import Gateways, Place
 
-SITE = "bench"
 _BROKER = "nats-server"
-_HOST = "127.0.0.1"
 # Starting a few interpreters on a busy machine; what takes longer has gone wrong.
 _TOOL_DEADLINE_S = 60.0
-START_DEADLINE_S = 30.0
-STOP_DEADLINE_S = 20.0
+_STOP_DEADLINE_S = 20.0
+# An enrolment that a member of another role approves by itself is on the ledger within seconds.
+_APPROVAL_DEADLINE_S = 30.0
+_POLL_S = 0.1
 # More than the number of cores only makes each of them wait.
 _TOOLS_AT_ONCE = 4
 # SPEC section 12: mean power above 1.2 times the rating is `above_rating`; a load at its peak is
@@ -39,10 +38,11 @@ _LEAST_RATING_W = 1_000
 
 
 class Substation:
-    """One gateway and its meters. Use: `with running(): start_meters(..)`, then watch.
+    """Gateways and their meters. Use: `with running(): start_meters(..)`, then watch.
 
-    clock: the bench clock of all; the ledger begins at its time. meter_ids: by the plan's name,
-    once the boards are provisioned. lines, meters: likewise, once they run.
+    control, gateway: of the first of `gateways`. clock: the bench clock of all; the ledger begins
+    at its time. meter_ids: by the plan's name, once the boards are provisioned. lines, meters:
+    likewise, once they run.
     """
 
     def __init__(
@@ -52,22 +52,24 @@ class Substation:
         plans: Sequence[MeterPlan],
         interval_ms: int,
         clock: BenchClock,
+        gateways: int = 1,
     ) -> None:
         self.folder = folder
         self.plans = tuple(plans)
         self.clock = clock
-        self.control = GatewayControl(programs.gateway, folder.gateway)
+        places = [
+            Place(folder.gateway_of(number), folder.log(folder.gateway_of(number).name))
+            for number in range(1, gateways + 1)
+        ]
+        self.gateways = Gateways(programs.gateway, places, folder.clock)
+        self.control = self.gateways.first.control
+        self.gateway = self.gateways.first.process
         self.lines: dict[str, Line] = {}
         self.meters: dict[str, Process] = {}
         self.meter_ids: dict[str, str] = {}
         self._programs = programs
         self._interval_ms = interval_ms
         self._group = ProcessGroup()
-        self.gateway = Process(
-            "gateway",
-            self.control.run_command("run", "--bench-clock", str(folder.clock)),
-            folder.log("gateway"),
-        )
         self.follower = Process(
             "follower",
             self.control.run_command("samples", "--follow", "--format", "csv"),
@@ -76,22 +78,19 @@ class Substation:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Makes the ledger, serves the serial lines and starts the gateway, for a block's length.
+        """Makes the ledger, serves the serial lines and starts the gateways, for a block's length.
 
         Whatever is left at its end is killed. Raises ProcessError, LineError.
         """
         self.clock.save(self.folder.clock)
-        self.control.call(
-            *("init", "--name", SITE, "--site", SITE, "--host", _HOST),
-            *("--port", str(free_port()), "--bench-clock", str(self.folder.clock)),
-        )
+        self.gateways.found()
         with contextlib.ExitStack() as stack:
             for plan in self.plans:
                 devices = [device.emulated() for device in plan.devices]
                 line = Line(self.folder.line(plan.name), devices, self.clock.now_ms)
                 self.lines[plan.name] = stack.enter_context(line)
             stack.enter_context(self._group)
-            self._group.start(self.gateway)
+            self.gateways.start(self._group)
             yield
 
     def start_meters(self, tell: Callable[[str], None]) -> None:
@@ -102,11 +101,13 @@ class Substation:
         with ThreadPoolExecutor(_TOOLS_AT_ONCE) as pool:
             # The boards need nothing of the gateway but its site file, so both can go on at once.
             provisioned = pool.map(self._provision, self.plans)
-            self.control.wait_until_running(self.gateway, Deadline(START_DEADLINE_S))
+            self.gateways.wait_until_running()
             self._group.start(self.follower)
             names = (plan.name for plan in self.plans)
             self.meter_ids = dict(zip(names, provisioned, strict=True))
-            tell(f"the gateway runs, {len(self.plans)} boards are provisioned")
+            count = len(self.gateways.each)
+            run_now = "the gateway runs" if count == 1 else f"{count} gateways run and are linked"
+            tell(f"{run_now}, {len(self.plans)} boards are provisioned")
             enrolments = {pool.submit(self._enrol, plan): plan for plan in self.plans}
             for enrolment in as_completed(enrolments):
                 enrolment.result()
@@ -128,11 +129,7 @@ class Substation:
         for process in self.meters.values():
             process.terminate()
         for process in self.meters.values():
-            process.stop(STOP_DEADLINE_S)
-
-    def stop_gateway(self) -> None:
-        """Ends the gateway cleanly. Raises ProcessError when it does not end so."""
-        self.gateway.stop(STOP_DEADLINE_S)
+            process.stop(_STOP_DEADLINE_S)
 
     def check(self) -> None:
         """Raises ProcessError or LineError when a part of the substation has failed of itself."""
@@ -198,6 +195,11 @@ class Substation:
             return {}
         return content if isinstance(content, dict) else {}
 
+    def gateway_at(self, plan: MeterPlan) -> str:
+        """The name of the gateway that a meter is connected to, or means to be."""
+        index = self.meter_status(plan).get("link", {}).get("gateway", 0)
+        return self.gateways.home_of(plan.number).served_by(index)
+
     def _interpreter(self, plan: MeterPlan) -> Sequence[str]:
         return self._programs.meters[plan.interpreter % len(self._programs.meters)]
 
@@ -209,7 +211,7 @@ class Substation:
         command = (
             *self._programs.tool,
             *("provision", str(self.folder.board(plan.name))),
-            *("--site-file", str(self.folder.gateway / "site.json")),
+            *("--site-file", str(self.gateways.home_of(plan.number).site_file)),
             *("--port", str(self.folder.line(plan.name))),
             *("--interval-ms", str(self._interval_ms)),
             *("--micropython", self._interpreter(plan)[0]),
@@ -224,10 +226,15 @@ class Substation:
         points = ",".join(
             f"{device.number}:{_rating_w(device.load.curve)}" for device in plan.devices
         )
-        self.control.call(
-            *("meters", "enrol", str(board / "enrol.cbor")),
-            *("--points", points, "--certificate", str(certificate)),
-        )
+        home = self.gateways.home_of(plan.number).control
+        words = ("--points", points, "--certificate", str(certificate), "--format", "json")
+
+        def enrolled() -> bool:
+            answer = home.call("meters", "enrol", str(board / "enrol.cbor"), *words)
+            return json.loads(answer)["waits"] is None
+
+        deadline = Deadline(_APPROVAL_DEADLINE_S)
+        deadline.wait_for(enrolled, f"{plan.name} is enrolled and approved", _POLL_S)
         run(
             f"wattle-tool certificate {plan.name}",
             (*self._programs.tool, "certificate", str(board), str(certificate)),
@@ -238,10 +245,3 @@ class Substation:
 def _rating_w(curve: Curve) -> int:
     peak_uw = max(abs(value) for value in curve.active_uw.values)
     return max(_LEAST_RATING_W, -(-peak_uw // UW_PER_W))
-
-
-def free_port() -> int:
-    """A TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
