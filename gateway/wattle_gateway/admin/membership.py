@@ -214,13 +214,13 @@ class Membership:
         now = await self._ledger.read(_Waiting.of)
         pending = now.change(digest)
         approved = set() if pending is None else set(pending.approvers)
-        missing = [member.name for member in before.members if member.kid not in approved]
+        missing = sorted(member.name for member in before.members if member.kid not in approved)
         return {
             "kind": "change",
             "digest": digest.hex(),
             "decided": pending is None,
             "epoch": now.epoch.number,
-            "members": [member.name for member in now.epoch.everyone],
+            "members": sorted(member.name for member in now.epoch.everyone),
             "approvals": len(approved),
             "needed": before.quorum,
             "missing": [] if pending is None else missing,

@@ -60,8 +60,8 @@ def commit_lines(found: CommitReport) -> list[str]:
             )
         ),
         f"decided       {how}",
-        f"blocks        {len(found.blocks)} of {len(authors)} members, rounds {min(rounds)} to "
-        f"{max(rounds)}, {found.entries} entries, {shown_bytes(size)}",
+        f"blocks        {len(found.blocks)} by {len(authors)} members, rounds {min(rounds)} to "
+        f"{max(rounds)}; entries: {found.entries}, {shown_bytes(size)}",
         f"ledger        {leaves}: leaves {at} to {found.leaf}, the last is the commit's own",
         f"state         {found.state_digest}",
         f"after         {found.previous_digest}",
@@ -122,7 +122,7 @@ def _bus(size: int, left: list[int], right: list[int]) -> list[str]:
 def _phase_line(number: int, phase: Phase, meaning: str) -> str:
     share = f"{phase.count} of {phase.size}"
     verdict = "> 2/3" if phase.count >= phase.needed else f"not > 2/3, {phase.needed} needed"
-    return f"P{number} {phase.name:<12}{share}, {verdict}: {meaning}"
+    return f"P{number} {phase.name:<14}{share}, {verdict}: {meaning}"
 
 
 def _short(name: str) -> str:

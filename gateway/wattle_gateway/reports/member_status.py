@@ -42,7 +42,9 @@ def lines(
     links = {} if live is None else {peer["kid"]: peer for peer in live["peers"]}
     consensus = None if live is None else live["consensus"]
     differing = [] if consensus is None else consensus["differing"]
-    silent = {found.member.kid for found in standing.silent(clock_ms, speed)}
+    # Who is stopped does not hear anybody.
+    quiet = () if live is None else standing.silent(clock_ms, speed)
+    silent = {found.member.kid for found in quiet}
     return [
         _line(
             found,
