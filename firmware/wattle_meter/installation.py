@@ -37,6 +37,8 @@ class Installation:
             plans.append((found, reads))
             self.devices.append(Device(row.number, row.unit, found, reads))
             self.described.append(_described(row, found, digest, quantities))
+        for found, _ in known.values():
+            found.registers = {}  # the reads hold those they need; a heap is small
         self.line = config.line or _common_line(config, known)
         interval_ms = config.interval_ms // speed
         self.slots, self.round_ms = read_plan.plan_round(plans, self.line, interval_ms)

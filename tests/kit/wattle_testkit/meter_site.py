@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,9 +107,16 @@ class MeterSite:
         return site_file.load(path)
 
     def board(
-        self, name: str, kind: str, port: Path, *options: str, interval_ms: int = 1_000
+        self,
+        name: str,
+        kind: str,
+        port: Path,
+        *options: str,
+        interval_ms: int = 1_000,
+        devices: Sequence[DeviceChoice] = (DeviceChoice(1, "sdm120", 1),),
+        baud: int | None = None,
     ) -> Board:
-        """Provisions a board with one SDM120 and enrols it with the gateway.
+        """Provisions a board (with one SDM120) and enrols it with the gateway.
 
         `kind`: "64" and "32" are interpreters that compile the firmware from its sources, "rom"
         is a 32-bit one with the heap of a board and the firmware in read-only memory. `options`:
@@ -117,7 +125,7 @@ class MeterSite:
         folder = self.folder / name
         interpreter = parts.micropython(64 if kind == "64" else 32)
         firmware = Firmware(interpreter, FIRMWARE)
-        choice = BoardChoice([DeviceChoice(1, "sdm120", 1)], Line(str(port)), interval_ms)
+        choice = BoardChoice(devices, Line(str(port), baud), interval_ms)
         board_folder.provision(folder, [self.site_file()], choice, firmware)
         meter = self.gateway.enrol((folder / proof.PROOF_FILE).read_bytes(), SITE)
         self.admit(meter.meter, folder)

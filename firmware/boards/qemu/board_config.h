@@ -1,0 +1,30 @@
+// The qemu port with what firmware of ours uses and the port leaves out: time, asyncio, select,
+// machine.mem32, on the microsecond counter of the emulated board.
+
+#include "mpconfigport.h"
+
+#undef MICROPY_PY_SELECT
+#undef MICROPY_PY_TIME
+#undef MICROPY_PY_ASYNCIO
+#define MICROPY_PY_SELECT (1)
+#define MICROPY_PY_TIME (1)
+#define MICROPY_PY_ASYNCIO (1)
+#define MICROPY_PY_MACHINE_MEMX (1)
+
+// FPGA system control of the MPS2 (Arm DAI 0385, section 4.3): a counter at 25 MHz / (PRESCALE + 1).
+#define BOARD_PRESCALE (*(volatile uint32_t *)0x4002801c)
+#define BOARD_COUNTER (*(volatile uint32_t *)0x40028018)
+#define BOARD_PRESCALE_1_MHZ (24)
+
+// ticks_ms jumps where the counter wraps, after 71 minutes: no program runs that long here.
+#define mp_hal_ticks_us() ((mp_uint_t)BOARD_COUNTER)
+#define mp_hal_ticks_ms() ((mp_uint_t)(BOARD_COUNTER / 1000))
+#define mp_hal_ticks_cpu() ((mp_uint_t)BOARD_COUNTER)
+#define mp_hal_time_ns() ((uint64_t)BOARD_COUNTER * 1000)
+#define mp_hal_delay_us(us) \
+    do { \
+        uint32_t delay_from_ = BOARD_COUNTER; \
+        while (BOARD_COUNTER - delay_from_ < (uint32_t)(us)) { \
+        } \
+    } while (0)
+#define mp_hal_delay_ms(ms) mp_hal_delay_us((ms) * 1000)
