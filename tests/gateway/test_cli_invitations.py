@@ -236,7 +236,7 @@ class TestJoin:
             until(lambda: len(show(first)["asking"]) == 2, DEADLINE_S, "both ask")
             done = command("alliance", "approve", first.folder, "north")
             assert done.returncode == 2
-            assert "'north' is more than one: north (" in done.stderr
+            assert "'north' is more than one: 'north' (" in done.stderr
         finally:
             north.kill()
             thief.kill()

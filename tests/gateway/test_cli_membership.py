@@ -141,7 +141,7 @@ def test_the_same_proposal_of_two_is_one_change(alliance: AllianceProcesses) -> 
         (("approve", "nobody"), "nothing waits here under 'nobody', expected a name"),
         (("approve", "00" * 32), "nothing waits here under"),
         (("approve", ""), "nothing waits here under ''"),
-        (("leave", "--member", "nobody"), "no member 'nobody', expected one of: gateway-"),
+        (("leave", "--member", "nobody"), "no member 'nobody', expected one of: 'gateway-"),
     ],
 )
 def test_what_does_not_wait(alliance: AllianceProcesses, words: tuple[str, ...], says: str) -> None:

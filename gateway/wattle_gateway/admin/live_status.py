@@ -39,10 +39,13 @@ class LiveStatus:
 
 @dataclass(frozen=True)
 class ConsensusStatus:
-    """Where the ledger stands (`commit_ms` Unix ms) and its engine. `signing`: own blocks are
-    signed, else this gateway follows; `quorum_round` the highest round of which it has blocks of q authors; `leaders` the kids whose
-    turn it is by the schedule, `twins` of members seen to sign two blocks of a round in this
-    epoch, `differing` of members whose newest checkpoint is not of our log."""
+    """Where the ledger stands (`commit_ms` Unix ms) and its engine.
+
+    `signing`: own blocks are signed, else this gateway follows; `quorum_round` the highest round
+    of which it has blocks of q authors; `leaders` the kids whose turn it is by the schedule,
+    `twins` of members seen to sign two blocks of a round in this epoch, `differing` of members
+    whose newest checkpoint is not of our log.
+    """
 
     epoch: int
     commit: int

@@ -134,7 +134,7 @@ class Membership:
             digests = [digest for digest in digests if digest.hex().startswith(word.lower())]
         else:
             digests = []
-        names = [f"{wish.member.name} ({wish.kid.hex()})" for wish in candidates]
+        names = [f"{wish.member.name!r} ({wish.kid.hex()})" for wish in candidates]
         names += [digest.hex() for digest in digests]
         if len(names) > 1:
             raise UsageError(f"{word!r} is more than one: {', '.join(names)}")
@@ -234,7 +234,7 @@ def _member_named(word: str, epoch: Epoch) -> Member:
     if len(found) == 1:
         return found[0]
     if not found:
-        names = ", ".join(member.name for member in epoch.everyone)
+        names = ", ".join(repr(member.name) for member in epoch.everyone)
         raise UsageError(f"no member {word!r}, expected one of: {names}")
     kids = ", ".join(member.kid.hex() for member in found)
     raise UsageError(f"{len(found)} members are called {word!r}; name one by its kid: {kids}")

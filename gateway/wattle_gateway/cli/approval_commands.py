@@ -7,7 +7,7 @@ from typing import Any
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli.alliance_text import print_alliance
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
-from wattle_gateway.cli.text import console
+from wattle_gateway.cli.text import console, plain_name
 from wattle_gateway.errors import NotRunningError
 from wattle_gateway.home.identity import load_member
 from wattle_gateway.ledger.epoch import first_epoch
@@ -74,11 +74,11 @@ def _decision_text(decision: dict[str, Any]) -> str:
     if decision["kind"] == "enrolment":
         return f"meter {decision['meter']} is enrolled"
     if decision["decided"]:
-        members = ", ".join(decision["members"])
+        members = ", ".join(map(plain_name, decision["members"]))
         return f"decided: epoch {decision['epoch']} has begun, with {members}"
     lines = [
         f"proposed: {decision['approvals']} of {decision['needed']} approvals; "
-        f"not yet from {', '.join(decision['missing'])}, whose operators say:",
+        f"not yet from {', '.join(map(plain_name, decision['missing']))}, whose operators say:",
         f"    wattle-gateway alliance approve DIR {decision['digest']}",
     ]
     if decision["replaced"] is not None:

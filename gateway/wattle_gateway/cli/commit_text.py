@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 
-from wattle_gateway.cli.text import shown_bytes, shown_name, shown_time
+from wattle_gateway.cli.text import plain_name, shown_bytes, shown_time
 from wattle_gateway.reports.commits import CommitReport, Phase
 
 _NAME_CHARS_MAX = 20
@@ -49,7 +49,7 @@ def commit_lines(found: CommitReport) -> list[str]:
     return [
         f"commit {found.index}  {found.digest}",
         f"time          {time} UTC, epoch {found.epoch}",
-        f"slot          round {found.slot}, led by {shown_name(found.leader.name)}",
+        f"slot          round {found.slot}, led by {plain_name(found.leader.name)}",
         "",
         *drawing(found),
         "",
@@ -73,7 +73,7 @@ def drawing(found: CommitReport) -> list[str]:
     it, the certificates."""
     proposal, votes, certificates = found.phases
     kids = [member.kid for member in found.members]
-    names = [shown_name(_short(member.name)) for member in found.members]
+    names = [plain_name(_short(member.name)) for member in found.members]
     width = max(len(name) for name in names) + 2
     leader = [kids.index(found.leader.kid)]
     marks = [

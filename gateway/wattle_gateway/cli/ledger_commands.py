@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wattle_gateway.cli.commit_text import commit_lines
 from wattle_gateway.cli.folder import home_of, opened_ledger
+from wattle_gateway.cli.text import plain_name
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import checkpoint as checkpoint_format
 from wattle_gateway.ledger.checkpoint import NOTE_BYTES_MAX, Note
@@ -67,7 +68,7 @@ def _print_verified(found: Verified) -> None:
         print(f"DIFFERENCE    {wrong}")
     if found.ok:
         known = "it is our log's" if found.known else "our log is not so far yet"
-        names = ", ".join(who.name for who in found.signed)
+        names = ", ".join(plain_name(who.name) for who in found.signed)
         print(f"size          {found.size}\nroot          {found.root}, {known}")
         print(f"signed by     {names}, members of epoch {found.epoch}")
 

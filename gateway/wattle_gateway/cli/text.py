@@ -73,7 +73,11 @@ def shown_age(age_ms: int) -> str:
     return f"{seconds:.1f} s"
 
 
+def plain_name(name: str) -> str:
+    """A member's name, which is its own choice: what is not printable is a question mark."""
+    return "".join(char if char.isprintable() else "?" for char in name)
+
+
 def shown_name(name: str) -> str:
-    """A member's name, which is its own choice: what is not printable is a question mark, and
-    nothing in it is taken for a style."""
-    return escape("".join(char if char.isprintable() else "?" for char in name))
+    """The same for tables: nothing in it is taken for a style."""
+    return escape(plain_name(name))
