@@ -5,116 +5,138 @@ Exit code 0: measured; 2: something could not be measured, and the message says 
 
 import argparse
 import json
-import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from wattle_hil.bench import openssl
-from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime, airtimes
-from wattle_hil.bench.ingest import METERS, Round, measure_ingest
-from wattle_hil.bench.signature import HEAP, SignatureCost, signature_cost
+from wattle_hil.bench import openssl, text
+from wattle_hil.bench.airtime import airtimes
+from wattle_hil.bench.finality import measure_finality
+from wattle_hil.bench.ingest import METERS, measure_ingest
+from wattle_hil.bench.signature import SignatureCost, signature_cost
+from wattle_hil.bench.upkeep import measure_upkeep
 from wattle_hil.children.environment import environment
 from wattle_hil.children.programs import find_programs
 from wattle_hil.curves.arguments import whole_number
 from wattle_hil.errors import BenchError, HilError
-from wattle_hil.report.numbers import grouped
 
 DONE, CANNOT = 0, 2
+
+# What one measurement gives: its key in the JSON, the content there, and lines for people.
+Found = tuple[str, object, Sequence[str]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures and prints; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    measured = {name: make for name, make in _MEASUREMENTS.items() if name in options.only}
+    try:
+        host = dict(environment([])) | {"OpenSSL": openssl.version()}
+        print("\n".join(f"{name}: {value}" for name, value in host.items()), flush=True)
+        content: dict[str, object] = {"environment": host}
+        for make in measured.values():
+            for key, figures, lines in make(options):
+                content[key] = figures
+                print("\n".join(["", *lines]), flush=True)
+    except HilError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return CANNOT
+    if options.json is not None:
+        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m wattle_hil.bench",
-        description="Cost of a signature on the device, samples a second at the gateway.",
+        description="Cost of a signature on the device, samples a second at a gateway, finality and"
+        " upkeep of an alliance of four.",
     )
-    parser.add_argument("--rounds", type=whole_number(1, 100), default=5, help="default 5")
-    parser.add_argument(
+    add = parser.add_argument
+    add(
+        "--only",
+        type=_names,
+        default=tuple(_MEASUREMENTS),
+        metavar="NAME,..",
+        help=f"of: {', '.join(_MEASUREMENTS)} (default: all)",
+    )
+    add("--rounds", type=whole_number(1, 100), default=5, help="of ingest (default 5)")
+    add(
         "--samples",
         type=whole_number(10, 4_000),
         default=1_000,
         help=f"of each of {METERS} meters in a round (default 1000)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args(arguments)
-    try:
-        signatures = _signatures()
-        air = airtimes()
-        gateway = find_programs().gateway
-        rounds = measure_ingest(gateway, options.rounds, options.samples)
-        host = dict(environment([])) | {"OpenSSL": openssl.version()}
-    except HilError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return CANNOT
-    print("\n".join(_lines(signatures, air, rounds, host)))
-    if options.json is not None:
-        content = {
-            "environment": host,
-            "signature": {f"{bits}-bit": asdict(cost) for bits, cost in signatures.items()},
-            "sample_bytes": [asdict(one) | {"on_air": one.on_air} for one in air],
-            "ingest": [asdict(one) | {"ratio": one.ratio} for one in rounds],
-        }
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return DONE
+    add(
+        "--transactions",
+        type=whole_number(1, 1_000),
+        default=50,
+        help="at each of four gateways (default 50)",
+    )
+    add(
+        "--idle-tries",
+        type=whole_number(0, 60),
+        default=5,
+        help="transactions after a minute without any (default 5)",
+    )
+    add(
+        "--stretch",
+        type=whole_number(10, 86_400),
+        default=300,
+        metavar="S",
+        help="for which upkeep is measured (default 300)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return parser
 
 
-def _signatures() -> dict[int, SignatureCost]:
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in _MEASUREMENTS:
+            expected = ", ".join(_MEASUREMENTS)
+            raise argparse.ArgumentTypeError(f"{name!r} is not among: {expected}")
+    return names
+
+
+def _signature(_options: argparse.Namespace) -> Iterator[Found]:
     """Of the 32-bit interpreter, and of the 64-bit one where this machine has only that."""
+    costs: dict[int, SignatureCost]
     try:
-        return {32: signature_cost(32)}
+        costs = {32: signature_cost(32)}
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
-        return {64: signature_cost(64)}
+        costs = {64: signature_cost(64)}
+    figures = {f"{bits}-bit": asdict(cost) for bits, cost in costs.items()}
+    yield "signature", figures, text.signatures(costs)
+    air = airtimes()
+    yield "sample_bytes", [asdict(one) | {"on_air": one.on_air} for one in air], text.air(air)
 
 
-def _lines(
-    signatures: dict[int, SignatureCost],
-    air: Sequence[Airtime],
-    rounds: Sequence[Round],
-    host: dict[str, str],
-) -> list[str]:
-    lines = [f"{name}: {value}" for name, value in host.items()]
-    for bits, cost in signatures.items():
-        lines += [
-            "",
-            f"One signature, MicroPython {bits}-bit, heap of {HEAP}B (median of {cost.signatures})",
-            f"  time             {cost.sign_us / 1_000:8.2f} ms, longest"
-            f" {cost.sign_us_max / 1_000:.2f} ms",
-            f"  between yields   {cost.slice_us_max / 1_000:8.2f} ms at most",
-            f"  heap allocated   {grouped(cost.garbage_bytes):>8} bytes, kept {cost.kept_bytes}"
-            f" bytes after all",
-        ]
-    lines += ["", "One sample with one reading, bytes"]
-    lines += [
-        f"  {one.device}   sample {one.sample:5}   MQTT packet {one.mqtt:5}   on air {one.on_air:5}"
-        for one in air
-    ]
-    lines.append(f"  on air: with TLS 1.3 ({TLS_RECORD_BYTES}) and TCP/IPv4 ({TCP_IP_BYTES})")
-    return [*lines, "", *_ingest_lines(rounds)]
+def _ingest(options: argparse.Namespace) -> Iterator[Found]:
+    rounds = measure_ingest(find_programs().gateway, options.rounds, options.samples)
+    yield "ingest", [asdict(one) | {"ratio": one.ratio} for one in rounds], text.ingest(rounds)
 
 
-def _ingest_lines(rounds: Sequence[Round]) -> list[str]:
-    lines = [
-        f"Gateway, {grouped(rounds[0].samples)} samples of {METERS} meters a round, published over"
-        " TLS to its broker; clients, broker,",
-        "gateway and its workers share this machine. Broker: acknowledged by it. Durable: stored"
-        " and fsynced. Final: in a commit.",
-        "  round   broker/s   durable/s   final/s   openssl verify/s   durable to openssl",
-    ]
-    lines += [
-        f"  {number:5}   {one.broker_a_second:8.0f}   {one.durable_a_second:9.0f}"
-        f"   {one.final_a_second:7.0f}   {one.openssl_a_second:16.0f}   {one.ratio:18.3f}"
-        for number, one in enumerate(rounds, 1)
-    ]
-    ratio = statistics.median(one.ratio for one in rounds)
-    rate = statistics.median(one.durable_a_second for one in rounds)
-    lines.append(
-        f"  median: {rate:.0f} samples a second = {ratio:.3f} of one `openssl speed ecdsap256`"
-    )
-    return lines
+def _finality(options: argparse.Namespace) -> Iterator[Found]:
+    command = find_programs().gateway
+    found = measure_finality(command, options.transactions, options.idle_tries)
+    yield "finality", asdict(found), text.finality(found)
 
+
+def _upkeep(options: argparse.Namespace) -> Iterator[Found]:
+    idle, metered = measure_upkeep(find_programs().gateway, options.stretch)
+    figures = {"idle": asdict(idle), "one_meter": asdict(metered)}
+    yield "upkeep", figures, text.upkeep(idle, metered)
+
+
+_MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Found]]] = {
+    "signature": _signature,
+    "ingest": _ingest,
+    "finality": _finality,
+    "upkeep": _upkeep,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,106 @@
+"""What was measured as lines for people; limits stand beside it as ratios."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from wattle_hil.bench import finality as final_limits
+from wattle_hil.bench import upkeep as daily_limits
+from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime
+from wattle_hil.bench.alliance import GATEWAYS
+from wattle_hil.bench.finality import IDLE_S, Finality, rank
+from wattle_hil.bench.ingest import METERS, Round
+from wattle_hil.bench.signature import HEAP, SignatureCost
+from wattle_hil.bench.upkeep import Upkeep
+from wattle_hil.report.numbers import grouped
+
+
+def signatures(costs: Mapping[int, SignatureCost]) -> list[str]:
+    """By bits of the interpreter."""
+    lines = []
+    for bits, cost in costs.items():
+        lines += [
+            f"One signature, MicroPython {bits}-bit, heap of {HEAP}B (median of {cost.signatures})",
+            f"  time             {cost.sign_us / 1_000:8.2f} ms, longest"
+            f" {cost.sign_us_max / 1_000:.2f} ms",
+            f"  between yields   {cost.slice_us_max / 1_000:8.2f} ms at most",
+            f"  heap allocated   {grouped(cost.garbage_bytes):>8} bytes, kept {cost.kept_bytes}"
+            f" bytes after all",
+        ]
+    return lines
+
+
+def air(samples: Sequence[Airtime]) -> list[str]:
+    """Bytes on the way from a meter."""
+    lines = ["One sample with one reading, bytes"]
+    lines += [
+        f"  {one.device}   sample {one.sample:5}   MQTT packet {one.mqtt:5}   on air {one.on_air:5}"
+        for one in samples
+    ]
+    return [
+        *lines,
+        f"  on air: with TLS 1.3 ({TLS_RECORD_BYTES}) and TCP/IPv4 ({TCP_IP_BYTES})",
+    ]
+
+
+def ingest(rounds: Sequence[Round]) -> list[str]:
+    """Samples a second."""
+    lines = [
+        f"Gateway, {grouped(rounds[0].samples)} samples of {METERS} meters a round, published over"
+        " TLS to its broker; clients, broker,",
+        "gateway and its workers share this machine. Broker: acknowledged by it. Durable: stored"
+        " and fsynced. Final: in a commit.",
+        "  round   broker/s   durable/s   final/s   openssl verify/s   durable to openssl",
+    ]
+    lines += [
+        f"  {number:5}   {one.broker_a_second:8.0f}   {one.durable_a_second:9.0f}"
+        f"   {one.final_a_second:7.0f}   {one.openssl_a_second:16.0f}   {one.ratio:18.3f}"
+        for number, one in enumerate(rounds, 1)
+    ]
+    ratio = statistics.median(one.ratio for one in rounds)
+    rate = statistics.median(one.durable_a_second for one in rounds)
+    lines.append(
+        f"  median: {rate:.0f} samples a second = {ratio:.3f} of one `openssl speed ecdsap256`"
+    )
+    return lines
+
+
+def finality(found: Finality) -> list[str]:
+    """Seconds until a transaction is final."""
+    lines = [
+        f"Alliance of {GATEWAYS} gateways, all on this machine: from asking one to enrol or revoke"
+        " a meter until it says",
+        "that this is final: durable to final, and what stands before and after it.",
+        f"  {len(found.busy_s)} transactions, {GATEWAYS} at a time",
+        _against("    p50", rank(found.busy_s, 0.50), final_limits.P50_LIMIT_S, "s"),
+        _against("    p99", rank(found.busy_s, 0.99), final_limits.P99_LIMIT_S, "s"),
+    ]
+    if found.idle_s:
+        each = ", ".join(f"{seconds:.2f}" for seconds in found.idle_s)
+        lines += [
+            f"  {len(found.idle_s)} transactions, each after {IDLE_S:.0f} s without any ({each} s);"
+            " by then gateways make a round",
+            "  a minute, after an hour likewise: nothing else changes with longer idleness",
+            _against("    p50", rank(found.idle_s, 0.50), final_limits.IDLE_P50_LIMIT_S, "s"),
+        ]
+    return lines
+
+
+def upkeep(idle: Upkeep, metered: Upkeep) -> list[str]:
+    """Megabytes a day."""
+    limits = daily_limits
+    return [
+        f"Upkeep of an alliance of {GATEWAYS}, measured over {idle.stretch_s:.0f} s and scaled to a"
+        " day, of the gateway with most of it.",
+        "Disk: files after a clean stop. Wire: sent and received at the sockets of its peer links"
+        " (TLS, without TCP/IP headers).",
+        "  idle",
+        _against("    disk", max(idle.disk_mb), limits.IDLE_LIMIT_MB, "MB a day"),
+        _against("    wire", max(idle.wire_mb), limits.IDLE_LIMIT_MB, "MB a day"),
+        f"  one meter at 1 Hz ({metered.samples} samples), without the samples' own bytes",
+        _against("    disk", max(metered.disk_mb), limits.METER_DISK_LIMIT_MB, "MB a day"),
+        _against("    wire", max(metered.wire_mb), limits.METER_WIRE_LIMIT_MB, "MB a day"),
+    ]
+
+
+def _against(name: str, value: float, limit: float, unit: str) -> str:
+    return f"{name}   {value:8.2f} {unit} = {value / limit:.2f} of {limit:g}"
