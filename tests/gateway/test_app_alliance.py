@@ -1,11 +1,13 @@
 """Four real gateways: one ledger, any meter at any gateway, one dies and comes back."""
 
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from wattle_gateway.config import load
 from wattle_testkit.alliance import Board, reading
 from wattle_testkit.alliance_processes import AllianceProcesses
 from wattle_testkit.gateway_process import GatewayProcess, command
@@ -140,6 +142,15 @@ def test_an_observer_follows_and_never_signs(tmp_path: Path) -> None:
         assert observer.epoch.author_of(observer.member.kid) is None
     finally:
         alliance.kill()
+
+
+def test_a_port_for_peers_that_is_taken_is_a_clear_error(tmp_path: Path) -> None:
+    alliance = AllianceProcesses(tmp_path, voting=2)
+    first = alliance[0]
+    port = load(first.home.config).peers.port
+    with socket.create_server(("127.0.0.1", port)):
+        assert command_run(first) == 11
+    assert f"cannot listen for peers on 127.0.0.1:{port}" in first.log.read_text()
 
 
 def test_a_gateway_alone_listens_nowhere_for_peers(tmp_path: Path) -> None:

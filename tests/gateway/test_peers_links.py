@@ -381,3 +381,44 @@ def test_what_a_link_costs_is_counted_at_the_socket(tmp_path: Path) -> None:
             assert abs(received - status.sent_bytes) < 1_000
 
     run(tmp_path, story)
+
+
+def test_a_peer_that_answers_no_ping_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "PING_EVERY_S", 0.05)
+    monkeypatch.setattr(link_module, "PONG_WITHIN_S", 0.2)
+
+    async def story(parties: list[PeerParty]) -> None:
+        one, two = parties
+        async with one.running(two), two.running(one):
+            meet(one, two)
+            await soon(lambda: one.has_link(two) and two.has_link(one), "a link")
+            held = one.links._links[two.kid]
+            two.links._links[one.kid]._socket.transport.pause_reading()  # it hears nothing more
+            await soon(held.ended.is_set, "it is given up")
+            assert "ping timeout" in held.reason
+            await soon(lambda: one.has_link(two), "and a new link is made")
+
+    run(tmp_path, story)
+
+
+def test_a_flood_of_messages_is_read_slowly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "MESSAGES_A_SECOND", 50.0)
+    monkeypatch.setattr(link_module, "MESSAGES_BURST", 10)
+
+    async def story(parties: list[PeerParty]) -> None:
+        one, two = parties
+        async with one.running(two), two.running(one):
+            meet(one, two)
+            await soon(lambda: one.has_link(two) and two.has_link(one), "a link")
+            began_s = asyncio.get_running_loop().time()
+            for number in range(40):
+                assert two.links.send(one.kid, message(f"{number}"))
+            await soon(lambda: len(one.messages_of(two)) == 40, "all are read")
+            assert asyncio.get_running_loop().time() - began_s >= (40 - 10 - 1) / 50.0
+            assert one.messages_of(two) == [message(f"{number}") for number in range(40)]
+
+    run(tmp_path, story)

@@ -11,6 +11,7 @@ from wattle_gateway.ledger import crypto
 from wattle_gateway.runtime import ledger_thread
 from wattle_gateway.runtime.clock import WallClock
 from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_gateway.runtime.errors import DivergenceError
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import entry_row
@@ -124,3 +125,31 @@ def test_a_fault_of_ours_ends_the_time_keeper(tmp_path: Path) -> None:
             await ledger.step(work)
 
     run(tmp_path, story)
+
+
+def test_a_divergence_ends_the_gateway_whoever_met_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        path = tmp_path / "ledger.db"
+        database.create_ledger(path, EPOCH.ledger_id)
+        driver = LedgerDriver(path, EPOCH, GRID.kid, GRID.sign)
+        ledger = LedgerThread(driver, WallClock(), Listener())
+        await ledger.open()
+        time_keeper = asyncio.create_task(ledger.keep_time())
+
+        def diverge(*_: object) -> None:
+            raise DivergenceError("planted")
+
+        monkeypatch.setattr(driver, "add", diverge)
+        try:
+            for _ in range(2):  # the one who meets it, and whoever asks after that
+                with pytest.raises(DivergenceError, match="planted"):
+                    await ledger.step(lambda driver, at: (None, driver.add([], at)))
+            with pytest.raises(DivergenceError, match="planted"):
+                await asyncio.wait_for(time_keeper, DEADLINE_S)
+        finally:
+            time_keeper.cancel()
+            await ledger.close()
+
+    asyncio.run(story())

@@ -118,7 +118,9 @@ class NatsBroker:
             self._reloaded = asyncio.get_running_loop().create_future()
             try:
                 self._process.send_signal(signal.SIGHUP)
-                await asyncio.wait_for(self._reloaded, RELOAD_DEADLINE_S)
+                # Not wait_for, which in Python 3.11 can lose a cancellation.
+                async with asyncio.timeout(RELOAD_DEADLINE_S):
+                    await self._reloaded
             except ProcessLookupError:
                 return  # it has just ended; the next start reads the file
             except TimeoutError as error:

@@ -13,6 +13,8 @@ Exit codes, stable per kind:
     8   the MQTT broker is missing, too old, or does not start
     9   the database cannot be opened, read or written
     10  something did not happen within its time
+    11  the other gateways: their port, card or invitation cannot be used
+    12  the ledger must not go on: it and what the other members vote for cannot both be right
     70  a fault of this program: please report the traceback
     130 interrupted
 

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from wattle_gateway.cli.arguments import parser
+from wattle_gateway.consensus.errors import SafetyError
 from wattle_gateway.errors import (
     AlreadyRunningError,
     BrokerError,
@@ -14,11 +15,13 @@ from wattle_gateway.errors import (
     GatewayError,
     HomeError,
     NotRunningError,
+    PeerError,
     RefusedError,
     StoreError,
     UsageError,
 )
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.runtime.errors import DivergenceError
 
 EXIT_DONE = 0
 EXIT_USAGE = 2
@@ -35,6 +38,9 @@ EXIT_CODES: dict[type[GatewayError], int] = {
     StoreError: 9,
     LedgerError: 9,
     DeadlineError: 10,
+    PeerError: 11,
+    DivergenceError: 12,
+    SafetyError: 12,
 }
 
 

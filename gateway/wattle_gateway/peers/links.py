@@ -94,17 +94,23 @@ class PeerLinks:
 
     async def run(self) -> None:
         """Keep up the links until cancelled."""
-        dialling: dict[bytes, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            while True:
-                # A task is never cancelled half-way through a message: it ends by itself when
-                # its gateway is a member no more.
-                dialling = {kid: task for kid, task in dialling.items() if not task.done()}
-                for kid in sorted(self._door.members - {self._own.kid} - dialling.keys()):
-                    dialling[kid] = tasks.create_task(self._keep_up(kid))
-                await self._changed.wait()
-                self._changed.clear()
+            try:
+                await self._keep_dialling(tasks)
+            finally:
+                self._tasks = None  # a group that ends takes no more
+
+    async def _keep_dialling(self, tasks: asyncio.TaskGroup) -> None:
+        dialling: dict[bytes, asyncio.Task[None]] = {}
+        while True:
+            # A task is never cancelled half-way through a message: it ends by itself when its
+            # gateway is a member no more.
+            dialling = {kid: task for kid, task in dialling.items() if not task.done()}
+            for kid in sorted(self._door.members - {self._own.kid} - dialling.keys()):
+                dialling[kid] = tasks.create_task(self._keep_up(kid))
+            await self._changed.wait()
+            self._changed.clear()
 
     async def stop(self) -> None:
         """End all links and take no more."""
@@ -233,7 +239,8 @@ class PeerLinks:
         except PeerError as error:
             self._tally.failed(kid, str(error))
             _log.info("no link", peer=kid.hex(), error=error)
-            connection.transport.abort()
+        finally:
+            connection.transport.abort()  # whatever happened; nothing if it is closed
 
     # --- taking
 

@@ -97,7 +97,10 @@ class LedgerThread:
                 await self._reopen()
             wait_ms = self._next_tick_ms - now(self._clock).steady_ms
             try:
-                await asyncio.wait_for(self._wake.wait(), max(wait_ms, 0) / 1000)
+                # Not wait_for: in Python 3.11 a cancellation gets lost in it when the event comes
+                # at the same moment, and the gateway would not stop.
+                async with asyncio.timeout(max(wait_ms, 0) / 1000):
+                    await self._wake.wait()
                 self._wake.clear()
             except TimeoutError:
                 await self._tick()
