@@ -5,14 +5,17 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from wattle_hil import parts
-from wattle_hil.bench import openssl
+from wattle_hil.bench import openssl, text
 from wattle_hil.bench.airtime import airtimes
+from wattle_hil.bench.finality import Finality, rank
 from wattle_hil.bench.ingest import METERS
 from wattle_hil.bench.mqtt_publisher import publish_packet
 from wattle_hil.bench.paper_meter import PaperMeter
+from wattle_hil.bench.upkeep import Upkeep
 from wattle_hil.children.processes import Finished
 from wattle_hil.errors import BenchError
 from wattle_hil.parts import PartMissingError
@@ -65,27 +68,66 @@ def test_openssl_must_say_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
         openssl.verifications_a_second(1)
 
 
-@pytest.mark.slow
-def test_the_whole_bench_measures_something(tmp_path: Path) -> None:
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
+def test_percentiles_are_values_that_occurred() -> None:
+    values = [float(number) for number in range(1, 201)]
+    assert (rank(values, 0.50), rank(values, 0.99)) == (100.0, 198.0)
+    assert (rank([3.0], 0.50), rank([3.0], 0.99)) == (3.0, 3.0)
+
+
+def test_what_was_measured_stands_beside_its_limit() -> None:
+    found = Finality([0.4] * 98 + [0.8, 3.0], [0.5, 0.6, 2.0])
+    lines = text.finality(found)
+    assert "    p50       0.40 s = 0.40 of 1" in lines
+    assert "    p99       0.80 s = 0.32 of 2.5" in lines
+    assert "    p50       0.60 s = 0.40 of 1.5" in lines
+    idle = Upkeep(300.0, 0, [4.0, 5.0, 3.0, 1.0], [4.5] * 4)
+    lines = text.upkeep(idle, Upkeep(300.0, 300, [78.0, 79.0, 70.0, 71.0], [60.0] * 4))
+    assert "    disk       5.00 MB a day = 0.25 of 20" in lines
+    assert "    disk      79.00 MB a day = 0.99 of 80" in lines
+    assert "    wire      60.00 MB a day = 0.50 of 120" in lines
+
+
+def bench(tmp_path: Path, *words: str) -> tuple[str, dict[str, Any]]:
+    """Runs the program; what it printed, and its JSON."""
     figures = tmp_path / "bench.json"
-    words = ("--rounds", "1", "--samples", "50", "--json", str(figures))
     done = subprocess.run(
-        [sys.executable, "-m", "wattle_hil.bench", *words],
+        [sys.executable, "-m", "wattle_hil.bench", *words, "--json", str(figures)],
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "of one `openssl speed ecdsap256`" in done.stdout
-    content = json.loads(figures.read_text(encoding="utf-8"))
+    return done.stdout, json.loads(figures.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_signatures_and_ingest_are_measured(tmp_path: Path) -> None:
+    try:
+        parts.micropython(64)
+    except PartMissingError as error:
+        pytest.skip(str(error))
+    words = ("--only", "signature,ingest", "--rounds", "1", "--samples", "50")
+    said, content = bench(tmp_path, *words)
+    assert "of one `openssl speed ecdsap256`" in said
     (measured,) = content["ingest"]
     assert measured["samples"] == 50 * METERS
     assert 0 < measured["durable_s"] <= measured["final_s"]
     (cost,) = content["signature"].values()
     assert 0 < cost["sign_us"] <= cost["sign_us_max"]
     assert cost["garbage_bytes"] > 0
+
+
+@pytest.mark.slow
+def test_an_alliance_is_measured(tmp_path: Path) -> None:
+    words = ("--transactions", "3", "--idle-tries", "0", "--stretch", "10")
+    said, content = bench(tmp_path, "--only", "finality,upkeep", *words)
+    assert "12 transactions, 4 at a time" in said
+    assert "one meter at 1 Hz (10 samples)" in said
+    took_s = content["finality"]["busy_s"]
+    assert len(took_s) == 12
+    assert took_s == sorted(took_s)
+    idle, metered = content["upkeep"]["idle"], content["upkeep"]["one_meter"]
+    assert metered["samples"] == 10
+    for before, after in zip(idle["wire_mb"], metered["wire_mb"], strict=True):
+        assert before < after

@@ -16,7 +16,7 @@ DEADLINE_S = 120.0
 def test_ctrl_c_ends_it_with_a_passed_summary(tmp_path: Path) -> None:
     need_micropython()
     run = tmp_path / "run"
-    process = start_hil("demo", "--meters", "2", "--out", str(run))
+    process = start_hil("demo", "--gateways", "1", "--meters", "2", "--out", str(run))
     try:
         said = read_until(process, "2 points are in the ledger")
         said += read_until(process, "heat-pump: ")
@@ -35,11 +35,11 @@ def test_ctrl_c_ends_it_with_a_passed_summary(tmp_path: Path) -> None:
 def test_it_leaves_nothing_behind_when_it_is_killed(tmp_path: Path) -> None:
     need_micropython()
     run = tmp_path / "run"
-    process = start_hil("demo", "--meters", "1", "--out", str(run))
+    process = start_hil("demo", "--gateways", "2", "--meters", "1", "--out", str(run))
     try:
         read_until(process, "all meters are enrolled and started")
-        # Gateway, its workers and broker, the follower, the meter.
-        assert len(processes_of(run)) >= 4
+        # Gateways, their workers and brokers, the follower, the meter.
+        assert len(processes_of(run)) >= 6
     finally:
         process.kill()
         process.communicate()

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 from wattle_hil.errors import ProcessError
-from wattle_hil.runs.final_checks import check_audit, check_complete, check_energy, export
+from wattle_hil.runs.final_checks import (
+    check_all_complete,
+    check_audit,
+    check_audits,
+    check_complete,
+    check_energy,
+    check_same_ledger,
+    export,
+)
 from wattle_hil.runs.folder import RunFolder
 from wattle_hil.runs.gateway_control import GatewayControl
 from wattle_testkit.ledger_export import Export
@@ -55,6 +63,52 @@ def test_everything_is_final_or_what_is_not_is_named(
     check = check_complete(gateway(tmp_path, f"echo '{status}'"))
     assert check.passed is passed
     assert ("ab12: final" in check.detail) is (bool(waiting) or final != 9)
+
+
+def alliance(folder: Path, *scripts: str) -> dict[str, GatewayControl]:
+    """Gateways as `gateway` makes them, by name."""
+    made = {}
+    for number, script in enumerate(scripts, 1):
+        (folder / str(number)).mkdir()
+        made[f"bench-{number}"] = gateway(folder / str(number), script)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("second", "passed"), [("echo sound", True), ("echo bad; exit 1", False), ("exit 2", None)]
+)
+def test_every_audit_of_an_alliance_counts(
+    tmp_path: Path, second: str, passed: bool | None
+) -> None:
+    check = check_audits(alliance(tmp_path, "echo sound", second))
+    assert check.passed is passed
+    assert ("bench-2" in check.detail) is not (passed is True)
+
+
+def test_ledgers_are_one_only_if_commit_root_and_state_are(tmp_path: Path) -> None:
+    head = {"commit": 3, "commit_digest": "aa", "root": "bb", "state_digest": "cc"}
+    said = f"echo '{json.dumps(head)}'"
+    (tmp_path / "same").mkdir()
+    assert check_same_ledger(alliance(tmp_path / "same", said, said)).passed
+    for part in head:
+        other = f"echo '{json.dumps(head | {part: 'dd'})}'"
+        (tmp_path / part).mkdir()
+        check = check_same_ledger(alliance(tmp_path / part, said, said, other))
+        assert check.passed is False
+        assert check.detail.startswith("2 different ledgers")
+
+
+def test_what_meters_were_promised_must_be_final_on_every_gateway(tmp_path: Path) -> None:
+    def says(final: int) -> str:
+        meter = {"meter": "ab12", "final": final, "last_seq": final, "waiting": 0}
+        return f"echo '{json.dumps({'commit': 3, 'pool': 0, 'meters': [meter]})}'"
+
+    controls = alliance(tmp_path, says(9), says(8))
+    assert check_all_complete(controls).passed
+    assert check_all_complete(controls, {"ab12": 8}).passed
+    check = check_all_complete(controls, {"ab12": 9})
+    assert check.passed is False
+    assert "bench-2: 1 meters, 3 commits, pool 0\nab12: final 8" in check.detail
 
 
 def test_a_gateway_that_says_nothing_useful_is_an_error(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from wattle_hil.runs.live_view import (
     Frame,
     GatewayRow,
     LiveView,
+    MemberRow,
     PointRow,
     plain_lines,
 )
@@ -41,6 +42,10 @@ GATEWAY = GatewayRow(
     refused="malformed 3",
     bench_ms=1_170_288_000_500,
     speed=60,
+)
+MEMBERS = (
+    MemberRow("bench-1", "up", 45, 1_037, 6.81, "4ccf85cd31b6", "yes", 2, 3),
+    MemberRow("bench-2", "killed", None, None, None, "", "-", None, 1),
 )
 FRAME = Frame("replay of load.csv", [ROW], GATEWAY, 0.25)
 
@@ -71,6 +76,25 @@ def test_a_terminal_shows_every_point_and_the_gateway() -> None:
         assert part in shown
     for part in ("12 commits, head 12 ab12cd34", "2007-02-01T00:00:00Z", "kill -9 of gateway"):
         assert part in shown
+
+
+def test_an_alliance_has_a_table_of_gateways_and_meters_say_where_they_are() -> None:
+    console = terminal()
+    frame = replace(FRAME, points=[replace(ROW, at="bench-1")], members=MEMBERS)
+    with LiveView(console) as view:
+        view.show(frame)
+    shown = shown_on(console)
+    for part in ("same as others", "1\u202f037", "6.8", "4ccf85cd31b6", "killed"):
+        assert part in shown
+    first = next(line for line in shown.splitlines() if "kettle" in line)
+    assert "bench-1" in first
+    lines = plain_lines(frame)
+    assert lines[1] == (
+        "bench-1: up, round 45, commit 1\u202f037 6.8 s ago, head 4ccf85cd31b6, same as others:"
+        " yes, 2 peers, 3 meters"
+    )
+    assert lines[2].startswith("bench-2: killed, round -, commit - - s ago, head -")
+    assert lines[-1].endswith("online at bench-1")
 
 
 def test_only_the_latest_events_stay_in_view() -> None:

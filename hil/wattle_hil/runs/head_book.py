@@ -3,7 +3,7 @@
 from wattle_hil.runs.live_view import DIFFERS
 
 # Commits are compared within seconds; what is older has been.
-_KEPT = 1_000
+KEPT = 1_000
 
 
 class HeadBook:
@@ -17,7 +17,7 @@ class HeadBook:
         """A gateway says that this is its newest commit."""
         self._seen.setdefault(index, {})[gateway] = digest
         self._newest[gateway] = index
-        while len(self._seen) > _KEPT:
+        while len(self._seen) > KEPT:
             del self._seen[min(self._seen)]
 
     @property
