@@ -88,8 +88,12 @@ def test_every_audit_of_an_alliance_counts(
 def test_ledgers_are_one_only_if_commit_root_and_state_are(tmp_path: Path) -> None:
     head = {"commit": 3, "commit_digest": "aa", "root": "bb", "state_digest": "cc"}
     said = f"echo '{json.dumps(head)}'"
-    (tmp_path / "same").mkdir()
+    for name in ("same", "seen"):
+        (tmp_path / name).mkdir()
     assert check_same_ledger(alliance(tmp_path / "same", said, said)).passed
+    check = check_same_ledger(alliance(tmp_path / "seen", said, said), [2])
+    assert check.passed is False
+    assert check.detail.endswith("commit 2 was shown with different digests")
     for part in head:
         other = f"echo '{json.dumps(head | {part: 'dd'})}'"
         (tmp_path / part).mkdir()

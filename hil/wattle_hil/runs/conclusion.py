@@ -105,7 +105,7 @@ def conclude(
         check_audits(controls),
     ]
     if len(controls) > 1:
-        checks.append(check_same_ledger(controls))
+        checks.append(check_same_ledger(controls, conductor.differing))
     report = run_report(
         folder, checks, conductor.events, environment(substation.interpreters), real_s
     )

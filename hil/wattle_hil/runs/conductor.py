@@ -68,6 +68,11 @@ class Conductor:
         """Seconds of real time since this conductor was made."""
         return time.monotonic() - self._began_s
 
+    @property
+    def differing(self) -> Sequence[int]:
+        """The commits that gateways of an alliance showed with different digests."""
+        return self._frames.heads.differences
+
     def tell(self, text: str) -> None:
         """Notes an event and shows it."""
         self.events.append(Event(self.elapsed_s, text))

@@ -158,13 +158,13 @@ def _run(
         end_s = None if plan.once_s is None else conductor.elapsed_s + plan.once_s
         incident = _incident(plan, substation, conductor)
         conductor.watch(lambda: end_s is not None and conductor.elapsed_s >= end_s)
-        if plan.picture is not None:
-            save_picture(view.picture(), "make demo", plan.picture)
         # Asked to end is not asked to give up: what was read is still to become final.
         stop.clear()
         if incident is not None:
             incident.finish()
             conductor.watch(lambda: incident.is_over)
+        if plan.picture is not None:
+            save_picture(view.picture(), "make demo", plan.picture)
         # The slot before the last one: it was read, or is being read, for sure.
         until_ms = (clock.now_ms() // interval_ms - 1) * interval_ms
         conductor.tell("waiting until everything is final")

@@ -95,8 +95,11 @@ def check_audits(controls: Mapping[str, GatewayControl]) -> Check:
     )
 
 
-def check_same_ledger(controls: Mapping[str, GatewayControl]) -> Check:
-    """Whether all have the same newest commit, log root and state. Raises ProcessError."""
+def check_same_ledger(
+    controls: Mapping[str, GatewayControl], differing: Sequence[int] = ()
+) -> Check:
+    """Whether all have the same newest commit, log root and state, and had no `differing` commits
+    while they ran. Raises ProcessError."""
     names = ("commit", "commit_digest", "root", "state_digest")
     heads = {
         name: tuple(control.status()[part] for part in names) for name, control in controls.items()
@@ -107,7 +110,8 @@ def check_same_ledger(controls: Mapping[str, GatewayControl]) -> Check:
     ]
     same = len(set(heads.values())) == 1
     detail = f"{len(heads)} gateways" if same else f"{len(set(heads.values()))} different ledgers"
-    return Check("one ledger", same, "\n".join([detail, *lines]))
+    lines += [f"commit {index} was shown with different digests" for index in differing]
+    return Check("one ledger", same and not differing, "\n".join([detail, *lines]))
 
 
 def check_all_complete(

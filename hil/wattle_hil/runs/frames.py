@@ -16,7 +16,8 @@ _RATE_WINDOW_S = 10.0
 
 
 class Frames:
-    """Frames of one run. load_names: what each meter's load is called, by the plan's name."""
+    """Frames of one run. load_names: what each meter's load is called, by the plan's name. heads:
+    what the gateways of an alliance have shown."""
 
     def __init__(
         self,
@@ -30,7 +31,7 @@ class Frames:
         self._tail = tail
         self._load_names = load_names
         self._rates: deque[tuple[float, int]] = deque()
-        self._heads = HeadBook()
+        self.heads = HeadBook()
         self._lives: dict[str, Mapping[str, Any]] = {}
         self.status: Mapping[str, Any] | None = None
 
@@ -52,7 +53,7 @@ class Frames:
         for gateway in gateways:
             self._lives[gateway.name] = live = gateway.live()
             if consensus := live.get("consensus"):
-                self._heads.note(gateway.name, consensus["commit"], consensus["commit_digest"])
+                self.heads.note(gateway.name, consensus["commit"], consensus["commit_digest"])
 
     def _members(self) -> list[MemberRow]:
         if not self._lives:
@@ -79,7 +80,7 @@ class Frames:
             commit=consensus.get("commit"),
             commit_age_s=age_s,
             head=str(consensus.get("commit_digest", ""))[:12],
-            agrees=self._heads.verdict(gateway.name) if consensus else "-",
+            agrees=self.heads.verdict(gateway.name) if consensus else "-",
             peers=len(linked(live)) if live else None,
             meters=meters,
         )

@@ -22,6 +22,8 @@ from wattle_hil.report.numbers import grouped
 EVENTS_SHOWN = 8
 # Two gateways have executed different commits under one index: that must never be seen.
 DIFFERS = "DIFFERS"
+# Hex digits of a meter's id that tell the few of a bench apart.
+_ID_SHOWN = 8
 # Log files and CI grow by one block of lines each time.
 _PLAIN_EVERY_S = 5.0
 
@@ -181,7 +183,7 @@ def _points_table(frame: Frame) -> Table:
     table.add_column("state", no_wrap=True)
     for row in frame.points:
         table.add_row(
-            row.name,
+            _short(row.name) if frame.members else row.name,
             row.load,
             row.runs_on,
             "-" if row.power_w is None else f"{row.power_w:.1f}",
@@ -193,6 +195,12 @@ def _points_table(frame: Frame) -> Table:
             Text(row.state, style="green" if row.state == "online" else "red"),
         )
     return table
+
+
+def _short(point: str) -> str:
+    """A point by enough of its meter's id, where a column more has to fit."""
+    meter, _, device = point.partition("/")
+    return f"{meter[:_ID_SHOWN]}/{device}"
 
 
 def _members_table(rows: Sequence[MemberRow]) -> Table:
