@@ -6,6 +6,9 @@ from dataclasses import replace
 from rich.console import Console
 from wattle_gateway.cli.alliance_text import print_alliance
 from wattle_gateway.cli.commit_text import commit_lines, drawing
+from wattle_gateway.contracts import alliance
+from wattle_gateway.contracts.alliance import Cheat, FalseCheckpoints
+from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.reports import alliance as alliance_report
 from wattle_gateway.reports.alliance import Who
@@ -107,3 +110,24 @@ def test_names_cannot_write_to_the_terminal() -> None:
     assert "grid?[2J" in text
     assert "[bold red]x[/]?" in text
     assert found.members[0].name in ("grid\x1b[2J", "[bold red]x[/]\u202e"), "for programs as is"
+
+
+def test_who_cheated_is_shown() -> None:
+    epoch = epoch_of(Party("honest"), Party("liar"))
+    liar = next(member for member in epoch.members if member.name == "liar")
+    state = State({})
+    alliance.put_cheat(state, Cheat(liar.kid, 3, 77, bytes(32), bytes(32)))
+    alliance.put_false_checkpoints(
+        state, FalseCheckpoints(liar.kid, (5, bytes(32)), (9, bytes(32)))
+    )
+    rows = {row: value for row, value in state.changes() if value is not None}
+    found = alliance_report.read(rows, epoch, first_head(epoch), liar.kid, {}, [])
+    shown = {member.name: (member.cheated, member.false_checkpoints) for member in found.members}
+    assert shown["honest"] == ("", "")
+    assert shown["liar"] == (
+        "signed two blocks in round 77 of epoch 3",
+        "signed false checkpoints at sizes 5 and 9",
+    )
+    output = io.StringIO()
+    print_alliance(Console(file=output, width=250), found)
+    assert "CHEATED: signed two blocks in round 77 of epoch 3" in output.getvalue()

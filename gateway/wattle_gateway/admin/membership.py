@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wattle_gateway.admin.signatory import Signatory
+from wattle_gateway.admin.signatory import NO_VOTE, Signatory
 from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.alliance import PendingChange, PendingEnrolment
 from wattle_gateway.errors import UsageError
@@ -117,10 +117,7 @@ class Membership:
     async def _voting(self) -> _Waiting:
         waiting = await self._ledger.read(_Waiting.of)
         if not waiting.is_voting:
-            raise UsageError(
-                "this gateway has no vote in the epoch in force: voting members propose and "
-                "approve (`wattle-gateway alliance show`)"
-            )
+            raise UsageError(NO_VOTE)
         return waiting
 
     def _find(self, word: str, waiting: _Waiting) -> tuple[bytes | None, bytes | None]:

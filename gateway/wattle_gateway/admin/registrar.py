@@ -96,11 +96,6 @@ class Registrar:
         return Enrolled(meter, certificate, not same)
 
     async def _propose(self, enrolment: Enrolment) -> None:
-        if await self._ledger.read(lambda driver: driver.author) is None:
-            raise UsageError(
-                "this gateway has no vote: only voting members enrol meters "
-                "(`wattle-gateway alliance show`)"
-            )
         body = transaction.enrol_body(
             Enrol(
                 enrolment.proof,

@@ -22,6 +22,10 @@ VALID_MS = 24 * 3_600_000
 COMMIT_DEADLINE_S = 30.0
 # A transaction left in the pool by a crash may take the nonce that ours was built with.
 ATTEMPTS_MAX = 3
+NO_VOTE = (
+    "this gateway has no vote in the epoch in force: only voting members propose, approve, enrol "
+    "and revoke (`wattle-gateway alliance show`)"
+)
 
 
 class Signatory:
@@ -49,7 +53,8 @@ class Signatory:
         """Have a transaction of this kind committed; gives its digest (32 bytes).
 
         Raises RefusedError with the ledger's verdict, DeadlineError if it is not committed in
-        time (it may be yet), UsageError if it fits into no entry, StoreError.
+        time (it may be yet), UsageError if this gateway has no vote (its entries get into no
+        block) or it fits into no entry, StoreError.
         """
         async with self._one_at_a_time:
             for _ in range(ATTEMPTS_MAX):
@@ -86,6 +91,8 @@ class Signatory:
     ) -> tuple[tuple[bytes, Outcome | None], Progress]:
         """In the ledger's thread, so that no other step takes the nonce in between."""
         epoch = driver.epoch
+        if driver.author is None:
+            raise UsageError(NO_VOTE)
         raw = transaction.build(
             epoch.ledger_id,
             self._identity.kid,
