@@ -39,7 +39,7 @@ parts: $(STAMP)  ## mosquitto and mbpoll under build/, for the tests that need t
 	@$(PYTHON_VENV) -m wattle_hil.parts mosquitto mbpoll --optional --into $(BUILD)
 
 .PHONY: demo
-demo: $(STAMP) micropython  ## gateway, four meters and replayed loads on this machine (ARGS="--once 60")
+demo: $(STAMP) micropython  ## four gateways, four meters and their loads on this machine (ARGS="--once 70")
 	@.venv/bin/wattle-hil demo $(ARGS)
 
 .PHONY: test
@@ -47,7 +47,7 @@ test: $(STAMP) micropython parts  ## all tests (ARGS="-k cbor" narrows them, WOR
 	@$(PYTHON_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) micropython  ## cost of a signature on the device, samples a second at the gateway
+bench: $(STAMP) micropython  ## costs of signature, sample, finality and upkeep, 12 minutes (ARGS="--only finality")
 	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
 
 .PHONY: check
