@@ -7,6 +7,7 @@ import pytest
 from wattle_testkit.alliance_commands import approve, await_asking, joined, member_names, show
 from wattle_testkit.alliance_processes import AllianceProcesses
 from wattle_testkit.alliance_story import DEADLINE_S, audited
+from wattle_testkit.gateway_process import GatewayProcess
 from wattle_testkit.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,16 @@ def alliance(tmp_path: Path) -> Iterator[AllianceProcesses]:
         made.kill()
 
 
+def await_change(gateway: GatewayProcess) -> None:
+    """Wait until a change waits for this gateway."""
+    until(lambda: show(gateway)["changes"], DEADLINE_S, "the change is seen")
+
+
+def await_member(gateway: GatewayProcess) -> None:
+    """Wait until the late one is a member in the eyes of this gateway."""
+    until(lambda: "late" in member_names(gateway), DEADLINE_S, "the new epoch is known")
+
+
 def test_a_late_joiner_is_taken_in_while_one_is_away_and_all_five_agree(
     alliance: AllianceProcesses,
 ) -> None:
@@ -35,17 +46,17 @@ def test_a_late_joiner_is_taken_in_while_one_is_away_and_all_five_agree(
     (decision,) = approve(first, "late")
     assert not decision["decided"]
     for voter in (second, third):
-        until(lambda at=voter: show(at)["changes"], DEADLINE_S, "the change is seen")  # type: ignore[misc]
+        await_change(voter)
         (decision,) = approve(voter, decision["digest"])
     assert (decision["decided"], decision["epoch"]) == (True, 1)
     # Four of five are here, which is a quorum with the new one only.
     present = [first, second, third, late]
     for gateway in present:
-        until(lambda at=gateway: "late" in member_names(at), DEADLINE_S, "a member")  # type: ignore[misc]
+        await_member(gateway)
     late.enrol(alliance.board("the first of the new one"))
     alliance.await_same_head(1, present)
     away.start()
-    until(lambda: "late" in member_names(away), DEADLINE_S, "the one that was away knows it")
+    await_member(away)
     away.enrol(alliance.board("the first after its return"))
     alliance.await_same_head(1)
     for gateway in alliance:

@@ -1,5 +1,6 @@
 """The gateways of a run: founded, started, killed and stopped as their operators would do it."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from wattle_hil.children.deadline import Deadline
 from wattle_hil.children.free_port import LOOPBACK, free_ports
 from wattle_hil.children.processes import Process, ProcessGroup, run
+from wattle_hil.errors import DeadlineError
 from wattle_hil.runs.gateway_control import COMMAND_DEADLINE_S, GatewayControl
 
 SITE = "bench"
@@ -115,19 +117,22 @@ class Gateways:
         deadline = Deadline(START_DEADLINE_S)
         for gateway in self.each:
             gateway.control.wait_until_running(gateway.process, deadline)
-        for gateway in self.each:
-            deadline.wait_for(lambda at=gateway: self._is_linked(at), "links", _POLL_S)  # type: ignore[misc]
+        deadline.wait_for(lambda: all(map(self._is_linked, self.each)), "links", _POLL_S)
 
     def _is_linked(self, gateway: RunGateway) -> bool:
         gateway.process.check()
         return len(linked(gateway.live())) == len(self.each) - 1
 
     def wait_for_one_head(self) -> None:
-        """Returns when all have the same newest commit, or after a while."""
-        deadline = Deadline(_HEAD_DEADLINE_S)
-        while len(self._live_heads()) != 1 and deadline.left_s:
+        """Returns when all have the same newest commit, or after a while. Raises ProcessError."""
+
+        def is_one() -> bool:
             for gateway in self.each:
                 gateway.process.check()
+            return len(self._live_heads()) == 1
+
+        with contextlib.suppress(DeadlineError):  # the check of the ledgers will say so
+            Deadline(_HEAD_DEADLINE_S).wait_for(is_one, "one head", _POLL_S)
 
     def _live_heads(self) -> set[object]:
         found = [gateway.live().get("consensus") or {} for gateway in self.each]

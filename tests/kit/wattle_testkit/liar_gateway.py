@@ -6,7 +6,6 @@
 It has its own keys and nobody else's. The honest ones must find it out and go on.
 """
 
-import random
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +21,8 @@ from wattle_gateway.sync.packed import pack
 
 # An honest round now and then, so that it is a member whose blocks the others build on.
 TWIN_EVERY_ROUNDS = 3
-GARBAGE_BYTES = 40
+# Turns heads of CBOR into such as are not allowed.
+NOISE = 0x5A
 
 
 def equivocate(links: PeerLinks, peering: Peering, to: bytes, raw: bytes) -> bytes:
@@ -48,8 +48,8 @@ def equivocate(links: PeerLinks, peering: Peering, to: bytes, raw: bytes) -> byt
 
 
 def garble(_links: PeerLinks, _peering: Peering, _to: bytes, raw: bytes) -> bytes:
-    """A message of a known kind whose rest is noise."""
-    return raw[:1] + random.randbytes(GARBAGE_BYTES)
+    """A message of a known kind in which nothing else means anything."""
+    return raw[:1] + bytes(octet ^ NOISE for octet in raw[1:])
 
 
 VICES: dict[str, Callable[[PeerLinks, Peering, bytes, bytes], bytes]] = {
