@@ -194,8 +194,9 @@ def test_a_fault_of_a_peer_ends_its_link(tmp_path: Path) -> None:
     async def story(one: Member, two: Member) -> None:
         assert one.peering is not None
         assert two.peering is not None
+        links = one.peering.links
         two.peering.links.send(one.identity.kid, b"\xff")
-        await soon(lambda: one.peering.links.status()[0].faults == 1, "it is counted")  # type: ignore[union-attr]
+        await soon(lambda: links.status()[0].faults == 1, "it is counted")
         await soon(lambda: linked(one) and linked(two), "a first fault is forgiven")
 
     run(tmp_path, story)
