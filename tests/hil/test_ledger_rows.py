@@ -66,4 +66,3 @@ def test_all_points_must_have_come_so_far(export: Export) -> None:
     assert tail.has_all([here], last_ms)
     assert not tail.has_all([here], last_ms + 1)
     assert not tail.has_all([here, (here[0], 2)], 0)
-    assert tail.newest_seqs() == {here[0]: int(export.rows[-1]["seq"])}

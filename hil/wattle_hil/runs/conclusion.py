@@ -28,6 +28,7 @@ from wattle_hil.runs.substation import Substation
 # A meter that lost its broker several times in a row waits almost a minute before it tries again,
 # and sends what was lost on the way after 15 s.
 FINAL_DEADLINE_S = 180.0
+_SEQS_MORE = 2
 
 
 def bring_to_an_end(
@@ -39,16 +40,17 @@ def bring_to_an_end(
     RunError when somebody asks to stop meanwhile.
     """
     deadline = Deadline(FINAL_DEADLINE_S)
-    points = substation.points()
-    _watch(conductor, deadline, lambda: tail.has_all(points, last_slot_ms))
-    seqs = tail.newest_seqs()
-    _watch(conductor, deadline, lambda: substation.knows_final(seqs))
+    points, controls = substation.points(), substation.gateways.controls
+    # A reading of the last slot is under way at most; what follows it says that it was taken.
+    seqs = {name: seq + _SEQS_MORE for name, seq in substation.newest_seqs().items()}
+    _watch(conductor, deadline, lambda: substation.knows_durable(seqs))
     conductor.note_durable()
     substation.stop_meters()
-    controls = substation.gateways.controls
     checks: list[Check] = []
 
     def complete() -> bool:
+        if deadline.left_s and not tail.has_all(points, last_slot_ms):
+            return False
         checks.append(check_all_complete(controls, conductor.promises.durable))
         return checks[-1].passed is True or deadline.left_s == 0
 

@@ -13,7 +13,7 @@ from wattle_hil.runs.substation import Substation
 # From four gateways on, the others go on without one.
 GATEWAYS_LEAST = 4
 # After the first readings of all meters: long enough to see that everything runs.
-KILLED_AFTER_S = 3.0
+KILLED_AFTER_S = 2.0
 RETURN_DEADLINE_S = 60.0
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,17 +56,6 @@ class LedgerTail:
         """Whether each of these points has a reading of Unix ms or later."""
         newest = [self.points[point].newest if point in self.points else None for point in points]
         return all(row is not None and row.time_ms >= time_ms for row in newest)
-
-    def newest_seqs(self) -> Mapping[str, int]:
-        """The seq of each meter's newest reading; older ones may still be missing."""
-        return {
-            meter: max(
-                tail.newest.seq
-                for (other, _), tail in self.points.items()
-                if other == meter and tail.newest is not None
-            )
-            for meter, _ in self.points
-        }
 
     def _note(self, row: LedgerRow) -> None:
         point = self.points.setdefault((row.meter, row.device), PointTail())

@@ -146,13 +146,17 @@ class Substation:
             for device in plan.devices
         ]
 
-    def knows_final(self, seqs: Mapping[str, int]) -> bool:
-        """Whether each meter was told that all its samples up to a seq are final, by meter id.
+    def newest_seqs(self) -> Mapping[str, int]:
+        """The seq of the newest sample that each meter has said to have made, by plan's name."""
+        return {plan.name: self.meter_status(plan).get("seq", 0) for plan in self.plans}
+
+    def knows_durable(self, seqs: Mapping[str, int]) -> bool:
+        """Whether each meter was told that all its samples up to a seq are durable, by plan's name.
 
         New samples go before those that piled up, so the newest one says nothing of the others.
         """
         return all(
-            self.meter_status(plan).get("final", 0) >= seqs.get(self.meter_ids[plan.name], 0)
+            (self.meter_status(plan).get("link", {}).get("durable") or 0) >= seqs[plan.name]
             for plan in self.plans
         )
 
