@@ -7,6 +7,8 @@ STAMP := .venv/wattle.stamp
 BUILD := build
 WORKERS ?= 2
 ARGS ?=
+SEEDS ?= 100
+SEED0 ?= 0
 
 # The tool that resolves the lock; not part of the environment, since only `make lock` needs it.
 UV_VERSION := 0.13.8
@@ -45,6 +47,11 @@ demo: $(STAMP) micropython  ## four gateways, four meters and their loads on thi
 .PHONY: test
 test: $(STAMP) micropython parts  ## all tests (ARGS="-k cbor" narrows them, WORKERS=n)
 	@$(PYTHON_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+.PHONY: sim
+sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; a seed replays a run)
+	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation \
+		--seeds $(SEEDS) --seed0 $(SEED0) $(if $(N),--n $(N)) --workers $(WORKERS) $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) micropython  ## costs of signature, sample, finality and upkeep, 12 minutes (ARGS="--only finality")

@@ -92,6 +92,7 @@ class SimGateway:
         self._guests: set[bytes] = set()
         # Own transactions under way by lane: digest, and since when it has been durable.
         self._lanes: dict[int, tuple[bytes, int]] = {}
+        self._nonces: dict[int, int] = {}
         self.latencies_ms: list[int] = []
         self.create_ledger()
 
@@ -213,12 +214,15 @@ class SimGateway:
         lane = next((lane for lane in range(transaction.LANES) if lane not in self._lanes), None)
         if not self.is_up or lane is None:
             return False
+        # After a start the own state may lag behind what the lane has seen.
+        nonce = max(self.driver.next_nonce(lane), self._nonces.get(lane, 0))
+        self._nonces[lane] = nonce + 1
         raw = transaction.build(
             self._around.genesis.ledger_id,
             self.kid,
             cheap_keys.signer(self.member.block_key),
             lane=lane,
-            nonce=self.driver.next_nonce(lane),
+            nonce=nonce,
             until_ms=_UNTIL_MS,
             kind=kind,
             body=body,
@@ -312,6 +316,8 @@ class SimGateway:
         around.trace.note(around.timeline.now_ms, self.address, what, about)
         if self.cut_at_commit:
             self.disk.watch(self.driver.connection)
+        if not self.honest:
+            self._forget_guilt()
         try:
             progress = work(self.driver, self.clock.now())
         except GatewayError as error:
@@ -334,6 +340,12 @@ class SimGateway:
             around.network.hang_up(self.address, sender)
         if progress.epoch_changed is not None:
             self._enter_epoch(progress.epoch_changed)
+
+    def _forget_guilt(self) -> None:
+        """An engine whose key is known to have signed twice signs no more; a liar's goes on."""
+        known = self.driver.engine._acceptance.equivocators._known
+        if self.driver.author in known:
+            known.remove(self.driver.author)
 
     def _enter_epoch(self, epoch: Epoch) -> None:
         """Guests that are members now come again as such. Who has lost its vote can put nothing

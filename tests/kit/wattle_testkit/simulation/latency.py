@@ -69,4 +69,5 @@ def _calm(
         absent=absent,
         slow=slow,
         slow_ms=slow_ms,
+        late=0,
     )

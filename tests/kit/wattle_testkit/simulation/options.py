@@ -26,7 +26,8 @@ class Options:
     with their keys kept: with the `liars` (each with its vices) they are at most f.
     `changes`: epoch changes in this order. Meters: `keeps_back` has one gateway keep every second
     sample to itself, `skips` one meter send every third. Messages of `slow` members take
-    `slow_ms` longer each way; `absent` ones never start (for measurements).
+    `slow_ms` longer each way, `late` ones start when half of the faults are over; `absent` ones
+    never start (for measurements).
     """
 
     seed: int
@@ -57,6 +58,7 @@ class Options:
     constants: Constants
     slow: int
     slow_ms: int
+    late: int
     absent: int = 0
 
     @property
@@ -107,6 +109,7 @@ def draw(seed: int, size: int | None = None) -> Options:
         constants=_constants(random),
         slow=random.choice((0, 0, 1, 2)) if size > 1 else 0,
         slow_ms=random.choice((100, 300, 900)),
+        late=1 if size > 1 and random.random() < 0.35 else 0,
     )
 
 

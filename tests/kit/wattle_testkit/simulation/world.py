@@ -164,8 +164,10 @@ class World:
 
     def _begin(self) -> None:
         options, timeline = self.options, self.timeline
+        late = self.sound[: options.late]
         for gateway in self.gateways[options.absent :]:
-            timeline.at(self._random.randint(0, 300), gateway.start)
+            first_ms = options.faults_ms // 2 if gateway in late else 0
+            timeline.at(first_ms + self._random.randint(0, 300), gateway.start)
         for gateway in self._random.sample(self.gateways[options.absent :], options.slow):
             self.network.slow[gateway.address] = options.slow_ms
         for meter in self.meters:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from wattle_gateway.ledger import leaf
+from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.sync import messages
 from wattle_gateway.sync.parcels import Parcel
 
@@ -47,7 +49,7 @@ class FalseHistory(Vice):
             return [parcel]
         at = self._random.randrange(len(message.commits))
         commits = list(message.commits)
-        wrong = self._random.randrange(4)
+        wrong = self._random.randrange(8)
         if wrong == 0:
             leaf = bytearray(commits[at].leaf)
             leaf[self._random.randrange(len(leaf))] ^= 1
@@ -56,7 +58,18 @@ class FalseHistory(Vice):
             commits[at] = replace(commits[at], blocks=commits[at].blocks[1:])
         elif wrong == 2:
             del commits[at]
-        else:
+        elif wrong == 3:
             commits.reverse()
+        else:
+            return [Parcel(parcel.to, self._forged(message, at).encode(), parcel.kind)]
         false = replace(message, commits=tuple(commits))
         return [Parcel(parcel.to, false.encode(), parcel.kind)]
+
+    def _forged(self, message: messages.History, at: int) -> messages.History:
+        """A chain without a flaw up to a commit that left another state: only votes lack."""
+        last = message.commits[at]
+        row = leaf.decode(last.leaf)
+        assert isinstance(row, CommitLeaf)
+        false = replace(row, state_digest=self._random.randbytes(32)).encode()
+        commits = (*message.commits[:at], replace(last, leaf=false))
+        return replace(message, commits=commits, tail=())

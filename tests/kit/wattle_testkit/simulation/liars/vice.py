@@ -67,9 +67,10 @@ class Vice:
         entries: Sequence[bytes],
         round_number: int | None = None,
     ) -> VerifiedBlock | None:
-        """A block like this one, signed by us; None if its epoch is over."""
+        """A block like this one, signed by us; None if its epoch is over, or if another vice has
+        made it of no author of ours."""
         epoch = self._gateway.driver.epoch
-        if block.epoch != epoch.number:
+        if block.epoch != epoch.number or block.author != epoch.author_of(self._gateway.kid):
             return None
         return block_format.build(
             epoch,
