@@ -3,22 +3,22 @@
 `python protocol/vectors/make_comb.py` writes the module. Plain affine arithmetic on CPython's
 integers, on purpose not the code that uses the table.
 
-Why this shape: instructions of one whole signature on 32-bit MicroPython 1.25 with a heap of
-110 kB (i386, counted by callgrind); products are multiplications in the field.
+Why this shape: instructions of one whole signature on the emulated Cortex-M3 (`make board`) with
+an empty heap of 110 kB; products are multiplications in the field.
 
     teeth  blocks   bytes  additions  doublings  products  instructions
-      4      1        512     64         64        1220      26.0 M
-      6      2       4096     43         21         623      14.8 M
-      5      4       4096     51         12         622      14.9 M
-      6      3       6144     44         14         570      13.9 M
-      6      4       8192     43         10         524      13.0 M   <- chosen
-      7      2       8192     37         18         536      13.2 M
-      8      1       8192     32         32         612      14.6 M
-      7      3      12288     38         12         492      12.5 M
-      8      2      16384     33         16         478      12.3 M
+      4      1        512     64         64        1220      20.1 M
+      6      2       4096     43         21         623      11.2 M
+      5      4       4096     51         12         622      11.2 M
+      6      3       6144     44         14         570      10.4 M
+      6      4       8192     43         10         524       9.8 M   <- chosen
+      7      2       8192     37         18         536       9.9 M
+      8      1       8192     32         32         612      10.9 M
+      7      3      12288     38         12         492       9.2 M
+      8      2      16384     33         16         478       9.0 M
 
 From 4 to 8 KB each signature loses an eighth of its cost; the next 4 KB save only a
-twenty-fifth, since the two inversions and the nonce (together 2.4 M) stay.
+twentieth, since the two inversions and the nonce (together 1.5 M) stay.
 """
 
 import pathlib

@@ -110,6 +110,11 @@ def to_affine(points: list[tuple[int, int, int, int]]) -> list[tuple[int, int]]:
     return affine
 
 
+def x_of(point: tuple[int, int, int, int]) -> int:
+    """The x coordinate of a point that is not infinity: `to_affine` for those who need no y."""
+    return point[0] * inverse(point[2], P) % P
+
+
 def _signed_bits(scalar: int, length: int) -> int:
     """`length` bits whose i-th stands for +2^i if it is 1 and for -2^i if it is 0.
 

@@ -5,10 +5,11 @@ the two possible s ("low-S"). `verify` refuses the higher one and has no switch 
 (r, s) also (r, n - s) verifies, so whoever carries a signature could change its bytes, and
 the ledger wants one valid form for each.
 
-`sign` is the same computation as `sign_steps`, run to the end. See `curve_p256` for what is
-and is not done against side channels; the two inversions and the product with the private
-key are blinded here, by numbers that are derived from the nonce: a signature needs no
-random source.
+`sign`, `ecdh` and `verify` are the same computations as `sign_steps`, `ecdh_steps` and
+`verify_steps`, run to the end; in steps, a board can serve its other tasks meanwhile. See
+`curve_p256` for what is and is not done against side channels; the two inversions and the
+product with the private key are blinded here, by numbers that are derived from the nonce: a
+signature needs no random source.
 """
 
 from wattle_wire import curve_p256 as curve
@@ -58,12 +59,22 @@ def ecdh(private_32: bytes, public_65: bytes) -> bytes:
 
     Raises WireError for a bad private key, PointError for a bad public one.
     """
+    *_, shared = ecdh_steps(private_32, public_65)
+    assert shared is not None
+    return shared
+
+
+def ecdh_steps(private_32: bytes, public_65: bytes) -> "Generator[bytes | None, None, None]":
+    """`ecdh` in slices: yields None between them and last of all the secret.
+
+    Raises as `ecdh` does, at the first step.
+    """
     private = _private(private_32)
     x, y = _public(public_65)
     blind, _ = _blinds(private_32, public_65)
     # The order of the group is prime, so a valid point times 1 to n - 1 is never infinity.
-    [(shared, _)] = curve.to_affine([_drain(curve.multiply_steps(private, x, y, blind))])
-    return _to_32(shared)
+    point = yield from curve.multiply_steps(private, x, y, blind)
+    yield _to_32(curve.x_of(point))
 
 
 def sign(private_32: bytes, digest_32: bytes) -> bytes:
@@ -91,7 +102,7 @@ def sign_steps(private_32: bytes, digest_32: bytes) -> "Generator[bytes | None, 
         yield None
         point_blind, blind = _blinds(_to_32(nonce), b"sign")
         point = yield from curve.multiply_generator_steps(nonce, point_blind)
-        r = curve.to_affine([point])[0][0] % _N
+        r = curve.x_of(point) % _N
         yield None
         # s = (message + r * private) / nonce, both sides of the division times `blind`
         blinded = (message * blind + private * blind % _N * r) % _N
@@ -108,17 +119,26 @@ def verify(public_65: bytes, digest_32: bytes, signature_64: bytes) -> None:
     or the higher s; PointError for a bad public key; WireError for a digest that is not 32
     bytes.
     """
+    for _ in verify_steps(public_65, digest_32, signature_64):
+        pass
+
+
+def verify_steps(
+    public_65: bytes, digest_32: bytes, signature_64: bytes
+) -> "Generator[None, None, None]":
+    """`verify` in slices: yields None between them; raises as `verify` does, or ends."""
     x, y = _public(public_65)
     message = _message(digest_32)
     r, s = _signature(signature_64)
     per_s = curve.inverse(s, _N)
     # Nothing here is secret, so nothing is blinded.
-    of_generator = _drain(curve.multiply_generator_steps(message * per_s % _N, 1))
-    total = _drain(curve.multiply_steps(r * per_s % _N, x, y, 1))
+    of_generator = yield from curve.multiply_generator_steps(message * per_s % _N, 1)
+    total = yield from curve.multiply_steps(r * per_s % _N, x, y, 1)
     if of_generator[2]:
         [(x, y)] = curve.to_affine([of_generator])
         total = curve.add_affine(total, x, y)
-    if not total[2] or curve.to_affine([total])[0][0] % _N != r:
+        yield
+    if not total[2] or curve.x_of(total) % _N != r:
         raise SignatureError("the signature does not match key and digest")
 
 

@@ -95,6 +95,22 @@ def test_signature_in_slices_is_the_signature():
     assert slices[:-1] == [None] * 13
 
 
+def test_a_secret_in_slices_is_the_secret():
+    slices = list(p256.ecdh_steps(PRIVATE, TWO_G))
+    assert slices[-1] == p256.ecdh(PRIVATE, TWO_G)
+    # three for the table of multiples, one for each of the 66 windows
+    assert slices[:-1] == [None] * 69
+
+
+def test_checking_in_slices_checks():
+    digest = hashlib.sha256(b"sample").digest()
+    signature = p256.sign(PRIVATE, digest)
+    # the columns of the comb, the steps of the other product, their sum
+    assert list(p256.verify_steps(PUBLIC, digest, signature)) == [None] * (11 + 69 + 1)
+    wrong = p256.verify_steps(PUBLIC, bytes(32), signature)
+    assert refusal(SignatureError, list, wrong) == "the signature does not match key and digest"
+
+
 def test_signing_works_at_the_edges_of_the_digest():
     for number in (0, 1, N - 1, N, N + 1, (1 << 256) - 1):
         digest = to_32(number)
