@@ -43,3 +43,7 @@ class RunError(HilError):
 
 class BenchError(HilError):
     """Something could not be measured."""
+
+
+class BoardError(HilError):
+    """A program on the emulated board failed, or could not be made into an image for it."""

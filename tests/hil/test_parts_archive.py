@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from wattle_hil.parts.archive import Archive, is_newer, unpack
+from wattle_hil.parts.archive import SOURCE, Archive, is_newer, unpack
 from wattle_hil.parts.errors import PartError
 
 SUITE = "trial"
@@ -29,6 +29,8 @@ class Mirror:
         self._gpg("--quick-generate-key", "--passphrase", "", "trial", "ed25519", "sign", "never")
         self.keyring.write_bytes(self._gpg("--export"))
         self.deb = self._package("1.0-1", "signed content")
+        self.source = folder / "trial_1.0.orig.tar.xz"
+        self.source.write_bytes(b"what upstream wrote")
         self.publish()
 
     def close(self) -> None:
@@ -54,8 +56,27 @@ class Mirror:
         subprocess.run(["dpkg-deb", "-b", source, deb], capture_output=True, check=True)
         return deb
 
+    def _sources(self) -> bytes:
+        data = self.source.read_bytes()
+        files = f" {{digest}} {len(data)} {self.source.name}\n"
+        return (
+            "Package: trial\nBinary: trial\nVersion: 1.0-1\nArchitecture: any\nDirectory: .\n"
+            f"Files:\n{files.format(digest=hashlib.md5(data).hexdigest())}"
+            f"Checksums-Sha256:\n{files.format(digest=hashlib.sha256(data).hexdigest())}"
+        ).encode()
+
+    def _index(self, name: str, content: bytes) -> list[str]:
+        """Writes an index; gives its lines in the release file, plain and packed."""
+        packed = self.folder / "dists" / SUITE / "main" / f"{name}.gz"
+        packed.parent.mkdir(parents=True, exist_ok=True)
+        packed.write_bytes(gzip.compress(content))
+        return [
+            f" {hashlib.sha256(data).hexdigest()} {len(data)} main/{listed}"
+            for listed, data in ((name, content), (f"{name}.gz", packed.read_bytes()))
+        ]
+
     def publish(self) -> None:
-        """Writes and signs the index for the package as it is now."""
+        """Writes and signs the index for the packages as they are now."""
         control = subprocess.run(
             ["dpkg-deb", "-f", self.deb], capture_output=True, text=True, check=True
         ).stdout
@@ -64,12 +85,9 @@ class Mirror:
             f"{control.strip()}\nFilename: {self.deb.name}\nSize: {len(data)}\n"
             f"SHA256: {hashlib.sha256(data).hexdigest()}\n"
         ).encode()
-        index = self.folder / "dists" / SUITE / "main" / "binary-amd64" / "Packages.gz"
-        index.parent.mkdir(parents=True, exist_ok=True)
-        index.write_bytes(gzip.compress(packages))
         lines = [
-            f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-amd64/{name}"
-            for name, content in (("Packages", packages), (index.name, index.read_bytes()))
+            *self._index("binary-amd64/Packages", packages),
+            *self._index("source/Sources", self._sources()),
         ]
         head = f"Origin: trial\nSuite: {SUITE}\nCodename: {SUITE}\nArchitectures: amd64\n"
         date = "Components: main\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
@@ -106,6 +124,38 @@ def test_a_signed_package_is_offered_fetched_and_unpacked(
     (file,) = trial.download([package], tmp_path / "files")
     unpack(file, tmp_path / "root")
     assert (tmp_path / "root" / "usr" / "trial.txt").read_text() == "signed content"
+
+
+@pytest.fixture
+def sources(tmp_path: Path, mirror: Mirror) -> Archive:
+    uri = f"file:{mirror.folder}"
+    return Archive.of_suite(tmp_path / "apt", uri, SUITE, mirror.keyring, [SOURCE])
+
+
+@needs_tools
+def test_a_source_is_offered_and_fetched(tmp_path: Path, mirror: Mirror, sources: Archive) -> None:
+    (package,) = sources.source_offers("trial")
+    assert str(package) == "trial:source 1.0-1"
+    assert package.sha256 == hashlib.sha256(mirror.source.read_bytes()).hexdigest()
+    (tmp_path / "files").mkdir()
+    file = sources.download_source(package, tmp_path / "files")
+    assert file.read_bytes() == b"what upstream wrote"
+
+
+@needs_tools
+def test_an_unknown_source_is_not_offered(sources: Archive) -> None:
+    assert sources.source_offers("nothing-of-the-kind") == []
+
+
+@needs_tools
+def test_a_source_changed_after_signing_is_refused(
+    tmp_path: Path, mirror: Mirror, sources: Archive
+) -> None:
+    (package,) = sources.source_offers("trial")
+    mirror.source.write_bytes(b"what upstream wrotE")
+    (tmp_path / "files").mkdir()
+    with pytest.raises(PartError):
+        sources.download_source(package, tmp_path / "files")
 
 
 @needs_tools

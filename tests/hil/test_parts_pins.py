@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from wattle_hil.parts import pins
 from wattle_hil.parts.architecture import FAMILIES
-from wattle_hil.parts.archive import Package
+from wattle_hil.parts.archive import SOURCE, Package
 from wattle_hil.parts.errors import PartError
 
 PIN = Package("libc6", "amd64", "2.41-12+deb13u4", "aa" * 32)
@@ -15,7 +15,8 @@ NEWER = Package("libc6", "amd64", "2.41-12+deb13u10", "cc" * 32)
 
 def test_the_shipped_pins_are_whole() -> None:
     pinned = pins.read()
-    assert [*pinned] == [arch.name for family in FAMILIES.values() for arch in family]
+    names = [arch.name for family in FAMILIES.values() for arch in family]
+    assert [*pinned] == [*names, SOURCE]
     for architecture, packages in pinned.items():
         for package in packages.values():
             assert package.architecture == architecture
@@ -28,6 +29,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
         for architecture in ("amd64", "i386")
         for name in pins.PACKAGES
     ]
+    packages.append(Package("micropython", SOURCE, "1.25.0+ds-1", "cd" * 32))
     pins.write(packages, tmp_path / "pins.toml")
     read = pins.read(tmp_path / "pins.toml")
     assert [package for group in read.values() for package in group.values()] == packages
@@ -35,7 +37,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[amd64]\n", "amd64 = 1\n", "[amd64.micropython]\nversion = '1'\n", "not toml"],
+    [
+        "",
+        "[amd64]\n",
+        "amd64 = 1\n",
+        "[amd64.micropython]\nversion = '1'\n",
+        "not toml",
+        "[source.libc6]\nversion = '1'\nsha256 = ''\n",
+    ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pins.toml"

@@ -1,16 +1,24 @@
 """Programs that are not Python packages, kept under the build folder: fetched once, then found.
 
-`make micropython` and `make parts` fetch them (`python -m wattle_hil.parts`); the functions here
-find them and never fetch.
+`make micropython`, `make parts` and `make board` fetch them (`python -m wattle_hil.parts`); the
+functions here find them and never fetch.
 """
 
 from pathlib import Path
 
-from wattle_hil.parts import host_program, interpreter
+from wattle_hil.parts import emulated_board, host_program, interpreter
 from wattle_hil.parts.errors import PartError, PartMissingError
 from wattle_hil.parts.folder import build_folder
 
-__all__ = ["PartError", "PartMissingError", "mbpoll", "micropython", "mosquitto"]
+__all__ = ["PartError", "PartMissingError", "board", "mbpoll", "micropython", "mosquitto"]
+
+
+def board() -> tuple[Path, Path]:
+    """The emulated Cortex-M3 board: (qemu-system-arm, the firmware it runs).
+
+    Raises PartMissingError that says why it is not there and what to do.
+    """
+    return emulated_board.find(build_folder())
 
 
 def micropython(bits: int) -> Path:

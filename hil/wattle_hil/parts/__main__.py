@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from wattle_hil.parts import host_program, interpreter, pins
+from wattle_hil.parts import emulated_board, host_program, interpreter, pins
 from wattle_hil.parts.errors import PartError
 from wattle_hil.parts.folder import build_folder, exclusive
 
@@ -15,6 +15,7 @@ _FETCH: Mapping[str, Callable[[Path], list[str]]] = {
     "micropython": interpreter.fetch,
     "mosquitto": partial(host_program.fetch, part=host_program.MOSQUITTO),
     "mbpoll": partial(host_program.fetch, part=host_program.MBPOLL),
+    "board": emulated_board.fetch,
 }
 
 

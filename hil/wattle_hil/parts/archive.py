@@ -21,11 +21,17 @@ _RETRIES = 2
 _RUN_TIMEOUT_S = 900
 # `apt-get --print-uris update` names each release file as 'mirror/dists/suite/InRelease'.
 _RELEASE_URI = re.compile(r"^'(\S+)/dists/([^/']+)/InRelease'", re.MULTILINE)
+# What a package without an architecture of its own is: the upstream sources that it was built from.
+SOURCE = "source"
+_SOURCE_TAR = re.compile(r"^ ([0-9a-f]{64}) \d+ (\S+\.orig\.tar\.\w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Package:
-    """One package in one version, as an archive's signed index describes it."""
+    """One package in one version, as an archive's signed index describes it.
+
+    architecture: Debian's name, or SOURCE; then sha256 is that of the upstream tar file.
+    """
 
     name: str
     architecture: str
@@ -109,10 +115,16 @@ class Archive:
     def of_suite(
         cls, scratch: Path, mirror: str, suite: str, keyring: Path, architectures: Sequence[str]
     ) -> "Archive":
-        """Section main of one suite of one mirror, trusted by one keyring; not the host's."""
+        """Section main of one suite of one mirror, trusted by one keyring; not the host's.
+
+        architectures: of binary packages; [SOURCE]: source packages instead.
+        """
         scratch.mkdir()
         sources = scratch / "sources.list"
-        sources.write_text(f"deb [signed-by={keyring}] {mirror} {suite} main\n", encoding="utf-8")
+        kind = "deb-src" if SOURCE in architectures else "deb"
+        sources.write_text(
+            f"{kind} [signed-by={keyring}] {mirror} {suite} main\n", encoding="utf-8"
+        )
         (scratch / "status").touch()
         names = " ".join(f'"{name}";' for name in architectures)
         settings = [
@@ -121,10 +133,13 @@ class Archive:
             'Dir::Etc::preferences "/dev/null";',
             'Dir::Etc::preferencesparts "/dev/null";',
             f'Dir::State::status "{scratch}/status";',
-            f'APT::Architecture "{architectures[0]}";',
-            "#clear APT::Architectures;",
-            f"APT::Architectures {{ {names} }};",
         ]
+        if kind == "deb":
+            settings += [
+                f'APT::Architecture "{architectures[0]}";',
+                "#clear APT::Architectures;",
+                f"APT::Architectures {{ {names} }};",
+            ]
         return cls(scratch, settings, every_source=True)
 
     def refresh(self) -> None:
@@ -160,6 +175,39 @@ class Archive:
             if fields.get("Package") == name and "SHA256" in fields
         ]
 
+    def source_offers(self, name: str) -> list[Package]:
+        """The versions of a source package in the archive; none: an empty list.
+
+        Raises PartError when the index names no upstream tar file for one.
+        """
+        self.refresh()
+        try:
+            text = self._apt("apt-cache", "showsrc", "--only-source", name)
+        except PartError:
+            return []
+        offers = []
+        for stanza in text.split("\n\n"):
+            version = _fields(stanza).get("Version")
+            if version is None:
+                continue
+            tar = _SOURCE_TAR.search(stanza)
+            if tar is None:
+                raise PartError(f"the source of {name} {version} has no upstream tar file")
+            offers.append(Package(name, SOURCE, version, tar[1]))
+        return offers
+
+    def download_source(self, package: Package, folder: Path) -> Path:
+        """Fetches the upstream tar file of a source package into an empty folder.
+
+        Raises PartError when it does not have the SHA-256 of the package.
+        """
+        self.refresh()
+        wanted = f"{package.name}={package.version}"
+        self._apt("apt-get", "source", "--download-only", "--tar-only", wanted, folder=folder)
+        (file,) = folder.glob("*.orig.tar.*")
+        _check_digest(package, file)
+        return file
+
     def download(self, packages: Sequence[Package], folder: Path) -> list[Path]:
         """Fetches package files into an empty folder, in one go; the paths come in the same order.
 
@@ -172,9 +220,7 @@ class Archive:
         for package in packages:
             # The version stands in the name with its epoch escaped; no need to know how.
             (file,) = folder.glob(f"{package.name}_*_{package.architecture}.deb")
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-            if digest != package.sha256:
-                raise PartError(f"{package} has SHA-256 {digest}, expected {package.sha256}")
+            _check_digest(package, file)
             files.append(file)
         return files
 
@@ -192,6 +238,12 @@ class Archive:
 
     def _apt(self, program: str, *arguments: str, folder: Path | None = None) -> str:
         return run(program, "-qq", "-c", self._config, *arguments, folder=folder)
+
+
+def _check_digest(package: Package, file: Path) -> None:
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != package.sha256:
+        raise PartError(f"{package} has SHA-256 {digest}, expected {package.sha256}")
 
 
 def is_newer(version: str, than: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wattle_hil.parts.architecture import FAMILIES
-from wattle_hil.parts.archive import Archive, Package, is_newer
+from wattle_hil.parts.archive import SOURCE, Archive, Package, is_newer
 from wattle_hil.parts.errors import PartError
 from wattle_hil.parts.mirror import debian_keyring, debian_mirrors
 
@@ -27,6 +27,8 @@ PACKAGES = (
     "libmbedtls21",
     "libmbedx509-7",
 )
+# What the emulated board is built from: the same version as the interpreters.
+SOURCES = ("micropython",)
 
 _HEAD = """\
 # The MicroPython packages of Debian {suite}, with the SHA-256 of each file.
@@ -48,7 +50,7 @@ def read(file: Path = FILE) -> dict[str, dict[str, Package]]:
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise PartError(f"{file.name} is unreadable ({error!r}): run `make pins`") from error
     for architecture, packages in pins.items():
-        if tuple(packages) != PACKAGES:
+        if tuple(packages) != (SOURCES if architecture == SOURCE else PACKAGES):
             raise PartError(f"{file.name} pins {list(packages)} for {architecture}: `make pins`")
     return pins
 
@@ -116,4 +118,10 @@ def renew(scratch: Path) -> list[Package]:
             if not offers:
                 raise PartError(f"Debian {SUITE} has no {name} for {architecture}")
             newest.append(offers[0])
+    sources = open_suite(scratch / SOURCE, [SOURCE])
+    for name in SOURCES:
+        offers = sources.source_offers(name)
+        if not offers:
+            raise PartError(f"Debian {SUITE} has no source of {name}")
+        newest.append(offers[0])
     return newest

@@ -5,21 +5,16 @@ would hold bytecode, which a board executes from flash. So the firmware is compi
 into a ROMFS image (docs.micropython.org, "vfs", VfsRom), which `rom_boot.py` maps into memory.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from wattle_testkit.device_image import DeviceFile
+from wattle_hil.board.rom_image import compiled, package, rom_image
 
 _ROOT = Path(__file__).resolve().parents[3]
 _KIT = Path(__file__).parent
 _BOOT = _KIT / "rom_boot.py"
-OPTIMISATION = 3  # that of firmware/manifest.py
+_FAKES = ("__init__", "meter_fakes")
 BOARD_HEAP = "110k"  # what an ESP32 has left for Python
 LINUX_BOARD = tuple((_ROOT / "firmware" / "boards" / "linux").glob("*.py"))
-
-# ROMFS records (MicroPython extmod/vfs_rom.c): kind and length as big-endian base-128 numbers.
-_MAGIC = b"\xd2\xcd\x31"
-_DATA, _DIRECTORY, _FILE = 2, 4, 5
 
 
 def build(target: Path, *programs: Path) -> Path:
@@ -27,17 +22,13 @@ def build(target: Path, *programs: Path) -> Path:
 
     Gives `target`, the ROMFS image.
     """
-    packages = {
-        "wattle_wire": (_ROOT / "protocol" / "wattle_wire").glob("*.py"),
-        "wattle_meter": (_ROOT / "firmware" / "wattle_meter").glob("*.py"),
-        "wattle_testkit": (_KIT / "__init__.py", _KIT / "meter_fakes.py"),
+    files = {
+        **package(_ROOT / "protocol" / "wattle_wire"),
+        **package(_ROOT / "firmware" / "wattle_meter"),
     }
-    content = b"".join(_directory(name, _modules(files)) for name, files in packages.items())
-    content += b"".join(_modules(programs))
-    length = _number(len(content))
-    if (len(_MAGIC) + len(length) + len(content)) % 2:
-        length = b"\x80" + length  # the image has an even length
-    target.write_bytes(_MAGIC + length + content)
+    files |= {f"wattle_testkit/{name}.mpy": compiled(_KIT / f"{name}.py") for name in _FAKES}
+    files |= {f"{program.stem}.mpy": compiled(program) for program in programs}
+    target.write_bytes(rom_image(files))
     return target
 
 
@@ -51,28 +42,3 @@ def command(interpreter: Path, image: Path, program: str) -> tuple[str, ...]:
         str(image),
         program,
     )
-
-
-def _modules(sources: Iterable[Path]) -> Iterable[bytes]:
-    for source in sorted(sources):
-        compiled = DeviceFile(source, OPTIMISATION).compiled()
-        yield _record(_FILE, _named(f"{source.stem}.mpy") + _record(_DATA, compiled))
-
-
-def _directory(name: str, records: Iterable[bytes]) -> bytes:
-    return _record(_DIRECTORY, _named(name) + b"".join(records))
-
-
-def _record(kind: int, payload: bytes) -> bytes:
-    return _number(kind) + _number(len(payload)) + payload
-
-
-def _named(name: str) -> bytes:
-    return _number(len(name)) + name.encode()
-
-
-def _number(value: int) -> bytes:
-    digits = [value & 0x7F]
-    while value := value >> 7:
-        digits.append(0x80 | value & 0x7F)
-    return bytes(reversed(digits))
