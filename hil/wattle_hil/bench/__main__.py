@@ -14,12 +14,13 @@ from wattle_hil.bench import openssl, text
 from wattle_hil.bench.airtime import airtimes
 from wattle_hil.bench.finality import measure_finality
 from wattle_hil.bench.ingest import METERS, measure_ingest
-from wattle_hil.bench.signature import SignatureCost, signature_cost
+from wattle_hil.bench.signature import SignatureCost, board_signature_cost, signature_cost
 from wattle_hil.bench.upkeep import measure_upkeep
 from wattle_hil.children.environment import environment
 from wattle_hil.children.programs import find_programs
 from wattle_hil.curves.arguments import whole_number
 from wattle_hil.errors import BenchError, HilError
+from wattle_hil.parts import PartMissingError
 
 DONE, CANNOT = 0, 2
 
@@ -110,6 +111,12 @@ def _signature(_options: argparse.Namespace) -> Iterator[Found]:
         costs = {64: signature_cost(64)}
     figures = {f"{bits}-bit": asdict(cost) for bits, cost in costs.items()}
     yield "signature", figures, text.signatures(costs)
+    try:
+        counted = board_signature_cost()
+    except PartMissingError as error:
+        print(f"bench: {error}", file=sys.stderr)
+    else:
+        yield "signature_instructions", asdict(counted), text.counted_signature(counted)
     air = airtimes()
     yield "sample_bytes", [asdict(one) | {"on_air": one.on_air} for one in air], text.air(air)
 

@@ -9,7 +9,7 @@ from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime
 from wattle_hil.bench.alliance import GATEWAYS
 from wattle_hil.bench.finality import IDLE_S, Finality, rank
 from wattle_hil.bench.ingest import METERS, Round
-from wattle_hil.bench.signature import HEAP, SignatureCost
+from wattle_hil.bench.signature import HEAP, BoardSignatureCost, SignatureCost
 from wattle_hil.bench.upkeep import Upkeep
 from wattle_hil.report.numbers import grouped
 
@@ -27,6 +27,23 @@ def signatures(costs: Mapping[int, SignatureCost]) -> list[str]:
             f" bytes after all",
         ]
     return lines
+
+
+def counted_signature(cost: BoardSignatureCost) -> list[str]:
+    """Instructions of the emulated board."""
+    rows = [
+        ("signature", cost.sign_instructions, cost.slice_instructions_max),
+        ("check", cost.verify_instructions, cost.verify_slice_instructions_max),
+        ("key agreement", cost.ecdh_instructions, cost.ecdh_slice_instructions_max),
+    ]
+    return [
+        f"Emulated Cortex-M3, heap of {HEAP}B, million instructions (most of"
+        f" {cost.signatures} signatures: {cost.sign_instructions_max / 1e6:.2f})",
+        *(
+            f"  {name:<14}{whole / 1e6:10.2f}   between yields {most / 1e6:6.2f} at most"
+            for name, whole, most in rows
+        ),
+    ]
 
 
 def air(samples: Sequence[Airtime]) -> list[str]:
@@ -92,7 +109,8 @@ def upkeep(idle: Upkeep, metered: Upkeep) -> list[str]:
         f"Upkeep of an alliance of {GATEWAYS}, measured over {idle.stretch_s:.0f} s and scaled to a"
         " day, of the gateway with most of it.",
         "Disk: files after a clean stop. Wire: sent and received at the sockets of its peer links"
-        " (TLS, without TCP/IP headers).",
+        " (TLS, without TCP/IP",
+        "headers), until the last sample is final: short stretches look dearer than they are.",
         "  idle",
         _against("    disk", max(idle.disk_mb), limits.IDLE_LIMIT_MB, "MB a day"),
         _against("    wire", max(idle.wire_mb), limits.IDLE_LIMIT_MB, "MB a day"),
