@@ -137,6 +137,10 @@ class Delivery:
             self._miss(max(first, self.durable + 1), min(to, self._live_next - 1), now_ms)
         return True
 
+    def progress(self) -> tuple[int, int, int]:
+        """Rises over the meter's life when an ack brings anything new."""
+        return self.commit_index, self.final, self.durable
+
     def flows(self, now_ms: int) -> bool:
         """Whether what was sent becomes durable in time."""
         if self._retry_ms > self._retry_base_ms:

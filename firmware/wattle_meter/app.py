@@ -12,13 +12,18 @@ from wattle_meter import config, counters, identity
 from wattle_meter.board import ERROR, INFO, Board
 from wattle_meter.bus import Bus
 from wattle_meter.clock import WallClock
+from wattle_meter.config import LoadConfig
+from wattle_meter.control import Control, Load
 from wattle_meter.grid import Grid
 from wattle_meter.installation import Installation
 from wattle_meter.journal import Journal
+from wattle_meter.line import Line
 from wattle_meter.link import Link
+from wattle_meter.load import LoadType
 from wattle_meter.metering import Metering
 from wattle_meter.outbox import Outbox
 from wattle_meter.sampling import Sampling
+from wattle_meter.setpoint import Setpoint
 from wattle_meter.signer import SoftwareSigner
 from wattle_meter.sntp import TimeServers
 from wattle_meter.tasks import Tasks
@@ -53,7 +58,7 @@ class Meter:
     def __init__(self, board: Board) -> None:
         self._board = board
         settings = config.load(board.folder + "/config.json")
-        installation = Installation(settings, board.folder + "/profiles", board.speed)
+        installation = Installation(settings, board.folder, board.speed)
         port = board.serial_port(installation.line, settings.board)
         keys = identity.keys_of(board.store, board.random)
         self._eui64 = settings.eui64 or board.eui64()
@@ -71,6 +76,8 @@ class Meter:
         )
         self._bus = Bus(port, installation.line, board.clock)
         self._devices = installation.devices
+        loads = [_load(board, installation.line, *row) for row in installation.loads]
+        self._control = Control(board, self._wall, self._bus, loads, settings.hold_ms)
         self._counters = {device.number: device.counters for device in installation.devices}
         counters.load(board.store, self._counters)
         self._sampling = Sampling(
@@ -82,6 +89,7 @@ class Meter:
                 installation.slots,
                 installation.lateness_ms,
                 board.clock,
+                self._control,
             ),
             [device.number for device in installation.devices],
             self._wall,
@@ -93,6 +101,7 @@ class Meter:
             signer,
             self._journal,
             self._wall,
+            self._control,
             self._birth,
             self._clock_set,
         )
@@ -131,9 +140,14 @@ class Meter:
         while True:
             state, readings = await self._sampling.take()
             self._signing = True
+            command = self._control.confirmation()
             try:
-                await self._journal.record(readings, state, self._board.clock, self._link.is_up())
+                await self._journal.record(
+                    readings, state, self._board.clock, self._link.is_up(), command
+                )
                 self.counts["samples"] += 1
+                if command is not None:
+                    self._control.told(command)
             except OSError as error:
                 self.counts["unsaved"] += 1
                 self._sampling.give_back(state, readings)
@@ -222,9 +236,20 @@ class Meter:
         result.update(self._servers.counts)
         result.update(self._journal.counts())
         result.update({"bus": self._bus.counts, "link": self._link.status()})
+        result["loads"] = self._control.status()
         result["devices"] = {str(device.number): device.status() for device in self._devices}
         result.update({"clk": self._wall.state(uptime_ms), "boot": self._journal.boot})
         result.update({"time_ms": self._wall.now_ms(uptime_ms), "meter": self.meter_id})
         result.update({"seq": self._journal.newest, "final": self._journal.chain.final})
         result.update({"heap_free": gc.mem_free(), "heap_used": gc.mem_alloc()})
         return result
+
+
+def _load(
+    board: Board, line: Line, row: LoadConfig, kind: LoadType, low_w: int, high_w: int
+) -> Load:
+    """Raises FieldError for a relay that the board lacks, OSError."""
+    setpoint = Setpoint(kind, low_w, high_w, row.rest_w, board.uptime_ms(), board.speed)
+    if row.relay is not None:
+        return Load(row.number, kind, setpoint, 0, board.relay(row.relay), 0)
+    return Load(row.number, kind, setpoint, row.unit or 0, None, kind.write_ms(line))

@@ -58,6 +58,14 @@ class SerialPort:
         raise NotImplementedError
 
 
+class Relay:
+    """A relay, open (off) until it is switched."""
+
+    def switch(self, on: bool) -> None:
+        """Raises OSError if it cannot be."""
+        raise NotImplementedError
+
+
 class Store:
     """A small key-value store that survives power cuts (ESP32: NVS).
 
@@ -147,6 +155,13 @@ class Board:
     def serial_port(self, line: "Line", settings: "Fields") -> SerialPort:
         """The line to the metering devices; `settings` is `board` in the configuration, of which
         every key must be known. Raises FieldError.
+        """
+        raise NotImplementedError
+
+    def relay(self, number: int) -> Relay:
+        """Relay `number` (from 0) of the board; after serial_port, which reads where they are.
+
+        Raises FieldError if there is none, OSError.
         """
         raise NotImplementedError
 

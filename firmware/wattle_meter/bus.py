@@ -11,7 +11,7 @@ from wattle_meter.errors import MeterError
 from wattle_meter.line import Line
 from wattle_meter.modbus import (
     FRAME_BYTES_MAX,
-    REQUEST_BYTES,
+    WRITE_RESPONSE_BYTES,
     CrcError,
     ExceptionResponse,
     ForeignMasterError,
@@ -20,9 +20,11 @@ from wattle_meter.modbus import (
     ModbusError,
     ResponseTimeoutError,
     find_read_response,
+    find_write_response,
     foreign_requests,
     read_request,
     response_bytes,
+    write_request,
 )
 
 LATE_ANSWER_MS = 1000  # answers later than this after their time-out have not been reported
@@ -62,7 +64,7 @@ def outcome_of(error: Exception) -> str:
 
 
 class Bus:
-    """Reads registers over `port`; belongs to one task, which waits for each answer.
+    """Reads and writes registers over `port`; belongs to one task, which waits for each answer.
 
     `counts` says how often each outcome happened, plus the bytes dropped as stale.
     """
@@ -74,6 +76,7 @@ class Bus:
         self._silent_from = 0  # tick of the last byte on the line, in or out
         self._rested_at: dict[int, int] = {}  # unit: tick from which it takes a request
         self._late_until: dict[int, int] = {}  # unit: tick until which an old answer may come
+        self._echoes = False  # the last answered read was heard by ourselves too
         self.counts = dict.fromkeys(OUTCOMES, 0)
         self.counts["stale_bytes"] = 0
 
@@ -99,14 +102,60 @@ class Bus:
         ForeignMasterError or LineLostError, each counted, and RequestError.
         """
         request = read_request(unit, function, address, count)
-        answer_ms = self._line.transfer_ms(response_bytes(count))
+
+        def find(received: bytes) -> list[int] | None:
+            words = find_read_response(received, unit, function, count)
+            if words is not None:
+                self._echoes = request in received
+            return words
+
+        size = response_bytes(count)
+        return await self._exchange(request, size, find, answer_timeout_ms, pause_ms, until)
+
+    async def write(
+        self,
+        unit: int,
+        function: int,
+        address: int,
+        words: list[int],
+        answer_timeout_ms: int,
+        pause_ms: int = 0,
+        until: int = _NO_DEADLINE,
+    ) -> None:
+        """Has `unit` take `words` from register `address` on; times and errors as with read.
+
+        After any error but ExceptionResponse and LineBusyError they may have been taken.
+        """
+        request = write_request(unit, function, address, words)
+
+        def find(received: bytes) -> list[int] | None:
+            return words if find_write_response(received, request, self._echoes) else None
+
+        size = WRITE_RESPONSE_BYTES
+        await self._exchange(request, size, find, answer_timeout_ms, pause_ms, until)
+
+    async def _exchange(  # type: ignore[no-untyped-def]
+        self,
+        request: bytes,
+        answer_bytes: int,
+        find,
+        answer_timeout_ms: int,
+        pause_ms: int,
+        until: int,
+    ) -> list[int]:
+        """What `find(received)` finds in the bytes that come after `request`; None means that
+        the answer is not there yet.
+        """
+        unit = request[0]
+        request_ms = self._line.transfer_ms(len(request))
+        answer_ms = self._line.transfer_ms(answer_bytes)
         try:
-            await self._silence(unit, until - self._line.transfer_ms(REQUEST_BYTES) - answer_ms)
+            await self._silence(unit, until - request_ms - answer_ms)
             self._port.write(request)
-            asked = self._clock.ticks_ms() + self._line.transfer_ms(REQUEST_BYTES)
+            asked = self._clock.ticks_ms() + request_ms
             begin = min(asked + answer_timeout_ms, until - answer_ms)
             try:
-                words = await self._answer(request, count, begin, answer_ms)
+                words = await self._answer(request, answer_bytes, find, begin, answer_ms)
             finally:
                 self._silent_from = self._clock.ticks_ms()
                 self._rested_at[unit] = self._silent_from + pause_ms
@@ -151,7 +200,9 @@ class Bus:
                     start = self._late_until[unit]
         raise LineBusyError("unit %d: the line is not free in time" % unit)
 
-    async def _answer(self, request: bytes, count: int, begin: int, answer_ms: int) -> list[int]:
+    async def _answer(  # type: ignore[no-untyped-def]
+        self, request: bytes, answer_bytes: int, find, begin: int, answer_ms: int
+    ) -> list[int]:
         """The answer to `request`, which must begin by tick `begin` and takes `answer_ms`."""
         clock = self._clock
         until = begin
@@ -171,13 +222,13 @@ class Bus:
                 until += answer_ms
             received = (received + piece)[-RECEIVED_BYTES_MAX:]
             try:
-                words = find_read_response(received, request[0], request[1], count)
+                words: list[int] | None = find(received)
             except CrcError as error:
                 damage = error
                 until = min(until, clock.ticks_ms() + FRAME_PIECES_MS)
                 words = None
             if words is not None:
-                _check_alone(received[: -response_bytes(count)], request)
+                _check_alone(received[:-answer_bytes], request)
                 return words
         _check_alone(received, request)
         if damage is not None:

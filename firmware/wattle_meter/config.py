@@ -6,11 +6,15 @@
      "devices": [{"d": 1, "profile": "sdm120", "unit": 1, "ct": [1, 1], "vt": [1, 1],
                   "orient": 1, "quantities": ["ei", "ee", "p"]}],
      "line": {"baud": 9600, "parity": "N", "stop_bits": 1},
-     "sntp": ["pool.ntp.org"], "outbox_bytes": 1048576, "eui64": "<16 hex>", "board": {..}}
+     "loads": [{"d": 1, "load": "bench-load", "unit": 9, "rest_w": 3000, "max_w": 3000}],
+     "hold_s": 60, "sntp": ["pool.ntp.org"],
+     "outbox_bytes": 1048576, "eui64": "<16 hex>", "board": {..}}
 
 Left out: `eui64` is the board's own, `line` that of the first profile, `ct`, `vt` and `orient`
-1, `quantities` all of the profile, `server_name` the host, `sntp` (time servers) none. `board` is
-what only this kind of board knows (serial port, pins, wireless network); the board checks it.
+1, `quantities` all of the profile, `server_name` the host, `sntp` (time servers) none,
+`loads` none (firmware/LOADS.md explains their keys), `hold_s` a minute and three intervals.
+`board` is what only this kind of board knows (serial port, pins, wireless network); the board
+checks it.
 """
 
 import json
@@ -20,6 +24,7 @@ from wattle_wire.errors import WireError
 
 from wattle_meter import line, outbox, small_file
 from wattle_meter.fields import FieldError, Fields
+from wattle_meter.load import WATTS_MAX
 from wattle_meter.modbus import UNIT_MAX, UNIT_MIN
 from wattle_meter.sntp import SERVERS_MAX
 
@@ -33,6 +38,10 @@ _OUTBOX_BYTES_MAX = 1 << 30
 _HOST_CHARS_MAX = 253  # RFC 1035
 _NAME_CHARS_MAX = 64
 _RATIO_MAX = 1000000
+_RELAYS_MAX = 32
+_HOLD_S_MAX = 86400
+_HOLD_S_DEFAULT = 60  # a broker that restarts and a gateway that is updated take less
+_HOLD_INTERVALS_MIN = 2  # acks come with samples: one may be lost
 _PUBLIC_BYTES = 65
 
 
@@ -69,6 +78,24 @@ class DeviceConfig:
         fields.done()
 
 
+class LoadConfig:
+    """One adjustable load: that of device `number`, of the type in the file `load`, at `unit` of
+    the line or on `relay` of the board (the other is None), which rests at `rest_w`. `min_w` and
+    `max_w` narrow what the type allows, None as it is.
+    """
+
+    def __init__(self, fields: Fields) -> None:
+        self.number = fields.integer("d", 1, sample.DEVICE_MAX)
+        self.load = _file_name(fields, "load")
+        self.unit = _optional(fields, "unit", UNIT_MIN, UNIT_MAX)
+        self.relay = _optional(fields, "relay", 0, _RELAYS_MAX - 1)
+        self.rest_w = fields.integer("rest_w", -WATTS_MAX, WATTS_MAX)
+        self.min_w = _optional(fields, "min_w", -WATTS_MAX, WATTS_MAX)
+        self.max_w = _optional(fields, "max_w", -WATTS_MAX, WATTS_MAX)
+        fields.done()
+        self.fields = fields
+
+
 class Config:
     """A checked configuration; names as in the file. `line` is None for the profile's own."""
 
@@ -91,6 +118,18 @@ class Config:
         rows = fields.children("devices", 1, sample.DEVICE_MAX)
         self.devices = [DeviceConfig(row) for row in rows]
         self.devices.sort(key=_number)
+        self.loads: list[LoadConfig] = []
+        if fields.get("loads") is not None:
+            rows = fields.children("loads", 1, sample.DEVICE_MAX)
+            self.loads = [LoadConfig(row) for row in rows]
+        _check_loads(fields, self.loads, self.devices)
+        interval_s = -(-self.interval_ms // 1000)
+        self.hold_ms = 1000 * fields.integer(
+            "hold_s",
+            _HOLD_INTERVALS_MIN * interval_s,
+            _HOLD_S_MAX,
+            _HOLD_S_DEFAULT + (_HOLD_INTERVALS_MIN + 1) * interval_s,
+        )
         for attribute in ("number", "unit"):
             _check_unique(fields, [getattr(device, attribute) for device in self.devices])
         self.board = fields.child("board")
@@ -122,6 +161,18 @@ def _check_unique(fields: Fields, values: list[int]) -> None:
     for value in values:
         if values.count(value) > 1:
             raise fields.error("devices", "each d and each unit once, but %d stands twice" % value)
+
+
+def _check_loads(fields: Fields, loads: list[LoadConfig], devices: list[DeviceConfig]) -> None:
+    numbers = [load.number for load in loads]
+    known = [device.number for device in devices]
+    for number in numbers:
+        if number not in known or numbers.count(number) > 1:
+            raise fields.error("loads", "each d once and one of the devices, not %d" % number)
+
+
+def _optional(fields: Fields, key: str, low: int, high: int) -> int | None:
+    return None if fields.get(key) is None else fields.integer(key, low, high)
 
 
 def _file_name(fields: Fields, key: str) -> str:

@@ -46,9 +46,14 @@ class Journal(Held):
     # ---- sampling
 
     async def record(
-        self, readings: list[Reading], clock_state: str, clock: Clock, link_up: bool
+        self,
+        readings: list[Reading],
+        clock_state: str,
+        clock: Clock,
+        link_up: bool,
+        command: tuple[bytes, int] | None = None,
     ) -> int:
-        """Signs and keeps a sample of `readings`; gives its seq.
+        """Signs and keeps a sample of `readings`; gives its seq. `command`: its `0/cmd`.
 
         Raises OSError if no seq can be reserved: then nothing was used. Raises WireError for
         readings that no sample can hold: their seq is declared lost.
@@ -58,7 +63,9 @@ class Journal(Held):
         seq = self._reservation.take()
         kept = False
         try:
-            payload = sample.encode(self.chain.sample(seq, clock_state, readings))
+            content = self.chain.sample(seq, clock_state, readings)
+            content.command = command
+            payload = sample.encode(content)
             raw, digest = await seal(self._signer, "sample", self._ledger_id, payload, clock)
             self._outbox.append(seq, raw, clock.ticks_ms(), link_up)
             self.chain.signed(seq, digest)

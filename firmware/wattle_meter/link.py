@@ -14,6 +14,7 @@ from wattle_meter.board import INFO, WARNING, Board, Stream
 from wattle_meter.clock import ClockError, WallClock
 from wattle_meter.commands import CommandError, Commands
 from wattle_meter.config import Config, GatewayConfig
+from wattle_meter.control import Control
 from wattle_meter.errors import MeterError
 from wattle_meter.fields import FieldError
 from wattle_meter.gateway_choice import GatewayChoice
@@ -49,6 +50,7 @@ class Link(Handler):
         signer: Signer,
         journal: Journal,
         wall: WallClock,
+        control: Control,
         describe,
         clock_set,
     ) -> None:
@@ -58,6 +60,7 @@ class Link(Handler):
         self._signer = signer
         self._journal = journal
         self._wall = wall
+        self._control = control
         self._describe = describe
         self._clock_set = clock_set
         self._clock = board.clock
@@ -67,6 +70,7 @@ class Link(Handler):
         self._choice = GatewayChoice(len(config.gateways), self._clock.ticks_ms())
         self._commands = Commands(board.store, [row.link_kid for row in config.gateways])
         self._delivery = self._new_delivery()
+        self._progress = self._delivery.progress()
         self._connection = b""
         self._asked_at: int | None = None
         self._opened = False  # a connection whose birth has not been sent
@@ -252,6 +256,10 @@ class Link(Handler):
         if not self._delivery.acked(ack, self._journal.newest, now_ms):
             self.counts["stale"] += 1
             return
+        progress = self._delivery.progress()
+        if progress > self._progress:  # anybody can repeat an old ack
+            self._progress = progress
+            self._control.heard()
         self.counts["acks"] += 1
         if self._journal.acked(ack):
             self._choice.final_moved(now_ms)
@@ -259,15 +267,26 @@ class Link(Handler):
 
     def _command(self, payload: bytes) -> None:
         kind, body = self._commands.accept(self._gateway.link_kid, payload)
+        self._control.heard()
+        try:
+            self._carry_out(kind, body)
+        except (CommandError, ClockError):
+            self._commands.counts["refused"] += 1
+            raise
+        self._commands.counts["carried_out"] += 1
+        self._work.set()
+
+    def _carry_out(self, kind: int, body: list[object]) -> None:
         if kind == downlink.TIME:
             nonce = structure.octets(body[0], downlink.NONCE_BYTES, "nonce")
             unix_ms = structure.uint(body[1], "time")
             jump_ms = self._wall.answer(self._board.uptime_ms(), nonce, unix_ms)
             self.counts["times"] += 1
             self._clock_set(jump_ms)
-        else:
+        elif kind == downlink.RESEND:
             self._delivery.resend(structure.uint(body[0], "from"), structure.uint(body[1], "to"))
-        self._work.set()
+        else:
+            self._control.take(kind, body)
 
     def _refuse(self, outcome: str, error: Exception) -> None:
         self.counts[outcome] += 1

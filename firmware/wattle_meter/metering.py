@@ -23,6 +23,7 @@ from wattle_wire.sample import Reading
 from wattle_meter import bus as outcomes
 from wattle_meter.board import Clock
 from wattle_meter.bus import Bus, LineLostError
+from wattle_meter.control import LOOK_MS, Control
 from wattle_meter.counters import Counters
 from wattle_meter.float32 import ReadingRangeError
 from wattle_meter.modbus import ModbusError
@@ -67,17 +68,38 @@ class Device:
 class Metering:
     """Reads all `devices` of one `bus`, in rounds of `slots` (read_plan.plan_round).
 
-    `lateness_ms`: how far a read may run beyond its slot.
+    `lateness_ms`: how far a read may run beyond its slot; `control`: the loads that are told their
+    setpoints between reads.
     """
 
     def __init__(
-        self, bus: Bus, devices: list[Device], slots: list[Slot], lateness_ms: int, clock: Clock
+        self,
+        bus: Bus,
+        devices: list[Device],
+        slots: list[Slot],
+        lateness_ms: int,
+        clock: Clock,
+        control: Control | None = None,
     ) -> None:
         self.devices = devices
         self._bus = bus
         self._slots = slots
         self._lateness_ms = lateness_ms
         self._clock = clock
+        self._control = control
+
+    async def idle(self, until: int) -> None:
+        """Waits until tick `until`; meanwhile loads are told setpoints if that is done by then."""
+        clock = self._clock
+        control = self._control
+        while True:
+            left_ms = until - clock.ticks_ms()
+            if left_ms <= 0:
+                return
+            if control is None or not control.loads:
+                await clock.sleep_ms(left_ms)
+            elif not await control.step(until):
+                await clock.sleep_ms(min(left_ms, LOOK_MS))
 
     async def read_round(self, slot_ms: int, late_ms: int) -> list[Reading]:
         """One Reading per device, in the order of their numbers, all at the time `slot_ms`.
@@ -95,9 +117,7 @@ class Metering:
             if self._bus.expects_late_answer(device.unit):
                 this.over = TIMED_OUT  # what it says now may be the answer to an older question
                 continue
-            wait_ms = began + slot.start_ms - self._clock.ticks_ms()
-            if wait_ms > 0:
-                await self._clock.sleep_ms(wait_ms)
+            await self.idle(began + slot.start_ms)
             await self._read(device, slot.turn, this, began + slot.end_ms + self._lateness_ms)
         return [self._reading(device, slot_ms, this) for device, this in zip(self.devices, rounds)]
 

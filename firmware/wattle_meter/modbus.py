@@ -1,6 +1,6 @@
-"""Modbus RTU frames of a master that reads registers; pure: bytes in, numbers out.
+"""Modbus RTU frames of a master that reads and writes registers; pure: bytes in, numbers out.
 
-Source: MODBUS Application Protocol V1.1b3 (functions 3 and 4, exceptions) and MODBUS over
+Source: MODBUS Application Protocol V1.1b3 (functions 3, 4, 6, 16, exceptions) and MODBUS over
 Serial Line V1.02 (RTU framing, CRC). Numbers inside a frame are big endian, except the CRC,
 which is sent low byte first.
 """
@@ -9,11 +9,14 @@ from wattle_meter.errors import MeterError
 
 READ_HOLDING = 3
 READ_INPUT = 4
+WRITE_SINGLE = 6
+WRITE_MULTIPLE = 16
 
 UNIT_MIN = 1  # 0 is broadcast: nobody answers a read
 UNIT_MAX = 247  # 248..255 are reserved (Serial Line 2.2)
 COUNT_MAX = 125  # a frame of 256 bytes holds no more (Application Protocol 6.3, 6.4)
-REQUEST_BYTES = 8
+REQUEST_BYTES = 8  # of a read or a single write
+WRITE_RESPONSE_BYTES = 8
 EXCEPTION_BYTES = 5
 FRAME_BYTES_MAX = 256
 
@@ -101,7 +104,23 @@ def read_request(unit: int, function: int, address: int, count: int) -> bytes:
         raise RequestError("%d registers in one read, expected 1..%d" % (count, COUNT_MAX))
     if not 0 <= address <= 0x10000 - count:
         raise RequestError("registers %d..%d, expected 0..65535" % (address, address + count - 1))
-    body = bytes((unit, function, address >> 8, address & 255, 0, count))
+    return _sealed(bytes((unit, function, address >> 8, address & 255, 0, count)))
+
+
+def write_request(unit: int, function: int, address: int, words: list[int]) -> bytes:
+    """The frame that makes `unit` write `words` (0..65535 each) from `address` on.
+
+    `function` 6 writes one register, 16 any number. The caller has checked all of it.
+    """
+    body = bytes((unit, function, address >> 8, address & 255))
+    if function == WRITE_MULTIPLE:
+        body += bytes((0, len(words), 2 * len(words)))
+    for word in words:
+        body += bytes((word >> 8, word & 255))
+    return _sealed(body)
+
+
+def _sealed(body: bytes) -> bytes:
     crc = crc16(body)
     return body + bytes((crc & 255, crc >> 8))
 
@@ -175,3 +194,21 @@ def find_read_response(received: bytes, unit: int, function: int, count: int) ->
     if damaged is not None:
         raise damaged
     return None
+
+
+def find_write_response(received: bytes, request: bytes, echoes: bool) -> bool:
+    """Whether the sound answer to the write `request` is in `received`.
+
+    A single write is answered by the very bytes of its request: on a line on which we hear
+    ourselves (`echoes`) the answer is the second copy. Raises ExceptionResponse for a refusal.
+    """
+    refusal = bytes((request[0], request[1] | _EXCEPTION_FLAG))
+    start = received.find(refusal)
+    while start >= 0:
+        frame = received[start : start + EXCEPTION_BYTES]
+        if len(frame) == EXCEPTION_BYTES and frame == _sealed(frame[:3]):
+            raise ExceptionResponse(frame[2])
+        start = received.find(refusal, start + 1)
+    if request[1] == WRITE_MULTIPLE:
+        return _sealed(request[:6]) in received
+    return received.count(request) > echoes

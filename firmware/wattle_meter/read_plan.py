@@ -1,4 +1,8 @@
-"""Which reads a device costs per round, and when in the round each has its slot; pure."""
+"""Which reads a device costs per round, and when in the round each has its slot; pure.
+
+Where loads hang on the line too, the round leaves gaps in which their setpoints are written: a
+write never takes the slot of a read.
+"""
 
 from wattle_wire.quantity import NOT_PRESENT, OUT_OF_RANGE
 
@@ -14,6 +18,9 @@ from wattle_meter.register import AbsentError, Register
 _WINDOW_PARTS = 2
 # What a slot may be late, as a part of the interval: half of the tenth that a period may differ.
 _LATENESS_PARTS = 20
+# Reads planned one after another before a gap for a write: with the slots' spare time and the write
+# itself less than the second that a setpoint may take.
+WRITE_EVERY_MS = 300
 
 
 class PlanError(MeterError):
@@ -53,6 +60,7 @@ class Slot:
         self.turn = turn
         self.start_ms = start_ms
         self.end_ms = 0  # known once the next one is
+        self.gap_ms = 0  # kept free behind it
 
 
 def plan_reads(profile: Profile, quantities: list[str]) -> list[Read]:
@@ -106,17 +114,19 @@ def lateness_ms(interval_ms: int) -> int:
 
 
 def plan_round(
-    devices: list[tuple[Profile, list[Read]]], line: Line, interval_ms: int
+    devices: list[tuple[Profile, list[Read]]], line: Line, interval_ms: int, write_ms: int = 0
 ) -> tuple[list[Slot], int]:
     """(slots in their order, ms that a round without failures takes) for `devices`, a list of
-    (profile, reads), on `line`.
+    (profile, reads), on `line`; `write_ms`: what the longest write takes, 0 if there is none.
 
     One read of each device in turn, so that one uses the pause of another. Time that is left is
     shared out: a device that does not answer may use up its own slot, never its neighbour's.
     Raises PlanError when a round does not fit into `interval_ms`: such a bus would skip slots
     for ever.
     """
-    slots, round_ms = _packed(devices, line)
+    # A late read must not use up the gap, round for round.
+    gap_ms = write_ms + lateness_ms(interval_ms) if write_ms else 0
+    slots, round_ms = _packed(devices, line, gap_ms)
     if round_ms > interval_ms:
         raise PlanError(
             "a round of %d devices takes %d ms at %d Bd, the interval is %d ms"
@@ -129,23 +139,29 @@ def plan_round(
     for at, slot in enumerate(slots):
         slot.start_ms += added_ms
         if at:
-            slots[at - 1].end_ms = slot.start_ms
+            slots[at - 1].end_ms = slot.start_ms - slots[at - 1].gap_ms
         profile = devices[slot.index][0]
         added_ms += min(spare_ms, profile.answer_timeout_ms - profile.answer_ms)
-    slots[-1].end_ms = interval_ms  # what comes behind it is the next round
+    slots[-1].end_ms = interval_ms - gap_ms  # what comes behind it is the next round
     return slots, round_ms
 
 
-def _packed(devices: list[tuple[Profile, list[Read]]], line: Line) -> tuple[list[Slot], int]:
+def _packed(
+    devices: list[tuple[Profile, list[Read]]], line: Line, gap_ms: int
+) -> tuple[list[Slot], int]:
     """Slots without spare time, and how long a round of them takes."""
     slots: list[Slot] = []
     begun_ms: list[int | None] = [None] * len(devices)
     rested_ms = [0] * len(devices)
-    now_ms = round_ms = 0
+    now_ms = round_ms = written_ms = 0
     for turn in range(max(len(reads) for _, reads in devices)):
         for index, (profile, reads) in enumerate(devices):
             if turn >= len(reads):
                 continue
+            if gap_ms and now_ms - written_ms >= WRITE_EVERY_MS:
+                slots[-1].gap_ms = gap_ms
+                now_ms += gap_ms
+                written_ms = now_ms
             slot = Slot(index, turn, max(now_ms, rested_ms[index]))
             now_ms = slot.start_ms + read_ms(reads[turn], profile, line)
             slots.append(slot)
@@ -154,4 +170,4 @@ def _packed(devices: list[tuple[Profile, list[Read]]], line: Line) -> tuple[list
             if begun is None:
                 begun = begun_ms[index] = slot.start_ms
             round_ms = max(round_ms, now_ms, rested_ms[index] - begun)
-    return slots, round_ms
+    return slots, max(round_ms, now_ms + gap_ms)

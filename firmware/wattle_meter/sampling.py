@@ -25,6 +25,8 @@ _READING_BYTES = 48
 _VALUE_BYTES = 28
 # The wall clock may be set while we wait for a slot of a long interval.
 SLEEP_MS_MAX = 1000
+# How often is looked for room while reading pauses.
+_FULL_LOOK_MS = 100
 
 
 class Sampling:
@@ -62,14 +64,12 @@ class Sampling:
         """Reads at each slot, for ever."""
         while True:
             wait_ms = await self.step()
-            if wait_ms:
-                await self._board.clock.sleep_ms(min(wait_ms, SLEEP_MS_MAX))
+            await self._metering.idle(self._board.clock.ticks_ms() + min(wait_ms, SLEEP_MS_MAX))
 
     async def step(self) -> int:
         """Reads the slot that has begun, if any; gives the real ms until the next look."""
-        while self._waiting >= WAITING_VALUES_MAX:
-            self._changed.clear()
-            await self._changed.wait()
+        if self._waiting >= WAITING_VALUES_MAX:
+            return _FULL_LOOK_MS
         self.got_on_at = self._board.clock.ticks_ms()
         uptime_ms = self._board.uptime_ms()
         now_ms = self._wall.now_ms(uptime_ms)
@@ -112,7 +112,6 @@ class Sampling:
                 break
             self._rounds.pop(0)
         self._waiting -= _values(taken)
-        self._changed.set()
         return state, taken
 
     def give_back(self, state: str, readings: list[Reading]) -> None:

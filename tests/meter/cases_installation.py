@@ -8,7 +8,7 @@ from wattle_meter.installation import Installation, InstallationError
 from wattle_meter.read_plan import PlanError
 from wattle_wire import uplink
 
-PROFILES = __file__.rpartition("/")[0] + "/../../firmware/profiles"
+FIRMWARE = __file__.rpartition("/")[0] + "/../../firmware"
 
 
 def installed(devices, interval_ms=1000, line=None, speed=1):
@@ -27,7 +27,7 @@ def installed(devices, interval_ms=1000, line=None, speed=1):
     if line is not None:
         top["line"] = line
     settings = config.parse(json.dumps(top).encode(), "config.json")
-    return Installation(settings, PROFILES, speed)
+    return Installation(settings, FIRMWARE, speed)
 
 
 def refusal(kind, *arguments):

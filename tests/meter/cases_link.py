@@ -5,6 +5,7 @@ import asyncio
 from wattle_meter import config, gateway_choice
 from wattle_meter.board import Board, Random
 from wattle_meter.clock import WallClock
+from wattle_meter.control import Control
 from wattle_meter.fields import FieldError, Fields
 from wattle_meter.journal import Journal
 from wattle_meter.keys import Keys, Pair
@@ -88,6 +89,17 @@ class FakeBoard(Board):
             stream.feed(puback(message.packet_id))
 
 
+class HeardControl(Control):
+    """No loads; `heard_count` says how often a gateway was heard."""
+
+    def __init__(self, board, wall):
+        super().__init__(board, wall, None, [], 60000)
+        self.heard_count = 0
+
+    def heard(self):
+        self.heard_count += 1
+
+
 class Bench:
     """A link with two gateways, its client and sender running."""
 
@@ -112,6 +124,7 @@ class Bench:
         self.journal = Journal(bytes(8), LEDGER, signer, self.board.store, outbox)
         self.wall = WallClock(self.board.uptime_ms())
         self.jumps = []
+        self.control = HeardControl(self.board, self.wall)
         self.link = Link(
             self.board,
             settings,
@@ -119,6 +132,7 @@ class Bench:
             signer,
             self.journal,
             self.wall,
+            self.control,
             lambda: BIRTH,
             self.jumps.append,
         )
@@ -319,10 +333,31 @@ async def resend(bench):
     assert bench.samples() == [1, 2, 2]
     await bench.say("cmd", downlink.encode_command(8, downlink.SETPOINT, [bytes(32), 1, 5, T]))
     assert bench.link.counts["stale"] == 1
-    assert "not carried out" in bench.board.logged[-1]
+    assert "while the clock is U" in bench.board.logged[-1]
+    assert bench.link.status()["commands"] == {"carried_out": 1, "replayed": 0, "refused": 1}
 
 
 test_commands_are_carried_out_or_refused = case(resend)
+
+
+async def silence(bench):
+    await bench.record()
+    ack = await bench.ack(0, durable=1)
+    assert bench.control.heard_count == 1
+    await bench.deliver("ack", ack)
+    bench.board.streams[-1].finish()
+    for _ in range(20):
+        await bench.clock.advance(1000)
+    await bench.deliver("ack", ack)
+    assert bench.link.counts["acks"] == 3
+    assert bench.control.heard_count == 1
+    command = downlink.encode_command(7, downlink.RESEND, [1, 1])
+    await bench.say("cmd", command)
+    await bench.say("cmd", command)
+    assert bench.control.heard_count == 2
+
+
+test_repeating_what_a_gateway_once_said_does_not_pass_for_it = case(silence)
 
 
 async def standstill(bench):

@@ -1,12 +1,10 @@
 """Sampling: each slot read once or reported, never delayed by signing."""
 
-import asyncio
-
 from wattle_meter.board import Board
 from wattle_meter.clock import WallClock
 from wattle_meter.grid import Grid
 from wattle_meter.sampling import WAITING_VALUES_MAX, Sampling
-from wattle_testkit.meter_fakes import FakeClock, run, settle
+from wattle_testkit.meter_fakes import FakeClock, run
 from wattle_wire import quantity, sample
 from wattle_wire.sample import READINGS_MAX, Reading
 
@@ -201,25 +199,18 @@ def test_on_a_bench_the_interval_is_in_bench_time():
 def test_reading_pauses_when_nobody_signs():
     bench = Bench()
     bench.metering.values = 16
-
-    async def main():
-        reading = asyncio.create_task(step_for_ever(bench))
-        for _ in range(5):
-            await settle()
-        rounds = bench.sampling.counts["rounds"]
-        got_on_at = bench.sampling.got_on_at
-        bench.clock.now_ms += 5000
-        await settle()
-        assert bench.sampling.counts["rounds"] == rounds == WAITING_VALUES_MAX // 16 // 2
-        assert bench.sampling.got_on_at == got_on_at  # nothing to feed a watchdog for
-        await bench.sampling.take()
-        await settle()
-        reading.cancel()
-        assert bench.sampling.got_on_at >= got_on_at + 5000
-        assert bench.sampling.counts["rounds"] > rounds
-        assert bench.sampling.counts["missed_slots"] == 4
-
-    asyncio.run(main())
+    full_ms = WAITING_VALUES_MAX // 16 // 2 * 1000
+    bench.until(full_ms + 500)
+    sampling = bench.sampling
+    got_on_at = sampling.got_on_at
+    bench.until(full_ms + 5700)
+    assert sampling.counts["rounds"] == full_ms // 1000
+    assert sampling.got_on_at == got_on_at  # nothing to feed a watchdog for
+    run(sampling.take())
+    bench.until(full_ms + 6500)
+    assert sampling.got_on_at >= got_on_at + 5000
+    assert sampling.counts["rounds"] == full_ms // 1000 + 1
+    assert sampling.counts["missed_slots"] == 6
 
 
 def test_a_round_too_large_for_a_sample_is_shared_out():
@@ -259,9 +250,3 @@ def test_rounds_of_many_values_share_a_sample_only_as_far_as_it_holds_them():
     bench.until(9100)
     _, readings = run(bench.sampling.take())
     assert len(readings) == 20
-
-
-async def step_for_ever(bench):
-    while True:
-        bench.clock.now_ms += await bench.sampling.step()
-        await asyncio.sleep(0)

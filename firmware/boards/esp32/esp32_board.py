@@ -1,7 +1,8 @@
 """The ESP32: wireless network, UART, NVS and the flash file system as the meter's board.
 
 In the configuration, `board` is {"uart": {"number", "tx", "rx", "direction"?},
-"wifi": {"ssid", "password"}}; `direction` is the pin of an RS-485 transceiver's DE and /RE.
+"wifi": {"ssid", "password"}, "relays"?: [{"pin", "active_low"?}]}; `direction` is the pin of an
+RS-485 transceiver's DE and /RE, `active_low` 1 for a relay that is on while its pin is low.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from nvs_store import NvsStore
 from serial_port import UartSerialPort
 from wattle_meter import config, datagram, small_file, tls_stream
 from wattle_meter.app import Meter
-from wattle_meter.board import ERROR, INFO, Board, Files, Random, SerialPort, Stream
+from wattle_meter.board import ERROR, INFO, Board, Files, Random, Relay, SerialPort, Stream
 from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
 from wattle_meter.errors import MeterError
@@ -32,6 +33,7 @@ WIFI_POLL_MS = 100
 WATCHDOG_MS = 60000
 _UART_MAX = 2
 _PIN_MAX = 48
+_RELAYS_MAX = 8
 _SSID_CHARS_MAX = 32  # IEEE 802.11
 _PASSWORD_CHARS_MAX = 63  # WPA2 passphrase
 _LEVELS = "EWID"
@@ -42,6 +44,17 @@ class ChipRandom(Random):
 
     def bytes(self, count: int) -> bytes:
         return os.urandom(count)
+
+
+class PinRelay(Relay):
+    """A relay at an output of the chip."""
+
+    def __init__(self, pin: int, active_low: int) -> None:
+        self._active_low = active_low
+        self._pin = machine.Pin(pin, machine.Pin.OUT, value=active_low)
+
+    def switch(self, on: bool) -> None:
+        self._pin.value(on != self._active_low)
 
 
 class Esp32Board(Board):
@@ -58,6 +71,7 @@ class Esp32Board(Board):
         self.platform = "esp32, micropython %d.%d.%d" % sys.implementation.version[:3]
         self.protection = "file"  # NVS is not encrypted unless flash encryption is burnt in
         self._ssid = self._password = ""
+        self._settings = Fields({}, "config.json: board")
         self._contexts: dict[str, tls.SSLContext] = {}
         self._watchdog: machine.WDT | None = None
 
@@ -87,8 +101,16 @@ class Esp32Board(Board):
         if uart.get("direction") is not None:
             direction = uart.integer("direction", 0, _PIN_MAX)
         uart.done()
+        self._settings = settings
+        settings.get("relays")
         settings.done()
         return UartSerialPort(number, tx, rx, direction, line)
+
+    def relay(self, number: int) -> Relay:
+        row = self._settings.children("relays", number + 1, _RELAYS_MAX)[number]
+        relay = PinRelay(row.integer("pin", 0, _PIN_MAX), row.integer("active_low", 0, 1, 0))
+        row.done()
+        return relay
 
     async def connect(self, gateway: GatewayConfig, tls_key: bytes) -> Stream:
         await self._associate()

@@ -14,7 +14,7 @@ from bench_clock import BenchClock, host_ms
 from file_store import FileStore
 from serial_port import PosixSerialPort
 from wattle_meter import datagram, small_file, tls_stream
-from wattle_meter.board import Board, Files, Random, SerialPort, Stream
+from wattle_meter.board import Board, Files, Random, Relay, SerialPort, Stream
 from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
 from wattle_meter.fields import Fields
@@ -26,6 +26,7 @@ CERTIFICATE_BYTES_MAX = 4096
 _EUI64 = "eui64"
 _LEVELS = "EWID"
 _PATH_CHARS_MAX = 200
+_RELAYS_MAX = 32
 
 
 class HostRandom(Random):
@@ -33,6 +34,19 @@ class HostRandom(Random):
 
     def bytes(self, count: int) -> bytes:
         return os.urandom(count)
+
+
+class FileRelay(Relay):
+    """A relay behind a file that takes 1 and 0: /sys/class/gpio/gpio17/value or the like."""
+
+    def __init__(self, path: str) -> None:
+        """Opens the contact. Raises OSError."""
+        self._path = path
+        self.switch(False)
+
+    def switch(self, on: bool) -> None:
+        with open(self._path, "w") as file:
+            file.write("1" if on else "0")
 
 
 class Options:
@@ -67,6 +81,7 @@ class LinuxBoard(Board):
         if options.bench is not None:
             self.speed = options.bench.speed
         self._contexts: dict[str, object] = {}
+        self._settings = Fields({}, "config.json: board")
         self._stop = host.StopSignals()
 
     def uptime_ms(self) -> int:
@@ -97,8 +112,16 @@ class LinuxBoard(Board):
 
     def serial_port(self, line: Line, settings: Fields) -> SerialPort:
         path = settings.text("port", _PATH_CHARS_MAX)
+        self._settings = settings
+        settings.get("relays")
         settings.done()
         return PosixSerialPort(path, line)
+
+    def relay(self, number: int) -> Relay:
+        paths = self._settings.items("relays", number + 1, _RELAYS_MAX)
+        if not isinstance(paths[number], str):
+            raise self._settings.error("relays", "paths")
+        return FileRelay(paths[number])
 
     async def connect(self, gateway: GatewayConfig, tls_key: bytes) -> Stream:
         context = self._contexts.get(gateway.ca)

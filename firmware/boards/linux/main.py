@@ -93,7 +93,7 @@ def show_line(board: LinuxBoard, units: list[int]) -> int:
 def show_identity(board: LinuxBoard) -> None:
     """Writes the enrolment proof and prints who this meter is."""
     settings = config.load(board.folder + "/config.json")
-    installation = Installation(settings, board.folder + "/profiles")
+    installation = Installation(settings, board.folder)
     board.serial_port(installation.line, settings.board)  # refuses what run() would refuse
     keys = identity.keys_of(board.store, board.random)
     eui64 = settings.eui64 or board.eui64()
