@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for result in run_seeds(seeds, options.n, mutant=options.mutant, workers=options.workers):
         results.append(result)
         if result.failure is not None:
-            _tell(result, options.mutant, trace=options.trace)
+            print(told(result, options.mutant, trace=options.trace), flush=True)
             if options.mutant is not None:
                 break
         elif options.trace:
@@ -40,18 +40,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(failed if options.mutant is None else not failed)
 
 
-def _tell(result: SeedResult, mutant: str | None, *, trace: bool) -> None:
+def told(result: SeedResult, mutant: str | None = None, *, trace: bool = False) -> str:
+    """A failure for people: what broke, the last events, and the command that replays it."""
     failure = result.failure
     assert failure is not None
     planted = "" if mutant is None else f" --mutant {mutant}"
-    print(f"FAILED seed {result.seed}, n = {result.size}, commit {_git_commit()}: {failure.text}")
-    if trace:
-        print(f"  {draw(result.seed, result.size)}")
-    for line in failure.lines if trace else failure.lines[-LINES_SHOWN:]:
-        print(f"  {line}")
-    print(
-        f'  replay: make sim SEEDS=1 SEED0={result.seed} N={result.size} ARGS="--trace{planted}"',
-        flush=True,
+    return "\n".join(
+        [
+            f"FAILED seed {result.seed}, n = {result.size}, commit {_git_commit()}: {failure.text}",
+            *([f"  {draw(result.seed, result.size)}"] if trace else []),
+            *(f"  {line}" for line in (failure.lines if trace else failure.lines[-LINES_SHOWN:])),
+            f"  replay: make sim SEEDS=1 SEED0={result.seed} N={result.size} "
+            f'ARGS="--trace{planted}"',
+        ]
     )
 
 

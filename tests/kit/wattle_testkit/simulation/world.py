@@ -104,10 +104,11 @@ class World:
             self.watch.one_block.broken_by_excused,
         )
 
-    def run_for(self, ms: int) -> None:
-        """Run for so long and no further: for measurements."""
-        self._begin()
-        self._run_until(lambda: self.timeline.now_ms >= ms, "the time is over")
+    def run_to(self, at_ms: int) -> None:
+        """Run to a time and no further: for measurements."""
+        if not self.timeline.steps:
+            self._begin()
+        self._run_until(lambda: self.timeline.now_ms >= at_ms, "the time is over")
 
     def close(self) -> None:
         """Close every database."""

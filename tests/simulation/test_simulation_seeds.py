@@ -1,0 +1,23 @@
+"""Seeds of every committee size, as many as a change of the rules has to pass before it lands.
+
+A failure prints the seed, the commit and the command that replays it.
+"""
+
+import pytest
+from wattle_testkit.simulation.__main__ import told
+from wattle_testkit.simulation.campaign import run_seed
+
+pytestmark = pytest.mark.slow
+
+SEEDS = 500
+# Of as many seeds a chunk, so that the processors share the work evenly; one chunk has all sizes.
+CHUNK = 20
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_seeds_pass(first: int) -> None:
+    for seed in range(first, first + CHUNK):
+        result = run_seed(seed)
+        assert result.failure is None, "\n" + told(result)
+        assert result.tally is not None
+        assert result.tally.commits > 0
