@@ -3,9 +3,8 @@
 import struct
 from typing import Protocol
 
-from wattle_hil.curves.curve import Curve
 from wattle_hil.devices.energy_counter import EnergyCounter, PhaseSplit
-from wattle_hil.devices.measurement import Measurement
+from wattle_hil.devices.measurement import Load, Measurement
 from wattle_hil.devices.model import PARITY_CODES, Model
 from wattle_hil.devices.registers import (
     ILLEGAL_FUNCTION,
@@ -55,7 +54,7 @@ class EmulatedDevice:
         self,
         unit: int,
         model: Model,
-        curve: Curve,
+        curve: Load,
         *,
         initial_import_wh: int = 0,
         initial_export_wh: int = 0,

@@ -5,23 +5,41 @@ Floats are right here and only here: these are the values a real device computes
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from wattle_hil.curves.curve import UW_PER_W, Curve, Energy
+from wattle_hil.curves.curve import UW_PER_W, Energy
 from wattle_hil.devices.energy_counter import EnergyCounter, PhaseSplit
 
 FREQUENCY_HZ = 50.0
 _MV_PER_V = 1_000
 
 
+class Load(Protocol):
+    """A load as a metering device sees it; a `Curve` is one. Times are Unix ms."""
+
+    @property
+    def start_ms(self) -> int: ...
+
+    def power_uw(self, at_ms: int) -> int: ...
+
+    def reactive_power_uvar(self, at_ms: int) -> int: ...
+
+    def phase_voltage_mv(self, at_ms: int) -> int: ...
+
+    def energy(self, from_ms: int, to_ms: int) -> Energy: ...
+
+    def reactive_energy(self, from_ms: int, to_ms: int) -> Energy: ...
+
+
 class Measurement:
-    """Turns a curve into the values of one device.
+    """Turns a load into the values of one device.
 
     curve: its load. split: shares of its phases. importing, exporting: its active counters, which
     count from the start of the curve; the reactive counters start at 0 with the same resolution.
     """
 
     def __init__(
-        self, curve: Curve, split: PhaseSplit, importing: EnergyCounter, exporting: EnergyCounter
+        self, curve: Load, split: PhaseSplit, importing: EnergyCounter, exporting: EnergyCounter
     ) -> None:
         self._curve = curve
         self._split = split
