@@ -54,7 +54,7 @@ sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; 
 		--seeds $(SEEDS) --seed0 $(SEED0) $(if $(N),--n $(N)) --workers $(WORKERS) $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) micropython  ## costs of signature, sample, finality and upkeep, 12 minutes (ARGS="--only finality")
+bench: $(STAMP) micropython  ## costs of signature, sample, finality and upkeep (ARGS="--only finality")
 	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
 
 .PHONY: check
