@@ -18,8 +18,7 @@ FIRST_MS = 3_000
 
 
 class Faults:
-    """The faults of one run. `sound`: members that keep the rules and their disks; `frail`: one
-    for each member that loses its disk or gets an older copy of it."""
+    """The faults of one run."""
 
     def __init__(
         self,
@@ -40,7 +39,8 @@ class Faults:
         restored: list[SimGateway],
         meters: list[SimMeter],
     ) -> None:
-        """Plan all of them."""
+        """Plan all of them. `sound` members keep the rules and their disks, `wiped` ones lose
+        theirs, `restored` ones get an older copy back."""
         options, random, at = self._options, self._random, self._timeline.at
         for number in range(options.crashes):
             gateway = random.choice(sound)

@@ -20,12 +20,14 @@ from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import entry_row
 from wattle_gateway.store import connection as database
+from wattle_gateway.sync import messages
 from wattle_gateway.sync.parcels import Parcel
 from wattle_wire.downlink import REFUSED_MAX, Ack
 
 from wattle_testkit.simulation import cheap_keys
 from wattle_testkit.simulation.checkers import ViolationError
 from wattle_testkit.simulation.disk import Disk, Image
+from wattle_testkit.simulation.lanes import Lanes
 from wattle_testkit.simulation.meter import DELAY_MS, SimMeter
 from wattle_testkit.simulation.network import Network
 from wattle_testkit.simulation.node_clock import NodeClock
@@ -63,8 +65,13 @@ class Mouth(Protocol):
 
 
 class SimGateway:
-    """One member's machine. `honest`: it runs the rules unaltered; `waits`: how long it has been
-    down. Everything that moves is a step of the driver, and what a step says goes to `watch`."""
+    """One member's machine. Whatever happens to it is a step of its driver, and what a step says
+    goes to the checkers.
+
+    `honest`: it runs the rules unaltered; `kept_disk`: it never lost what it had written;
+    `hoards`: it keeps every second sample to itself and says that they are durable;
+    `cut_at_commit`: its power fails in the next COMMIT, `on_cut` is told then.
+    """
 
     def __init__(
         self, name: str, member: Member, around: Surroundings, folder: Path, random: Random
@@ -90,10 +97,8 @@ class SimGateway:
         self._planned_tick_ms = -1
         self._told: dict[bytes, AckView] = {}
         self._guests: set[bytes] = set()
-        # Own transactions under way by lane: digest, and since when it has been durable.
-        self._lanes: dict[int, tuple[bytes, int]] = {}
-        self._nonces: dict[int, int] = {}
-        self.latencies_ms: list[int] = []
+        self.lanes = Lanes()
+        around.trace.names[self.kid] = name
         self.create_ledger()
 
     @property
@@ -121,10 +126,7 @@ class SimGateway:
         self.is_up = True
         self._told.clear()
         self._around.watch.started(self)
-        recorded = self._around.watch.agreement.transactions
-        self._lanes = {
-            lane: pending for lane, pending in self._lanes.items() if pending[0] not in recorded
-        }
+        self.lanes.forget(self._around.watch.agreement.transactions)
         self._note("starts", "at commit", self.driver.head.index)
         self._around.network.started(self.address)
         self._tick(self._life)
@@ -201,7 +203,8 @@ class SimGateway:
     def arrived(self, peer: bytes, raw: bytes) -> None:
         """A message of a peer."""
         if self.is_up and (self.mouth is None or self.mouth.hears(peer, raw)):
-            self._step("hears", peer, lambda driver, now: driver.receive(peer, raw, now), peer)
+            kind = messages.KIND_NAMES.get(raw[0] if raw else 0, "noise")
+            self._step(kind, peer, lambda driver, now: driver.receive(peer, raw, now), peer)
 
     def send(self, parcel: Parcel) -> None:
         """Send as it is."""
@@ -211,18 +214,15 @@ class SimGateway:
 
     def submit(self, kind: int, body: object) -> bool:
         """Send a transaction to the ledger, unless 16 wait already."""
-        lane = next((lane for lane in range(transaction.LANES) if lane not in self._lanes), None)
+        lane = self.lanes.free()
         if not self.is_up or lane is None:
             return False
-        # After a start the own state may lag behind what the lane has seen.
-        nonce = max(self.driver.next_nonce(lane), self._nonces.get(lane, 0))
-        self._nonces[lane] = nonce + 1
         raw = transaction.build(
             self._around.genesis.ledger_id,
             self.kid,
             cheap_keys.signer(self.member.block_key),
             lane=lane,
-            nonce=nonce,
+            nonce=self.lanes.take_nonce(lane, self.driver.next_nonce(lane)),
             until_ms=_UNTIL_MS,
             kind=kind,
             body=body,
@@ -231,7 +231,7 @@ class SimGateway:
         row = entry_row(
             entry.encode(entry.TRANSACTION, raw, bytes_max), self._around.genesis.ledger_id
         )
-        self._lanes[lane] = (row.digest, self._around.timeline.now_ms)
+        self.lanes.sent(lane, row.digest, self._around.timeline.now_ms)
         self._step("submits", row.digest, lambda driver, now: driver.add([row], now))
         if self.is_up:
             self.submitted.append(row.digest)
@@ -359,10 +359,7 @@ class SimGateway:
 
     def _take(self, progress: Progress) -> None:
         self._around.watch.stepped(self)
-        for lane, (digest, durable_ms) in list(self._lanes.items()):
-            if digest in progress.transactions:
-                self.latencies_ms.append(self._around.timeline.now_ms - durable_ms)
-                del self._lanes[lane]
+        self.lanes.recorded(progress.transactions, self._around.timeline.now_ms)
         for parcel in progress.to_send:
             for said in [parcel] if self.mouth is None else self.mouth.says(parcel):
                 self._around.watch.sent(self, said)

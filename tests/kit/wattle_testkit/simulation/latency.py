@@ -38,9 +38,9 @@ def median_latency_ms(
     with opened(options) as world:
         world.run_to(WARM_UP_MS)
         for gateway in world.gateways:
-            gateway.latencies_ms.clear()
+            gateway.lanes.latencies_ms.clear()
         world.run_to(options.faults_ms)
-        latencies = [ms for gateway in world.gateways for ms in gateway.latencies_ms]
+        latencies = [ms for gateway in world.gateways for ms in gateway.lanes.latencies_ms]
     assert len(latencies) > seconds, "too few transactions to speak of a median"
     return median(latencies)
 

@@ -40,8 +40,8 @@ _fakes: Any = meter_fakes
 
 @dataclass(frozen=True)
 class MeterPlan:
-    """`interval_ms` between samples; `skips`: of each three samples it makes only the first is
-    ever sent, as by a meter that lies about what it has; `loss_permille` of its messages."""
+    """`interval_ms` between samples; `skips`: only every third of them is ever sent, as by a meter
+    that lies about what it has; `loss_permille` of its messages."""
 
     interval_ms: int
     skips: bool = False
