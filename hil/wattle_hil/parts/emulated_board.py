@@ -56,7 +56,7 @@ def fetch(build: Path) -> list[str]:
     try:
         configuration = _configuration()
         files = sorted(path for path in configuration.rglob("*") if path.is_file())
-        contents = [path.read_bytes() for path in files if path.suffix != ".pyc"]
+        contents = [(path.name, path.read_bytes()) for path in files if path.suffix != ".pyc"]
         made_from = fingerprint(pins.FILE.read_text(), contents, recipe=__file__)
         if is_made_from(part, made_from):
             return notes

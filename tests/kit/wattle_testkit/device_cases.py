@@ -44,7 +44,7 @@ def run(path: Path, bits: int, names: Sequence[str] = ()) -> dict[str, CaseResul
     Raises PartMissingError when there is no such interpreter.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    names = names or [name for name, _ in _cases(tree)]
+    names = names or case_names(path)
     heap = _heap(tree) if bits == 32 else None
     command = [
         parts.micropython(bits),
@@ -70,27 +70,31 @@ def run(path: Path, bits: int, names: Sequence[str] = ()) -> dict[str, CaseResul
         output, ending = done.stdout, f"the interpreter ended with exit code {done.returncode}"
     except subprocess.TimeoutExpired as error:
         output, ending = error.stdout or b"", f"no end after {_TIMEOUT_S} s"
-    return _results(output.decode("utf-8", "replace"), names, ending)
+    return results(output.decode("utf-8", "replace"), names, ending)
 
 
-def _results(output: str, names: Sequence[str], ending: str) -> dict[str, CaseResult]:
-    results: dict[str, CaseResult] = {}
+def results(output: str, names: Sequence[str], ending: str) -> dict[str, CaseResult]:
+    """name -> result, from what `device_runner` printed; ending: how its interpreter ended."""
+    found: dict[str, CaseResult] = {}
     lines: list[str] = []
     for line in output.splitlines():
         word, _, name = line.partition(" ")
         if word in ("::start", "::end"):
             lines = []
         elif word in ("::passed", "::failed"):
-            results[name] = CaseResult(name, word == "::passed", "\n".join(lines))
+            found[name] = CaseResult(name, word == "::passed", "\n".join(lines))
         else:
             lines.append(line)
     for name in names:
-        if name not in results:
-            results[name] = CaseResult(
-                name, False, "\n".join([*lines, f"{ending}, before its end"])
-            )
+        if name not in found:
+            found[name] = CaseResult(name, False, "\n".join([*lines, f"{ending}, before its end"]))
             lines = []  # they belong to the case that was running, not to those never reached
-    return results
+    return found
+
+
+def case_names(path: Path) -> list[str]:
+    """The functions of a cases file, in its order."""
+    return [name for name, _ in _cases(ast.parse(path.read_text(encoding="utf-8")))]
 
 
 def _cases(tree: ast.Module) -> list[tuple[str, int]]:

@@ -13,7 +13,12 @@ def main(path: str, names: list[str]) -> None:
     folder, _, file = path.rpartition("/")
     # The interpreter put the folder of this script first; a case must not find its neighbours.
     sys.path[0] = folder
-    module = __import__(file[: -len(".py")])
+    run(file[: -len(".py")], names)
+
+
+def run(module_name: str, names: list[str]) -> None:
+    """Runs functions of a module that can be imported; names: which; none: all, by name."""
+    module = __import__(module_name)
     failed = 0
     names = names or sorted(name for name in dir(module) if name.startswith("test_"))
     for name in names:
@@ -30,4 +35,5 @@ def main(path: str, names: list[str]) -> None:
     print("::end", len(names) - failed, "passed,", failed, "failed")
 
 
-main(sys.argv[1], sys.argv[2:])
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -24,6 +24,8 @@ class UartSerialPort(SerialPort):
     def __init__(self) -> None:
         mem32[_BAUD_DIVIDER] = _BAUD_DIVIDER_MIN
         mem32[_CONTROL] = _SEND_AND_RECEIVE
+        # qemu asks again for bytes when one was taken; else the first answer comes a second late.
+        mem32[_DATA]
 
     def write(self, data: bytes) -> None:
         for byte in data:
