@@ -59,7 +59,7 @@ class SerialPort:
 
 
 class Relay:
-    """A relay, open (off) until it is switched."""
+    """A relay. What it was before it is switched for the first time is not known."""
 
     def switch(self, on: bool) -> None:
         """Raises OSError if it cannot be."""

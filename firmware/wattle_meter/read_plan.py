@@ -18,9 +18,9 @@ from wattle_meter.register import AbsentError, Register
 _WINDOW_PARTS = 2
 # What a slot may be late, as a part of the interval: half of the tenth that a period may differ.
 _LATENESS_PARTS = 20
-# Reads planned one after another before a gap for a write: with the slots' spare time and the write
-# itself less than the second that a setpoint may take.
-WRITE_EVERY_MS = 300
+# Reads planned one after another before a gap for a write; where the line is too full for that, the
+# second: with spare time and the write itself still the second that a setpoint may take.
+_WRITE_EVERY_MS = (300, 600)
 
 
 class PlanError(MeterError):
@@ -126,7 +126,9 @@ def plan_round(
     """
     # A late read must not use up the gap, round for round.
     gap_ms = write_ms + lateness_ms(interval_ms) if write_ms else 0
-    slots, round_ms = _packed(devices, line, gap_ms)
+    slots, round_ms = _packed(devices, line, gap_ms, _WRITE_EVERY_MS[0])
+    if gap_ms and round_ms > interval_ms:
+        slots, round_ms = _packed(devices, line, gap_ms, _WRITE_EVERY_MS[1])
     if round_ms > interval_ms:
         raise PlanError(
             "a round of %d devices takes %d ms at %d Bd, the interval is %d ms"
@@ -147,7 +149,7 @@ def plan_round(
 
 
 def _packed(
-    devices: list[tuple[Profile, list[Read]]], line: Line, gap_ms: int
+    devices: list[tuple[Profile, list[Read]]], line: Line, gap_ms: int, write_every_ms: int
 ) -> tuple[list[Slot], int]:
     """Slots without spare time, and how long a round of them takes."""
     slots: list[Slot] = []
@@ -158,7 +160,7 @@ def _packed(
         for index, (profile, reads) in enumerate(devices):
             if turn >= len(reads):
                 continue
-            if gap_ms and now_ms - written_ms >= WRITE_EVERY_MS:
+            if gap_ms and now_ms - written_ms >= write_every_ms:
                 slots[-1].gap_ms = gap_ms
                 now_ms += gap_ms
                 written_ms = now_ms

@@ -39,7 +39,8 @@ class Setpoint:
         self._switched_at = now_ms
         self._not_before = now_ms
         self._next = rest_w
-        self._open = False
+        self._open = False  # a command has come of which nothing was tried yet
+        self._trying = False
         self._told: tuple[bytes, int] | None = None
 
     # ---- commands
@@ -85,6 +86,7 @@ class Setpoint:
             self._open = False
             return None
         self._next = position
+        self._trying = True
         return watts
 
     def acknowledged(self, watts: int, now_ms: int) -> None:
@@ -125,6 +127,7 @@ class Setpoint:
         self._target = watts
         self._ends = None
         self._open = True
+        self._trying = False
         self._not_before = 0
 
     def _allowed(self, watts: int) -> int:
@@ -158,8 +161,9 @@ class Setpoint:
 
     def _tried(self, now_ms: int, pause_ms: int) -> None:
         self._moved_at = now_ms
-        self._not_before = now_ms + pause_ms * self._speed
-        self._open = False
+        if self._trying:  # else a command came meanwhile, which was not what was tried
+            self._not_before = now_ms + pause_ms * self._speed
+            self._open = False
 
     def _switched(self, watts: int, now_ms: int) -> None:
         on = watts != 0

@@ -188,3 +188,23 @@ def test_what_is_no_json_object_is_refused():
 
 def test_a_long_value_does_not_flood_the_error():
     assert len(refusal(changed("interval_ms", "x" * 5000))) < 150
+
+
+def test_hold_is_longer_than_two_intervals():
+    assert parsed(MINIMAL).hold_ms == 63000
+    assert parsed(changed("hold_s", 2)).hold_ms == 2000
+    assert "hold_s: 1, expected an integer 2 to 86400" in refusal(changed("hold_s", 1))
+    slow = changed("interval_ms", 900000)
+    assert parsed(slow).hold_ms == 60000 + 3 * 900000
+
+
+def test_loads_are_checked():
+    row = {"d": 1, "load": "heater", "unit": 9, "rest_w": 0}
+    assert parsed(MINIMAL).loads == []
+    (made,) = parsed(changed("loads", [row])).loads
+    assert (made.number, made.load, made.unit, made.relay) == (1, "heater", 9, None)
+    assert "loads[0].rest_w: nothing" in refusal(changed("loads", [dict(row, rest_w=None)]))
+    assert "without path" in refusal(changed("loads", [dict(row, load="../heater")]))
+    assert "unknown key" in refusal(changed("loads", [dict(row, ramp=5)]))
+    assert "loads" in refusal(changed("loads", []))
+    assert "unit: 0" in refusal(changed("loads", [dict(row, unit=0)]))

@@ -226,12 +226,13 @@ def test_a_line_that_has_no_time_for_a_write_is_refused():
         pass
     else:
         raise AssertionError("no gap needed")
-    slots, _ = plan_round([(profile, reads)] * 5, Line(), INTERVAL_MS, 50)
-    gaps = 0
-    for at in range(len(slots) - 1):
-        gaps += slots[at + 1].start_ms - slots[at].end_ms >= 50 + lateness_ms(INTERVAL_MS)
-    assert gaps == 1
-    assert slots[-1].end_ms == INTERVAL_MS - 50 - lateness_ms(INTERVAL_MS)
+    for units, interval_ms, expected in ((5, 1000, 1), (8, 2000, 2), (8, 1000, 1)):
+        slots, _ = plan_round([(profile, reads)] * units, Line(), interval_ms, 50)
+        gaps = 0
+        for at in range(len(slots) - 1):
+            gaps += slots[at + 1].start_ms - slots[at].end_ms >= 50 + lateness_ms(interval_ms)
+        assert gaps == expected, units
+        assert slots[-1].end_ms == interval_ms - 50 - lateness_ms(interval_ms)
 
 
 def test_commands_that_are_refused():

@@ -11,7 +11,7 @@ from wattle_wire import uplink
 FIRMWARE = __file__.rpartition("/")[0] + "/../../firmware"
 
 
-def installed(devices, interval_ms=1000, line=None, speed=1):
+def installed(devices, interval_ms=1000, line=None, speed=1, loads=None):
     """The installation of `devices`, each {"profile", "unit", ..}; their numbers count from 1."""
     rows = [dict(device, d=at + 1) for at, device in enumerate(devices)]
     top = {
@@ -24,6 +24,8 @@ def installed(devices, interval_ms=1000, line=None, speed=1):
         ],
         "devices": rows,
     }
+    if loads is not None:
+        top["loads"] = loads
     if line is not None:
         top["line"] = line
     settings = config.parse(json.dumps(top).encode(), "config.json")
@@ -118,3 +120,61 @@ def test_a_line_that_is_none_is_refused():
     line = {"baud": 9600, "parity": "N", "stop_bits": 3}
     message = refusal(FieldError, [{"profile": "sdm120", "unit": 1}], 1000, line)
     assert message == "config.json: line.stop_bits: 3, expected an integer 1 to 2"
+
+
+def load_refusal(kind=FieldError, devices=None, **row):
+    devices = devices or [{"profile": "sdm120", "unit": 1}]
+    row = dict({"d": 1, "load": "bench-load", "rest_w": 0}, **row)
+    try:
+        installed(devices, loads=[row])
+    except kind as error:
+        return str(error)
+    raise AssertionError("accepted")
+
+
+def test_loads_of_the_configuration():
+    devices = [{"profile": "sdm120", "unit": 1}, {"profile": "sdm120", "unit": 2}]
+    rows = [
+        {"d": 2, "load": "bench-load", "unit": 9, "rest_w": 500, "min_w": 100, "max_w": 900},
+        {"d": 1, "load": "relay-2kw", "relay": 0, "rest_w": 2000},
+    ]
+    made = installed(devices, loads=rows)
+    (first, second) = made.loads
+    assert (first[0].number, first[0].unit, first[1].function, first[2:]) == (2, 9, 6, (100, 900))
+    assert (second[0].relay, second[1].function, second[2:]) == (0, 0, (0, 2000))
+    alone = installed(devices)
+    assert alone.loads == []
+    assert alone.slots[-1].end_ms == 1000
+    assert made.round_ms > alone.round_ms
+    assert made.slots[-1].end_ms < 1000 - made.lateness_ms
+
+
+def test_a_load_has_a_unit_or_a_relay_as_its_type_says():
+    for row in ({}, {"relay": 0}, {"relay": 0, "unit": 9}):
+        assert "unit or relay" in load_refusal(**row)
+        assert "unit or relay" in load_refusal(load="relay-2kw", unit=9)
+
+
+def test_own_limits_lie_within_those_of_the_type():
+    assert "within 0 to 10000" in load_refusal(unit=9, max_w=10010)
+    assert "within 0 to 10000" in load_refusal(unit=9, min_w=-10)
+    assert "within 0 to 10000" in load_refusal(unit=9, min_w=500, max_w=400, rest_w=450)
+    assert "multiple of 10 W" in load_refusal(unit=9, max_w=2005)
+    assert "a setpoint 100 to 10000" in load_refusal(unit=9, min_w=100)
+    assert "0 in it" in load_refusal(load="relay-2kw", relay=0, min_w=100, rest_w=100)
+
+
+def test_a_load_belongs_to_one_device_that_is_there():
+    assert "not 2" in load_refusal(d=2, unit=9)
+    row = {"d": 1, "load": "bench-load", "unit": 9, "rest_w": 0}
+    try:
+        installed([{"profile": "sdm120", "unit": 1}], loads=[row, row])
+    except FieldError as error:
+        assert "each d once" in str(error)
+    else:
+        raise AssertionError("accepted")
+
+
+def test_a_load_talks_like_the_devices_of_its_line():
+    devices = [{"profile": "iem3155", "unit": 1}]
+    assert "bench-load at 9600 Bd" in load_refusal(InstallationError, devices, unit=9)

@@ -149,3 +149,43 @@ def test_requests_of_others_are_found_anywhere():
     # functions of other lengths, and answers, are no requests of 8 bytes
     assert modbus.foreign_requests(with_crc(bytes((8, 7, 0, 1, 0, 1)))) == []
     assert modbus.foreign_requests(with_crc(bytes((8, 0x84, 0, 1, 0, 1)))) == []
+
+
+def test_write_requests():
+    # the examples of the Application Protocol, 6.6 and 6.12, for unit 1
+    single = modbus.write_request(1, 6, 1, [3])
+    assert single[:-2] == bytes.fromhex("010600010003")
+    several = modbus.write_request(1, 16, 1, [10, 0x102])
+    assert several[:-2] == bytes.fromhex("01100001000204000a0102")
+    for frame in (single, several):
+        crc = modbus.crc16(frame[:-2])
+        assert frame[-2:] == bytes((crc & 255, crc >> 8))
+
+
+def test_answers_to_writes():
+    single = modbus.write_request(1, 6, 1, [3])
+    several = modbus.write_request(1, 16, 1, [10, 0x102])
+    done = with_crc(bytes.fromhex("011000010002"))
+    assert modbus.find_write_response(b"\xff" + single, single, False)
+    assert not modbus.find_write_response(single, single, True)
+    assert modbus.find_write_response(single + single, single, True)
+    assert not modbus.find_write_response(modbus.write_request(1, 6, 1, [4]), single, False)
+    for at in range(len(done)):
+        assert not modbus.find_write_response(several + done[:at], several, True)
+        damaged = done[:at] + bytes((done[at] ^ 1,)) + done[at + 1 :]
+        assert not modbus.find_write_response(damaged, several, False)
+    assert modbus.find_write_response(several + done + b"\x00", several, False)
+
+
+def test_refused_writes():
+    for function in (6, 16):
+        request = modbus.write_request(1, function, 1, [3])
+        refusal = with_crc(bytes((1, function | 0x80, 4)))
+        for received in (refusal, request + refusal, b"\x01" + refusal[:3] + refusal):
+            error = raised(
+                modbus.ExceptionResponse, modbus.find_write_response, received, request, False
+            )
+            assert error.code == 4
+        assert not modbus.find_write_response(refusal[:-1], request, False)
+        other = with_crc(bytes((2, function | 0x80, 4)))
+        assert not modbus.find_write_response(other, request, False)

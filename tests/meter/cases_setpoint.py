@@ -248,6 +248,23 @@ def test_a_switch_that_may_have_happened_counts():
     assert [watts for _, watts in bench.run(2000)] == [0]
 
 
+def test_a_command_that_comes_during_a_write_is_not_what_that_write_was_for():
+    for outcome in ("acknowledged", "refused", "lost"):
+        bench = Bench()
+        bench.run(1000)
+        bench.command(1500)
+        setpoint = bench.setpoint
+        assert setpoint.due(bench.now_ms) == 1500
+        bench.command(700, TWO)
+        if outcome == "refused":
+            setpoint.refused(bench.now_ms)
+        else:
+            getattr(setpoint, outcome)(1500, bench.now_ms)
+        assert setpoint.confirmation() is None
+        assert bench.run(100) == [(0, 700)]  # no pause
+        assert setpoint.confirmation() == (TWO, 700)
+
+
 def test_a_load_that_forgets_is_told_again():
     bench = Bench(repeat_s=10)
     bench.run(1000)

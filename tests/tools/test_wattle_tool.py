@@ -15,7 +15,7 @@ from wattle_hil import parts
 from wattle_hil.children.processes import ProcessGroup
 from wattle_testkit.meter_site import LEDGER_ID, MeterSite
 from wattle_tools import proof
-from wattle_tools.board_folder import DeviceChoice
+from wattle_tools.board_folder import DeviceChoice, LoadChoice
 from wattle_tools.cli import main
 from wattle_tools.errors import BoardError
 
@@ -127,7 +127,20 @@ def test_a_board_is_given_no_more_gateways_than_it_takes(site_json: Path, tmp_pa
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--profile", "sdm999"), "no profile 'sdm999'; there are em340, "),
+        (("--profile", "sdm999"), "'sdm999' is not in profiles; there are em340, "),
+        (
+            ("--profile", "sdm120", "--load", "1:kettle:rest_w=0"),
+            "'kettle' is not in loads; there are bench-load, ",
+        ),
+        (
+            ("--profile", "sdm120", "--load", "1:bench-load:rest_w=0,relay=0"),
+            "config.json: loads[0].unit: nothing, expected unit or relay",
+        ),
+        (
+            ("--profile", "sdm120", "--load", "1:relay-2kw:rest_w=0,relay=0"),
+            "config.json: board.relays: nothing, expected a list of 1",
+        ),
+        (("--profile", "sdm120", "--load", "2:bench-load:rest_w=0,unit=9"), "not 2"),
         (("--profile", "sdm120", "--unit", "0"), "config.json: devices[0].unit: 0, expected"),
         (("--profile", "sdm120", "--site", "No Such"), "config.json: site: 'No Such', expected"),
         (("--profile", "sdm120", "--device", "2:sdm120:1"), "each d and each unit once"),
@@ -146,6 +159,32 @@ def test_what_cannot_work_is_refused_by_name(
 ) -> None:
     assert provision(tmp_path / "board", site_json, *options) == 1
     assert complaint in capsys.readouterr().err
+
+
+def test_a_board_is_given_its_loads(site_json: Path, tmp_path: Path) -> None:
+    loads = ("--load", "1:bench-load:unit=9,rest_w=3000,max_w=5000", "--hold-s", "90")
+    more = ("--device", "2:sdm120:2", "--load", "2:relay-2kw:relay=0,rest_w=0")
+    relay = tmp_path / "relay"
+    relay.write_text("1")
+    options = ("--profile", "sdm120", *loads, *more, "--relay", str(relay))
+    assert provision(tmp_path / "board", site_json, *options) == 0
+    config = json.loads((tmp_path / "board" / "config.json").read_bytes())
+    assert config["loads"] == [
+        {"d": 1, "load": "bench-load", "unit": 9, "rest_w": 3_000, "max_w": 5_000},
+        {"d": 2, "load": "relay-2kw", "relay": 0, "rest_w": 0},
+    ]
+    assert (config["hold_s"], config["board"]["relays"]) == (90, [str(relay)])
+    copied = {path.name for path in (tmp_path / "board" / "loads").iterdir()}
+    assert copied == {"bench-load.json", "relay-2kw.json"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1:x", "x:x:unit=1", "1:x:unit", "1:x:unit=a", "1:x:unit=1,unit=2", "1:x:baud=5", "1:x:"],
+)
+def test_a_load_that_makes_no_sense_is_a_wrong_argument(text: str) -> None:
+    with pytest.raises(ValueError, match="expected D:TYPE:key=number"):
+        LoadChoice.parse(text)
 
 
 @pytest.mark.parametrize("text", ["sdm120:1", "x:sdm120:1", "1:sdm120:x", "1:sdm120:1:kwh", ""])

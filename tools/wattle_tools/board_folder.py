@@ -4,8 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wattle_wire import quantity
@@ -17,6 +17,7 @@ from wattle_tools.site_file import SiteFile, SiteGateway
 
 CONFIG_FILE = "config.json"
 _CONFIG_FORMAT = 1
+LOAD_KEYS = ("unit", "relay", "rest_w", "min_w", "max_w")
 # What the firmware takes; a meter that has tried eight in vain has no network.
 GATEWAYS_MAX = 8
 # Keys on the slowest host with an emulated processor took 2 s.
@@ -46,6 +47,32 @@ class DeviceChoice:
 
 
 @dataclass(frozen=True)
+class LoadChoice:
+    """An adjustable load: number of its metering device, name of its type, and its settings in
+    the board's configuration (LOAD_KEYS).
+    """
+
+    number: int
+    kind: str
+    settings: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> "LoadChoice":
+        """D:TYPE:key=number,..; ValueError with what was expected."""
+        parts = text.split(":")
+        expected = f"{text!r}, expected D:TYPE:key=number,.. with the keys {', '.join(LOAD_KEYS)}"
+        if len(parts) != 3 or not parts[0].isdecimal():
+            raise ValueError(expected)
+        settings: dict[str, int] = {}
+        for setting in parts[2].split(","):
+            key, _, number = setting.partition("=")
+            if key not in LOAD_KEYS or key in settings or not number.removeprefix("-").isdecimal():
+                raise ValueError(expected)
+            settings[key] = int(number)
+        return cls(int(parts[0]), parts[1], settings)
+
+
+@dataclass(frozen=True)
 class Line:
     """The serial line. `port` a path; speed and character None: as the profile has them."""
 
@@ -57,7 +84,9 @@ class Line:
 
 @dataclass(frozen=True)
 class BoardChoice:
-    """What a technician decides for one board; `site` None: that of the first gateway."""
+    """What a technician decides for one board; `site` None: that of the first gateway. `relays`:
+    files behind which the host's relays are; `hold_s`: how long loads wait for a silent gateway.
+    """
 
     devices: Sequence[DeviceChoice]
     line: Line
@@ -65,6 +94,9 @@ class BoardChoice:
     site: str | None = None
     outbox_bytes: int | None = None
     eui64: bytes | None = None
+    loads: Sequence[LoadChoice] = ()
+    relays: Sequence[str] = ()
+    hold_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +138,10 @@ def provision(
     gateways = _preferred(sites)
     try:
         (folder / "profiles").mkdir(parents=True, exist_ok=True)
-        _copy_profiles(folder, choice, firmware)
+        _copy_files(folder, "profiles", {row.profile for row in choice.devices}, firmware)
+        if choice.loads:
+            (folder / "loads").mkdir(exist_ok=True)
+            _copy_files(folder, "loads", {row.kind for row in choice.loads}, firmware)
         config = _config(sites[0], gateways, choice)
         for at, gateway in enumerate(gateways):
             _write(folder / _authority_name(at), gateway.authority)
@@ -152,13 +187,14 @@ def _check_same_ledger(folder: Path, ledger_id: bytes) -> None:
         )
 
 
-def _copy_profiles(folder: Path, choice: BoardChoice, firmware: Firmware) -> None:
-    for name in sorted({device.profile for device in choice.devices}):
-        source = firmware.folder / "profiles" / f"{name}.json"
+def _copy_files(folder: Path, kind: str, names: Set[str], firmware: Firmware) -> None:
+    """Copies the firmware's files of a kind (profiles or loads) to the board's folder."""
+    for name in sorted(names):
+        source = firmware.folder / kind / f"{name}.json"
         if not source.is_file():
             known = sorted(path.stem for path in source.parent.glob("*.json"))
-            raise BoardError(f"no profile {name!r}; there are {', '.join(known)}")
-        shutil.copyfile(source, folder / "profiles" / source.name)
+            raise BoardError(f"{name!r} is not in {kind}; there are {', '.join(known)}")
+        shutil.copyfile(source, folder / kind / source.name)
 
 
 def _preferred(sites: Sequence[SiteFile]) -> list[SiteGateway]:
@@ -192,6 +228,14 @@ def _config(
         "devices": [_device(device) for device in choice.devices],
         "board": {"port": choice.line.port},
     }
+    if choice.relays:
+        config["board"] = {"port": choice.line.port, "relays": list(choice.relays)}
+    if choice.loads:
+        config["loads"] = [
+            {"d": load.number, "load": load.kind, **load.settings} for load in choice.loads
+        ]
+    if choice.hold_s is not None:
+        config["hold_s"] = choice.hold_s
     if choice.line.baud is not None:
         line = choice.line
         config["line"] = {"baud": line.baud, "parity": line.parity, "stop_bits": line.stop_bits}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wattle_tools import board_folder, certificate, site_file
-from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line
+from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line, LoadChoice
 from wattle_tools.errors import ToolError
 from wattle_tools.proof import PROOF_FILE
 
@@ -71,6 +71,22 @@ def _add_provision(parser: argparse.ArgumentParser) -> None:
         metavar="D:PROFILE:UNIT[:q,q,..]",
         help="one metering device; may be given again",
     )
+    parser.add_argument(
+        "--load",
+        type=_load,
+        action="append",
+        default=[],
+        metavar="D:TYPE:key=number,..",
+        help="an adjustable load of device D (firmware/LOADS.md); may be given again",
+    )
+    parser.add_argument(
+        "--relay",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="where this host's relay 0 (1, ..) takes 1 and 0",
+    )
+    parser.add_argument("--hold-s", type=int, help="how long loads wait for a silent gateway")
     parser.add_argument("--interval-ms", type=int, default=1_000, help="default 1000")
     parser.add_argument("--baud", type=int, help="default: as the profile says")
     parser.add_argument("--parity", choices=("N", "E", "O"), default="N", help="with --baud")
@@ -96,6 +112,9 @@ def _provision(options: argparse.Namespace) -> int:
         options.site,
         options.outbox_bytes,
         options.eui64,
+        options.load,
+        options.relay,
+        options.hold_s,
     )
     micropython = options.micropython or Path(shutil.which("micropython") or "micropython")
     board = board_folder.provision(
@@ -117,6 +136,13 @@ def _install(options: argparse.Namespace) -> int:
 def _device(text: str) -> DeviceChoice:
     try:
         return DeviceChoice.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _load(text: str) -> LoadChoice:
+    try:
+        return LoadChoice.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

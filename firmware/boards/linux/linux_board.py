@@ -40,9 +40,7 @@ class FileRelay(Relay):
     """A relay behind a file that takes 1 and 0: /sys/class/gpio/gpio17/value or the like."""
 
     def __init__(self, path: str) -> None:
-        """Opens the contact. Raises OSError."""
         self._path = path
-        self.switch(False)
 
     def switch(self, on: bool) -> None:
         with open(self._path, "w") as file:

@@ -95,6 +95,9 @@ def show_identity(board: LinuxBoard) -> None:
     settings = config.load(board.folder + "/config.json")
     installation = Installation(settings, board.folder)
     board.serial_port(installation.line, settings.board)  # refuses what run() would refuse
+    for row in settings.loads:
+        if row.relay is not None:
+            board.relay(row.relay)
     keys = identity.keys_of(board.store, board.random)
     eui64 = settings.eui64 or board.eui64()
     proof = identity.enrolment_proof(keys, eui64, settings.ledger_id, board.protection)

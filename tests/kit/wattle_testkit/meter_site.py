@@ -25,7 +25,7 @@ from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
 from wattle_hil.devices.device import EmulatedDevice
 from wattle_hil.devices.sdm import SDM120
 from wattle_tools import board_folder, certificate, proof, site_file
-from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line
+from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line, LoadChoice
 from wattle_tools.site_file import SiteFile
 
 from wattle_testkit import rom_image, waiting
@@ -115,6 +115,9 @@ class MeterSite:
         interval_ms: int = 1_000,
         devices: Sequence[DeviceChoice] = (DeviceChoice(1, "sdm120", 1),),
         baud: int | None = None,
+        loads: Sequence[LoadChoice] = (),
+        relays: Sequence[str] = (),
+        hold_s: int | None = None,
     ) -> Board:
         """Provisions a board (with one SDM120) and enrols it with the gateway.
 
@@ -125,7 +128,14 @@ class MeterSite:
         folder = self.folder / name
         interpreter = parts.micropython(64 if kind == "64" else 32)
         firmware = Firmware(interpreter, FIRMWARE)
-        choice = BoardChoice(devices, Line(str(port), baud), interval_ms)
+        choice = BoardChoice(
+            devices,
+            Line(str(port), baud),
+            interval_ms,
+            loads=loads,
+            relays=relays,
+            hold_s=hold_s,
+        )
         board_folder.provision(folder, [self.site_file()], choice, firmware)
         meter = self.gateway.enrol((folder / proof.PROOF_FILE).read_bytes(), SITE)
         self.admit(meter.meter, folder)
