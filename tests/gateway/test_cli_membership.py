@@ -193,6 +193,7 @@ def _link_of(gateway: GatewayProcess, other: GatewayProcess) -> dict[str, object
 
 def test_commit_show(alliance: AllianceProcesses) -> None:
     first = alliance[0]
+    first.enrol(alliance.board("shown"))  # something to commit, whichever test comes first
     alliance.await_same_head(1)
     newest = first.status()["commit"]
     found = json.loads(command("commit", "show", first.folder, "1", "--format", "json").stdout)
