@@ -37,8 +37,13 @@ micropython: $(STAMP)  ## real MicroPython, 64-bit and 32-bit, under build/
 	@$(PYTHON_VENV) -m wattle_hil.parts micropython --into $(BUILD)
 
 .PHONY: parts
-parts: $(STAMP)  ## mosquitto and mbpoll under build/, for the tests that need them
-	@$(PYTHON_VENV) -m wattle_hil.parts mosquitto mbpoll --optional --into $(BUILD)
+parts: $(STAMP)  ## mosquitto, mbpoll and the emulated board under build/, for the tests that need them
+	@$(PYTHON_VENV) -m wattle_hil.parts mosquitto mbpoll board --optional --into $(BUILD)
+
+.PHONY: board
+board: $(STAMP)  ## builds the emulated Cortex-M3 board, and runs the tests on it
+	@$(PYTHON_VENV) -m wattle_hil.parts board --into $(BUILD)
+	@$(PYTHON_VENV) -m pytest -n $(WORKERS) --dist loadgroup tests/board $(ARGS)
 
 .PHONY: demo
 demo: $(STAMP) micropython  ## four gateways, four meters and their loads on this machine (ARGS="--once 70")
@@ -54,7 +59,7 @@ sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; 
 		--seeds $(SEEDS) --seed0 $(SEED0) $(if $(N),--n $(N)) --workers $(WORKERS) $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) micropython  ## costs of signature, sample, finality and upkeep (ARGS="--only finality")
+bench: $(STAMP) micropython parts  ## costs of signature, sample, finality and upkeep (ARGS="--only finality")
 	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
 
 .PHONY: check
