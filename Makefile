@@ -61,6 +61,7 @@ sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; 
 .PHONY: bench
 bench: $(STAMP) micropython parts  ## costs of signature, sample, finality and upkeep (ARGS="--only finality")
 	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
+	@$(if $(ARGS),,PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.control_latency)
 
 .PHONY: check
 check: lint types imports firmware-types firmware-code  ## everything that needs no run of the program

@@ -63,6 +63,8 @@ def test_a_made_load_needs_no_file(tmp_path: Path) -> None:
         (("--curve", "absent.csv", "--time", "t", "--power", "p", "--unit", "W"), "absent.csv"),
         (("--curve", "absent.csv"), "--curve needs --time, --power and --unit"),
         (("--shape", "office", "--baud", "1234"), "1234 baud"),
+        (("--adjustable", "1"), "expected all different"),
+        (("--adjustable", "9", "--load-start", "10001"), "10001 W, expected 0 to 10000"),
     ],
 )
 def test_what_cannot_be_served_is_said_with_exit_code_2(
