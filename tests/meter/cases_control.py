@@ -306,6 +306,51 @@ def test_the_loads_of_a_meter_are_told_of_in_turn():
     assert bench.control.confirmation() is None
 
 
+def test_a_load_that_moves_all_the_time_leaves_room_for_news_of_others():
+    bench = Bench(loads=2)
+    bench.ready()
+    bench.command(700, TWO, 2)
+    told = []
+    for at in range(4):
+        bench.command(100 + at, ONE, 1)
+        bench.rounds(1)
+        row = bench.control.confirmation()
+        bench.control.told(row)
+        told.append(row)
+    assert told.count((TWO, 700)) == 1
+    assert len([row for row in told if row[0] == ONE]) == 3
+
+
+def test_what_does_not_fit_before_the_next_read_is_not_begun():
+    bench = Bench()
+    bench.ready()
+    (row,) = bench.control.loads
+    writes = row.counts["writes"]
+    bench.command(1500)
+    run(bench.metering.idle(bench.clock.now_ms + row.write_ms - 1))
+    assert row.counts["writes"] == writes
+    run(bench.metering.idle(bench.clock.now_ms + row.write_ms))
+    assert row.counts["writes"] == writes + 1
+    assert bench.control.confirmation() == (ONE, 1500)
+
+
+def test_a_load_that_may_still_answer_the_last_setpoint_is_not_told_the_next():
+    bench = Bench()
+    bench.ready()
+    (row,) = bench.control.loads
+    bench.load_delay_ms = None
+    bench.command(1500)
+    run(bench.metering.idle(bench.clock.now_ms + 250))
+    writes = row.counts["writes"]
+    bench.load_delay_ms = 20
+    bench.command(1600)
+    run(bench.metering.idle(bench.clock.now_ms + 700))
+    assert row.counts["writes"] == writes
+    run(bench.metering.idle(bench.clock.now_ms + 400))
+    assert row.counts == {"writes": writes + 1, "refused": 0, "failed": 1}
+    assert bench.control.confirmation() == (ONE, 1600)
+
+
 def test_a_refusal_is_counted_and_said_once():
     bench = Bench()
     bench.ready()
