@@ -13,6 +13,7 @@ from pathlib import Path
 from wattle_hil.bench import openssl, text
 from wattle_hil.bench.airtime import airtimes
 from wattle_hil.bench.finality import measure_finality
+from wattle_hil.bench.flash import Hour, flash_cost
 from wattle_hil.bench.ingest import METERS, measure_ingest
 from wattle_hil.bench.signature import SignatureCost, board_signature_cost, signature_cost
 from wattle_hil.bench.upkeep import measure_upkeep
@@ -121,6 +122,24 @@ def _signature(_options: argparse.Namespace) -> Iterator[Found]:
     yield "sample_bytes", [asdict(one) | {"on_air": one.on_air} for one in air], text.air(air)
 
 
+def _flash(_options: argparse.Namespace) -> Iterator[Found]:
+    sample_bytes = airtimes()[0].sample
+    try:
+        found = [
+            (hour, flash_cost(hour))
+            for hour in (
+                Hour(1, sample_bytes, 4),
+                Hour(1, sample_bytes, 20),
+                Hour(1, sample_bytes, None),
+                Hour(10, sample_bytes, None),
+            )
+        ]
+    except PartMissingError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return
+    yield "flash", [asdict(hour) | asdict(cost) for hour, cost in found], text.flash(found)
+
+
 def _ingest(options: argparse.Namespace) -> Iterator[Found]:
     rounds = measure_ingest(find_programs().gateway, options.rounds, options.samples)
     yield "ingest", [asdict(one) | {"ratio": one.ratio} for one in rounds], text.ingest(rounds)
@@ -140,6 +159,7 @@ def _upkeep(options: argparse.Namespace) -> Iterator[Found]:
 
 _MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Found]]] = {
     "signature": _signature,
+    "flash": _flash,
     "ingest": _ingest,
     "finality": _finality,
     "upkeep": _upkeep,

@@ -8,6 +8,7 @@ from wattle_hil.bench import upkeep as daily_limits
 from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime
 from wattle_hil.bench.alliance import GATEWAYS
 from wattle_hil.bench.finality import IDLE_S, Finality, rank
+from wattle_hil.bench.flash import OUTBOX_BYTES, FlashCost, Hour
 from wattle_hil.bench.ingest import METERS, Round
 from wattle_hil.bench.signature import HEAP, BoardSignatureCost, SignatureCost
 from wattle_hil.bench.upkeep import Upkeep
@@ -44,6 +45,22 @@ def counted_signature(cost: BoardSignatureCost) -> list[str]:
             for name, whole, most in rows
         ),
     ]
+
+
+def flash(found: Sequence[tuple[Hour, FlashCost]]) -> list[str]:
+    """Appends and erases of the outbox in an hour."""
+    lines = [
+        f"Outbox of {grouped(OUTBOX_BYTES)} bytes on LittleFS, 2 MB of flash in blocks of 4 KB, in"
+        " an hour",
+        "  sample every   final after   appends   erases   most of one block   overwritten",
+    ]
+    for hour, cost in found:
+        after = "no link" if hour.final_after_s is None else f"{hour.final_after_s} s"
+        lines.append(
+            f"  {hour.every_s:10} s   {after:>11}   {cost.appends:7}   {cost.erases:6}"
+            f"   {cost.erases_of_one_block_max:17}   {cost.dropped:11}"
+        )
+    return lines
 
 
 def air(samples: Sequence[Airtime]) -> list[str]:
