@@ -231,8 +231,11 @@ class World:
                 if digest not in self.watch.agreement.transactions:
                     return f"{gateway.address} waits for transaction {digest.hex()[:12]}"
         for meter in self.meters:
-            if meter.honest and not meter.settled:
-                return f"{meter.name}: final {meter.journal.chain.final} of {meter.journal.newest}"
+            # A liar's ack may be true before anybody else knows: the ledger decides.
+            view = self.sound[0].driver.stands(meter.kid)
+            final = 0 if view is None else view.final
+            if meter.honest and not (meter.settled and final >= meter.journal.newest):
+                return f"{meter.name}: final {final} of {meter.journal.newest}"
         return self.changes.unsettled()
 
     def _check_samples(self) -> None:
