@@ -6,28 +6,20 @@ from pathlib import Path
 
 import pytest
 from wattle_gateway.peers.link import Link
-from wattle_testkit.alliance import Party, genesis_of
-from wattle_testkit.peer_party import PeerParty, meet, soon
-
-PARTIES = sorted((Party(f"member {number}") for number in range(2)), key=lambda p: p.kid)
-GENESIS = genesis_of(*PARTIES)
+from wattle_testkit.peer_party import PARTIES, PeerParty, meet, run_story, soon
 
 
 def run(folder: Path, story: Callable[[PeerParty, PeerParty], Awaitable[None]]) -> None:
     """A story about two members, each with links to the other."""
 
-    async def all_of_it() -> None:
-        one, two = (PeerParty(folder, party, GENESIS) for party in PARTIES)
-        try:
-            async with one.running(two), two.running(one):
-                meet(one, two)
-                await soon(lambda: one.has_link(two) and two.has_link(one), "a link")
-                await story(one, two)
-        finally:
-            one.close()
-            two.close()
+    async def of_two(parties: list[PeerParty]) -> None:
+        one, two = parties
+        async with one.running(two), two.running(one):
+            meet(one, two)
+            await soon(lambda: one.has_link(two) and two.has_link(one), "a link")
+            await story(one, two)
 
-    asyncio.run(all_of_it())
+    run_story(folder, of_two)
 
 
 def told(party: PeerParty) -> list[str]:

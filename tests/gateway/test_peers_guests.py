@@ -1,29 +1,9 @@
 """Guests: gateways that come by a token because nobody has their card yet."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from wattle_testkit.alliance import CREATED_MS, Party, genesis_of
-from wattle_testkit.peer_party import PeerParty, meet, message, soon
-
-PARTIES = sorted((Party(f"member {number}") for number in range(3)), key=lambda p: p.kid)
-GENESIS = genesis_of(*PARTIES)
-Story = Callable[[list[PeerParty]], Awaitable[None]]
-
-
-def run(folder: Path, story: Story, count: int = 2) -> None:
-    """A story about `count` parties by rising kid."""
-
-    async def all_of_it() -> None:
-        parties = [PeerParty(folder, party, GENESIS) for party in PARTIES[:count]]
-        try:
-            await story(parties)
-        finally:
-            for party in parties:
-                party.close()
-
-    asyncio.run(all_of_it())
+from wattle_testkit.alliance import CREATED_MS
+from wattle_testkit.peer_party import PeerParty, meet, message, run_story, soon
 
 
 def _error(party: PeerParty, other: PeerParty) -> str:
@@ -55,7 +35,7 @@ def test_a_guest_comes_with_a_token_once_given_and_nobody_else_by_it(tmp_path: P
             async with guest.running(one, listens=False):
                 await soon(lambda: "expired" in _error(guest, one), "its time is over")
 
-    run(tmp_path, story, 3)
+    run_story(tmp_path, story, 3)
 
 
 def test_nobody_claims_a_members_kid_by_a_fresh_token(tmp_path: Path) -> None:
@@ -72,7 +52,7 @@ def test_nobody_claims_a_members_kid_by_a_fresh_token(tmp_path: Path) -> None:
             assert one.has_link(two)
             assert ("down", two.kid, b"") not in one.heard
 
-    run(tmp_path, story, 3)
+    run_story(tmp_path, story, 3)
 
 
 def test_a_guest_that_became_a_member_comes_again_with_its_certificate(tmp_path: Path) -> None:
@@ -97,4 +77,4 @@ def test_a_guest_that_became_a_member_comes_again_with_its_certificate(tmp_path:
                     lambda: one.has_link(joiner) and not one.links.status()[0].guest, "a member"
                 )
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)

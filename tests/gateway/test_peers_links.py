@@ -1,7 +1,7 @@
 """Peer links over real sockets and TLS: who may connect, which link is kept, what comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,26 +9,15 @@ import pytest
 from wattle_gateway.peers import link as link_module
 from wattle_gateway.peers import links as links_module
 from wattle_gateway.peers import standing
-from wattle_testkit.alliance import Party, genesis_of
-from wattle_testkit.peer_party import DEADLINE_S, PeerParty, meet, message, soon
-
-PARTIES = sorted((Party(f"member {number}") for number in range(4)), key=lambda p: p.kid)
-GENESIS = genesis_of(*PARTIES)
-Story = Callable[[list[PeerParty]], Awaitable[None]]
-
-
-def run(folder: Path, story: Story, count: int = 2) -> None:
-    """A story about `count` parties by rising kid."""
-
-    async def all_of_it() -> None:
-        parties = [PeerParty(folder, party, GENESIS) for party in PARTIES[:count]]
-        try:
-            await story(parties)
-        finally:
-            for party in parties:
-                party.close()
-
-    asyncio.run(all_of_it())
+from wattle_testkit.peer_party import (
+    DEADLINE_S,
+    PARTIES,
+    PeerParty,
+    meet,
+    message,
+    run_story,
+    soon,
+)
 
 
 def test_members_that_know_each_other_have_one_link_that_carries_messages(tmp_path: Path) -> None:
@@ -44,7 +33,7 @@ def test_members_that_know_each_other_have_one_link_that_carries_messages(tmp_pa
             assert one.heard[0] == ("up", two.kid, b"")
             assert not one.links.send(PARTIES[3].kid, message("to nobody"))
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_of_two_links_the_one_that_the_lower_kid_dialled_is_kept(tmp_path: Path) -> None:
@@ -70,7 +59,7 @@ def test_of_two_links_the_one_that_the_lower_kid_dialled_is_kept(tmp_path: Path)
                 low.links.send(high.kid, message("end"))
                 await soon(lambda: high.messages_of(low) == [message("end")], "it carries")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def _told(party: PeerParty) -> list[str]:
@@ -109,7 +98,7 @@ def test_both_may_dial_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             one.links.send(two.kid, message("end"))
             await soon(lambda: message("end") in two.messages_of(one), "it carries")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_a_wrong_certificate_is_refused_on_both_sides(tmp_path: Path) -> None:
@@ -129,7 +118,7 @@ def test_a_wrong_certificate_is_refused_on_both_sides(tmp_path: Path) -> None:
             assert one.book.card(three.kid) is None
         assert not [kid for what, kid, _ in one.heard if what == "up" and kid != two.kid]
 
-    run(tmp_path, story, 3)
+    run_story(tmp_path, story, 3)
 
 
 def test_a_right_certificate_under_another_kid_is_refused(tmp_path: Path) -> None:
@@ -148,7 +137,7 @@ def test_a_right_certificate_under_another_kid_is_refused(tmp_path: Path) -> Non
                 )
             assert not [what for what, kid, _ in one.heard if kid in (two.kid, liar_kid)]
 
-    run(tmp_path, story, 3)
+    run_story(tmp_path, story, 3)
 
 
 def _error(party: PeerParty, other: PeerParty) -> str:
@@ -167,7 +156,7 @@ def test_a_member_that_left_loses_its_link_and_gets_no_new_one(tmp_path: Path) -
             one.links.set_members(frozenset({one.kid, two.kid}))
             await soon(lambda: one.has_link(two), "until it is a member again")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_a_new_card_moves_the_link_to_the_new_certificate(tmp_path: Path) -> None:
@@ -190,7 +179,7 @@ def test_a_new_card_moves_the_link_to_the_new_certificate(tmp_path: Path) -> Non
                 await soon(lambda: one.has_link(two) and two.has_link(one), "a link again")
             two.files = old_files
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_a_killed_gateway_is_linked_again(tmp_path: Path) -> None:
@@ -208,7 +197,7 @@ def test_a_killed_gateway_is_linked_again(tmp_path: Path) -> None:
                 assert one.links.send(two.kid, message("again"))
                 await soon(lambda: message("again") in two.messages_of(one), "it carries")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_a_half_open_link_is_replaced_by_the_one_who_lost_it(tmp_path: Path) -> None:
@@ -226,7 +215,7 @@ def test_a_half_open_link_is_replaced_by_the_one_who_lost_it(tmp_path: Path) -> 
             assert one.links.send(two.kid, message("over the new one"))
             await soon(lambda: message("over the new one") in two.messages_of(one), "it carries")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_a_slow_reader_is_cut_off_and_memory_is_bounded(
@@ -252,7 +241,7 @@ def test_a_slow_reader_is_cut_off_and_memory_is_bounded(
             two.gate.set()
             await soon(lambda: one.has_link(two) and two.has_link(one), "and made anew")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_faults_end_the_link_and_repeated_ones_keep_a_peer_off(tmp_path: Path) -> None:
@@ -279,7 +268,7 @@ def test_faults_end_the_link_and_repeated_ones_keep_a_peer_off(tmp_path: Path) -
             await soon(lambda: "kept off" in _error(two, one), "and is told so")
             assert not two.has_link(one)
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_text_instead_of_a_message_is_a_fault(tmp_path: Path) -> None:
@@ -291,7 +280,7 @@ def test_text_instead_of_a_message_is_a_fault(tmp_path: Path) -> None:
             await two.links._links[one.kid]._socket.send("text")
             await soon(lambda: one.links.status()[0].faults == 1, "a fault")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_what_a_link_costs_is_counted_at_the_socket(tmp_path: Path) -> None:
@@ -310,7 +299,7 @@ def test_what_a_link_costs_is_counted_at_the_socket(tmp_path: Path) -> None:
             received = two.links.status()[0].received_bytes
             assert abs(received - status.sent_bytes) < 1_000
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_a_peer_that_answers_no_ping_is_given_up(
@@ -330,7 +319,7 @@ def test_a_peer_that_answers_no_ping_is_given_up(
             assert "ping timeout" in held.reason
             await soon(lambda: one.has_link(two), "and a new link is made")
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)
 
 
 def test_a_flood_of_messages_is_read_slowly(
@@ -351,4 +340,4 @@ def test_a_flood_of_messages_is_read_slowly(
             assert asyncio.get_running_loop().time() - began_s >= (40 - 10 - 1) / 50.0
             assert one.messages_of(two) == [message(f"{number}") for number in range(40)]
 
-    run(tmp_path, story)
+    run_story(tmp_path, story)

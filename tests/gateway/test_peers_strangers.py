@@ -13,33 +13,35 @@ from wattle_gateway.errors import PeerError
 from wattle_gateway.peers import greeting, listener, sockets, tls
 from wattle_gateway.peers.listener import BoundedListener
 from wattle_gateway.sync.messages import Bye, Hello, Subscribe
-from wattle_testkit.alliance import Party, genesis_of
-from wattle_testkit.peer_party import DEADLINE_S, LOOPBACK, PeerParty, meet, message, soon
+from wattle_testkit.peer_party import (
+    DEADLINE_S,
+    GENESIS,
+    LOOPBACK,
+    PARTIES,
+    PeerParty,
+    meet,
+    message,
+    run_story,
+    soon,
+)
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-
-PARTIES = sorted((Party(f"member {number}") for number in range(2)), key=lambda p: p.kid)
-GENESIS = genesis_of(*PARTIES)
 
 
 def run(folder: Path, story: Callable[[PeerParty, PeerParty], Awaitable[None]]) -> None:
     """A story about two members; afterwards they still get a link that carries."""
 
-    async def all_of_it() -> None:
-        one, two = (PeerParty(folder, party, GENESIS) for party in PARTIES)
-        try:
-            async with one.running(two):
-                await story(one, two)
-                async with two.running(one):
-                    meet(one, two)
-                    await soon(lambda: one.has_link(two) and two.has_link(one), "a link")
-                    two.links.send(one.kid, message("fine"))
-                    await soon(lambda: one.messages_of(two) == [message("fine")], "it carries")
-        finally:
-            one.close()
-            two.close()
+    async def of_two(parties: list[PeerParty]) -> None:
+        one, two = parties
+        async with one.running(two):
+            await story(one, two)
+            async with two.running(one):
+                meet(one, two)
+                await soon(lambda: one.has_link(two) and two.has_link(one), "a link")
+                two.links.send(one.kid, message("fine"))
+                await soon(lambda: one.messages_of(two) == [message("fine")], "it carries")
 
-    asyncio.run(all_of_it())
+    run_story(folder, of_two)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,11 +23,14 @@ from wattle_gateway.sync import messages
 from wattle_gateway.sync.messages import Hello
 from wattle_gateway.sync.packed import PackedBlock
 
-from wattle_testkit.alliance import CREATED_MS, Party, private_key
+from wattle_testkit.alliance import CREATED_MS, Party, genesis_of, private_key
 from wattle_testkit.waiting import until
 
 DEADLINE_S = 20.0
 LOOPBACK = "127.0.0.1"
+# By rising kid, which decides whose link is kept.
+PARTIES = sorted((Party(f"member {number}") for number in range(4)), key=lambda p: p.kid)
+GENESIS = genesis_of(*PARTIES)
 
 
 def message(text: str | bytes) -> bytes:
@@ -165,3 +168,19 @@ def meet(*parties: PeerParty) -> None:
 async def soon(condition: Callable[[], object], what: str) -> None:
     """Wait until a condition holds, leaving the loop to those who make it so."""
     await asyncio.to_thread(until, condition, DEADLINE_S, what)
+
+
+def run_story(
+    folder: Path, story: Callable[[list[PeerParty]], Awaitable[None]], count: int = 2
+) -> None:
+    """Run a story about the first `count` of PARTIES, with databases in `folder`."""
+
+    async def all_of_it() -> None:
+        parties = [PeerParty(folder, party, GENESIS) for party in PARTIES[:count]]
+        try:
+            await story(parties)
+        finally:
+            for party in parties:
+                party.close()
+
+    asyncio.run(all_of_it())
