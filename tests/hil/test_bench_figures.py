@@ -75,10 +75,11 @@ def test_percentiles_are_values_that_occurred() -> None:
 
 
 def test_what_was_measured_stands_beside_its_limit() -> None:
-    found = Finality([0.4] * 98 + [0.8, 3.0], [0.5, 0.6, 2.0])
+    found = Finality([0.4] * 98 + [0.8, 3.0], [0.5, 0.6, 2.0], 3_600)
     lines = text.finality(found)
     assert "    p50       0.40 s = 0.40 of 1" in lines
     assert "    p99       0.80 s = 0.32 of 2.5" in lines
+    assert "  3 transactions, each after 3600 s without any (0.50, 0.60, 2.00 s)" in lines
     assert "    p50       0.60 s = 0.40 of 1.5" in lines
     idle = Upkeep(300.0, 0, [4.0, 5.0, 3.0, 1.0], [4.5] * 4)
     lines = text.upkeep(idle, Upkeep(300.0, 300, [78.0, 79.0, 70.0, 71.0], [60.0] * 4))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wattle_hil.bench import openssl, text
 from wattle_hil.bench.airtime import airtimes
-from wattle_hil.bench.finality import measure_finality
+from wattle_hil.bench.finality import IDLE_S, measure_finality
 from wattle_hil.bench.flash import Hour, flash_cost
 from wattle_hil.bench.ingest import METERS, measure_ingest
 from wattle_hil.bench.signature import SignatureCost, board_signature_cost, signature_cost
@@ -80,7 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         "--idle-tries",
         type=whole_number(0, 60),
         default=5,
-        help="transactions after a minute without any (default 5)",
+        help="transactions after a time without any (default 5)",
+    )
+    add(
+        "--rest",
+        type=whole_number(1, 86_400),
+        default=IDLE_S,
+        metavar="S",
+        help=f"that time (default {IDLE_S}: longer than the pause between idle rounds)",
     )
     add(
         "--stretch",
@@ -147,7 +154,7 @@ def _ingest(options: argparse.Namespace) -> Iterator[Found]:
 
 def _finality(options: argparse.Namespace) -> Iterator[Found]:
     command = find_programs().gateway
-    found = measure_finality(command, options.transactions, options.idle_tries)
+    found = measure_finality(command, options.transactions, options.idle_tries, options.rest)
     yield "finality", asdict(found), text.finality(found)
 
 

@@ -18,23 +18,30 @@ from wattle_hil.runs.gateway_control import GatewayControl
 P50_LIMIT_S, P99_LIMIT_S = 1.0, 2.5
 IDLE_P50_LIMIT_S = 1.5
 # Beyond the idle pace of one round a minute: at least one round was made because nothing was to do.
-IDLE_S = 65.0
+IDLE_S = 65
 POINTS = [[1, 1, 5_750, 0, [1, 1], [1, 1], 1]]
 
 
 @dataclass(frozen=True)
 class Finality:
     """Seconds from question to answer, rising. busy: all gateways asked at once, again and again;
-    idle: a single transaction after IDLE_S without any."""
+    idle: a single transaction after so many seconds (`rest_s`) without any."""
 
     busy_s: Sequence[float]
     idle_s: Sequence[float]
+    rest_s: int
 
 
-def measure_finality(command: Sequence[str], each: int, idle_tries: int) -> Finality:
-    """each: transactions at each gateway, one after the other. Raises the bench's errors."""
+def measure_finality(
+    command: Sequence[str], each: int, idle_tries: int, rest_s: int = IDLE_S
+) -> Finality:
+    """each: transactions at each gateway, one after the other; rest_s: idle time before a try.
+
+    Raises the bench's errors.
+    """
     with bench_alliance(command) as alliance, alliance.running():
-        return Finality(sorted(_busy(alliance, each)), sorted(_idle(alliance, idle_tries)))
+        busy = _busy(alliance, each)
+        return Finality(sorted(busy), sorted(_idle(alliance, idle_tries, rest_s)), rest_s)
 
 
 def rank(values: Sequence[float], share: float) -> float:
@@ -61,13 +68,13 @@ def _transactions(control: GatewayControl, count: int) -> list[float]:
     return took
 
 
-def _idle(alliance: BenchAlliance, tries: int) -> list[float]:
+def _idle(alliance: BenchAlliance, tries: int, rest_s: int) -> list[float]:
     """At another gateway each time."""
     controls = [gateway.control for gateway in alliance.gateways.each]
     ledger_id = bytes.fromhex(str(controls[0].status()["ledger_id"]))
     took = []
     for number in range(tries):
-        time.sleep(IDLE_S)
+        time.sleep(rest_s)
         took.append(enrol(controls[number % len(controls)], PaperMeter(ledger_id)))
     return took
 

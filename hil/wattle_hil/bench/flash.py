@@ -5,8 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from wattle_hil.board import machine
-from wattle_hil.board.rom_image import compiled, package, rom_image
+from wattle_hil.board import machine, program
 from wattle_hil.children.programs import checkout
 from wattle_hil.errors import BenchError
 
@@ -48,17 +47,13 @@ def flash_cost(hour: Hour, outbox_bytes: int = OUTBOX_BYTES) -> FlashCost:
     ProcessError."""
     room = checkout()
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "program.py"
+        main = Path(folder) / "program.py"
         numbers = (hour.every_s, hour.sample_bytes, hour.final_after_s, outbox_bytes)
-        program.write_text(_PROGRAM % numbers, encoding="utf-8")
-        files = {
-            **package(room / "protocol" / "wattle_wire"),
-            **package(room / "firmware" / "wattle_meter"),
-            "flash.mpy": compiled(room / _SCRIPT),
-            "program.mpy": compiled(program),
-        }
+        main.write_text(_PROGRAM % numbers, encoding="utf-8")
+        packages = (room / "protocol" / "wattle_wire", room / "firmware" / "wattle_meter")
+        programs = {"flash": room / _SCRIPT, "program": main}
         image = Path(folder) / "rom.img"
-        image.write_bytes(rom_image(files))
+        image.write_bytes(program.image(packages, programs))
         said = machine.run(image, deadline_s=_DEADLINE_S)
     try:
         return FlashCost(**json.loads(said))

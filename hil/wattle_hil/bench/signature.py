@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattle_hil import parts
-from wattle_hil.board import machine
-from wattle_hil.board.rom_image import compiled, package, rom_image
+from wattle_hil.board import machine, program
 from wattle_hil.children.processes import run
 from wattle_hil.children.programs import checkout
 from wattle_hil.errors import BenchError
@@ -64,13 +63,13 @@ class BoardSignatureCost:
 def signature_cost(bits: int) -> SignatureCost:
     """Runs the script. Raises BenchError when there is no such interpreter, ProcessError."""
     try:
-        program = parts.micropython(bits)
+        interpreter = parts.micropython(bits)
     except PartMissingError as error:
         raise BenchError(str(error)) from error
     room = checkout()
     done = run(
         f"signature on {bits} bits",
-        (str(program), "-X", f"heapsize={HEAP}", str(room / _SCRIPT)),
+        (str(interpreter), "-X", f"heapsize={HEAP}", str(room / _SCRIPT)),
         _DEADLINE_S,
         {"MICROPYPATH": f"{room / 'protocol'}:.frozen"},
     )
@@ -84,15 +83,11 @@ def board_signature_cost() -> BoardSignatureCost:
     """
     room = checkout()
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "program.py"
-        program.write_text(_BOARD_PROGRAM % _BOARD_SIGNATURES, encoding="utf-8")
-        files = {
-            **package(room / "protocol" / "wattle_wire"),
-            "signature.mpy": compiled(room / _SCRIPT),
-            "program.mpy": compiled(program),
-        }
+        main = Path(folder) / "program.py"
+        main.write_text(_BOARD_PROGRAM % _BOARD_SIGNATURES, encoding="utf-8")
+        programs = {"signature": room / _SCRIPT, "program": main}
         image = Path(folder) / "rom.img"
-        image.write_bytes(rom_image(files))
+        image.write_bytes(program.image([room / "protocol" / "wattle_wire"], programs))
         ticks = _figures(machine.run(image, counted=True, deadline_s=_DEADLINE_S))
     return BoardSignatureCost(
         signatures=ticks["signatures"],

@@ -7,7 +7,7 @@ from wattle_hil.bench import finality as final_limits
 from wattle_hil.bench import upkeep as daily_limits
 from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime
 from wattle_hil.bench.alliance import GATEWAYS
-from wattle_hil.bench.finality import IDLE_S, Finality, rank
+from wattle_hil.bench.finality import Finality, rank
 from wattle_hil.bench.flash import OUTBOX_BYTES, FlashCost, Hour
 from wattle_hil.bench.ingest import METERS, Round
 from wattle_hil.bench.signature import HEAP, BoardSignatureCost, SignatureCost
@@ -111,9 +111,7 @@ def finality(found: Finality) -> list[str]:
     if found.idle_s:
         each = ", ".join(f"{seconds:.2f}" for seconds in found.idle_s)
         lines += [
-            f"  {len(found.idle_s)} transactions, each after {IDLE_S:.0f} s without any ({each} s);"
-            " by then gateways make a round",
-            "  a minute, after an hour likewise: nothing else changes with longer idleness",
+            f"  {len(found.idle_s)} transactions, each after {found.rest_s} s without any ({each} s)",
             _against("    p50", rank(found.idle_s, 0.50), final_limits.IDLE_P50_LIMIT_S, "s"),
         ]
     return lines
