@@ -111,7 +111,8 @@ def finality(found: Finality) -> list[str]:
     if found.idle_s:
         each = ", ".join(f"{seconds:.2f}" for seconds in found.idle_s)
         lines += [
-            f"  {len(found.idle_s)} transactions, each after {found.rest_s} s without any ({each} s)",
+            f"  {len(found.idle_s)} transactions,"
+            f" each after {found.rest_s} s without any ({each} s)",
             _against("    p50", rank(found.idle_s, 0.50), final_limits.IDLE_P50_LIMIT_S, "s"),
         ]
     return lines
