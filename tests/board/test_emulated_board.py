@@ -12,7 +12,6 @@ from wattle_hil import parts
 from wattle_hil.bench.flash import Hour, flash_cost
 from wattle_hil.bench.signature import BoardSignatureCost, board_signature_cost
 from wattle_hil.board import machine
-from wattle_hil.board.rom_image import compiled, package, rom_image
 from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
 from wattle_hil.devices.device import EmulatedDevice
 from wattle_hil.devices.families import FAMILIES
@@ -20,6 +19,8 @@ from wattle_hil.devices.line import Line
 from wattle_hil.parts import PartMissingError
 from wattle_meter.outbox import CAPACITY_BYTES_MIN
 from wattle_testkit import device_cases
+from wattle_tools.image.compiler import compiled, package
+from wattle_tools.image.romfs import rom_image
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"

@@ -15,3 +15,7 @@ class BoardError(ToolError):
 
 class CertificateError(ToolError):
     """A certificate that is none, or not this board's."""
+
+
+class ImageError(ToolError):
+    """The firmware cannot be made into an image."""

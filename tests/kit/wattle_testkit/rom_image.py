@@ -7,7 +7,8 @@ into a ROMFS image (docs.micropython.org, "vfs", VfsRom), which `rom_boot.py` ma
 
 from pathlib import Path
 
-from wattle_hil.board.rom_image import compiled, package, rom_image
+from wattle_tools.image.compiler import compiled, package
+from wattle_tools.image.romfs import rom_image
 
 _ROOT = Path(__file__).resolve().parents[3]
 _KIT = Path(__file__).parent

