@@ -76,6 +76,15 @@ def example_samples() -> list[Sample]:
     return [first, second, every]
 
 
+def example_health() -> list[object]:
+    """A day after a watchdog's reset: a weak signal, a silent device and one that is frozen."""
+    resets = [2, 3, 0, 2, 0, 0, 1, 0, 0]
+    outbox = [7, 65536, 1, 0]
+    bus = [258_000, 0, 12, 0, 0, 0, 0, 0]
+    work = [86_000, 12, 4, 0, 1]
+    return [[86_400, 20_480], resets, -67, outbox, bus, work, [2, 5], [[1, 12, 0], [30, 0, 4]]]
+
+
 def vectors() -> dict[str, object]:
     """Everything in `wire.json`: inputs, keys and the bytes that must come out."""
     meter, link, tls = (private_key(name) for name in ("meter", "meter link", "meter tls"))
@@ -105,6 +114,7 @@ def vectors() -> dict[str, object]:
         downlink.Ack(2, 5, [[6, 6]], [[7, downlink.MALFORMED]], 9, bytes(range(32)))
     )
     command = downlink.encode_command(TIME_MS, downlink.TIME, [bytes(range(16)), TIME_MS])
+    state = uplink.encode_state(bytes(range(8)), True, bytes(range(16)), example_health())
     proof = uplink.encode_proof(
         EUI64,
         public,
@@ -129,6 +139,11 @@ def vectors() -> dict[str, object]:
         "time_command": {
             "payload": command.hex(),
             "message": cose.mac0("cmd", ledger_id, gateway_kid, command, key).hex(),
+        },
+        "state": {
+            "offline": uplink.encode_state(bytes(range(8)), False).hex(),
+            "online": uplink.encode_state(bytes(range(8)), True).hex(),
+            "health": state.hex(),
         },
         "enrolment_proof": {
             "payload": proof.hex(),

@@ -5,6 +5,7 @@
 
 from wattle_wire import cbor, quantity, sample, structure, topics
 from wattle_wire.errors import LimitError, MalformedError
+from wattle_wire.health import Health
 from wattle_wire.uplink_writer import (
     CONNECTION_BYTES,
     encode_birth,
@@ -19,6 +20,8 @@ __all__ = (
     "NAME_CHARS_MAX",
     "NONCE_BYTES",
     "PUBLIC_KEY_BYTES",
+    "STATE_BYTES_MAX",
+    "Health",
     "check_birth",
     "decode_birth",
     "decode_proof",
@@ -30,6 +33,7 @@ __all__ = (
 
 NONCE_BYTES = 16
 BIRTH_BYTES_MAX = 16384
+STATE_BYTES_MAX = 1536  # 32 devices that all fail, every number at its largest
 PUBLIC_KEY_BYTES = 65
 NAME_CHARS_MAX = 64
 KEY_PROTECTIONS = ("file", "sealed", "element")
@@ -51,16 +55,19 @@ _BIRTH_KEYS = (
 _DEVICE_KEYS = ("ct", "d", "digest", "orient", "profile", "q", "unit", "vt")
 
 
-def decode_state(data: bytes) -> tuple[bool, bytes, bytes | None]:
-    """(online, connection, nonce or None); MalformedError if it is no state."""
-    row = structure.items(cbor.decode(data), 3, "state")
+def decode_state(data: bytes) -> tuple[bool, bytes, bytes | None, Health | None]:
+    """(online, connection, nonce or None, health or None); MalformedError if it is no state."""
+    if len(data) > STATE_BYTES_MAX:
+        raise LimitError("state of %d bytes, expected at most %d" % (len(data), STATE_BYTES_MAX))
+    row = structure.items(cbor.decode(data), 4, "state")
     online = bool(row) and structure.uint(row[0], "state", 1) == 1
-    structure.array(row, 3 if online else 2, "state")
+    health = Health(row[3]) if online and len(row) == 4 else None
+    structure.array(row, (3 if health is None else 4) if online else 2, "state")
     connection = structure.octets(row[1], CONNECTION_BYTES, "connection")
     nonce = None
     if online and row[2] is not None:
         nonce = structure.octets(row[2], NONCE_BYTES, "nonce")
-    return online, connection, nonce
+    return online, connection, nonce, health
 
 
 def decode_birth(payload: bytes) -> dict[str, object]:

@@ -8,12 +8,20 @@ from wattle_wire import cbor
 CONNECTION_BYTES = 8
 
 
-def encode_state(connection: bytes, online: bool, nonce: bytes | None = None) -> bytes:
+def encode_state(
+    connection: bytes,
+    online: bool,
+    nonce: bytes | None = None,
+    health: list[object] | None = None,
+) -> bytes:
     """The bytes of `state`: the last will (`online` False) or the live hint.
 
-    `connection` 8 random bytes of this connection, `nonce` 16 bytes to ask for the time.
+    `connection` 8 random bytes of this connection, `nonce` 16 bytes to ask for the time, `health`
+    the record of SPEC section 7 as it is.
     """
-    return cbor.encode([1, connection, nonce] if online else [0, connection])
+    if not online:
+        return cbor.encode([0, connection])
+    return cbor.encode([1, connection, nonce] if health is None else [1, connection, nonce, health])
 
 
 def encode_birth(birth: dict[str, object]) -> bytes:

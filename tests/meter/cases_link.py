@@ -160,7 +160,7 @@ class Bench:
         """(online, connection, nonce) as last published."""
         return uplink.decode_state(
             [row[1] for row in self.board.published if row[0] == "state"][-1]
-        )
+        )[:3]
 
     async def deliver(self, leaf, raw):
         topic = topics.topic("here", METER, leaf)

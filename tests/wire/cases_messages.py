@@ -1,10 +1,20 @@
 """Acks, commands, states, births, proofs, topics: read back what was written, refuse the rest."""
 
-from wattle_wire import cbor, downlink, topics, uplink
-from wattle_wire.errors import MalformedError
+from wattle_wire import cbor, downlink, health, topics, uplink
+from wattle_wire.errors import LimitError, MalformedError
 
 DIGEST = b"\x44" * 32
 NONCE = b"\x55" * 16
+HEALTH: list[object] = [
+    [86400, 20480],
+    [2, 3, 0, 2, 0, 0, 1, 0, 0],
+    -67,
+    [7, 65536, 1, 0],
+    [258000, 0, 12, 0, 0, 0, 0, 0],
+    [86000, 12, 4, 0, 1],
+    [2, 5],
+    [[1, 12, 0], [30, 0, 4]],
+]
 KEY = b"\x04" + b"\x66" * 64
 
 BIRTH = {
@@ -117,10 +127,86 @@ def test_state_reads_back() -> None:
     connection = b"\x77" * 8
     for online, nonce in ((True, NONCE), (True, None), (False, None)):
         data = uplink.encode_state(connection, online, nonce)
-        assert uplink.decode_state(data) == (online, connection, nonce)
+        assert uplink.decode_state(data) == (online, connection, nonce, None)
         _refused_at_every_length(uplink.decode_state, data)
-    for state in ([], [2, connection], [True, connection, None], [1, connection], [0, NONCE]):
+    for state in (
+        [],
+        [2, connection],
+        [True, connection, None],
+        [1, connection],
+        [0, NONCE],
+        [0, connection, None, HEALTH],
+        [1, connection, None, None],
+        [1, connection, None, HEALTH, HEALTH],
+    ):
         _refused(uplink.decode_state, cbor.encode(state))
+    too_long = cbor.encode([1, connection, bytes(uplink.STATE_BYTES_MAX)])
+    try:
+        uplink.decode_state(too_long)
+    except LimitError:
+        return
+    raise AssertionError("a state of any length")
+
+
+def test_health_reads_back() -> None:
+    data = uplink.encode_state(bytes(8), True, None, HEALTH)
+    _refused_at_every_length(uplink.decode_state, data)
+    found = uplink.decode_state(data)[3]
+    assert found is not None
+    assert (found.uptime_s, found.heap_free, found.rssi_dbm) == (86400, 20480, -67)
+    assert health.RESET_CAUSES[found.reset_cause] == "watchdog"
+    assert found.resets == [3, 0, 2, 0, 0, 1, 0, 0]
+    assert (found.waiting, found.flash_bytes, found.write_failed, found.dropped) == (7, 65536, 1, 0)
+    assert dict(zip(health.BUS_OUTCOMES, found.bus))["timeout"] == 12
+    assert (found.rounds, found.failed_readings, found.missed_slots) == (86000, 12, 4)
+    assert (found.unsaved, found.restarts) == (0, 1)
+    assert (found.connections, found.resent) == (2, 5)
+    assert found.devices == {1: (12, 0), 30: (0, 4)}
+
+
+def test_the_longest_health_record_fits_into_a_state() -> None:
+    most = (1 << 53) - 1
+    counts = [[most] * length for length in (2, 8)]
+    devices = [[number, most, most] for number in range(1, 33)]
+    longest: list[object] = [
+        counts[0],
+        [7] + counts[1],
+        -128,
+        [most] * 4,
+        counts[1],
+        [most] * 5,
+        counts[0],
+        devices,
+    ]
+    data = uplink.encode_state(bytes(8), True, NONCE, longest)
+    found = uplink.decode_state(data)[3]
+    assert found is not None
+    assert len(found.devices) == 32
+
+
+def test_health_in_another_form_is_refused() -> None:
+    for at, wrong in (
+        (0, [1]),
+        (0, [-1, 5]),
+        (0, [1 << 53, 5]),
+        (1, [8] + [0] * 8),
+        (1, [0] * 8),
+        (2, 1),
+        (2, -129),
+        (2, "weak"),
+        (3, [0, 0, 0]),
+        (4, [0] * 7),
+        (5, [0, 0, 0, 0, True]),
+        (6, None),
+        (7, [[1, 1]]),
+        (7, [[0, 1, 1]]),
+        (7, [[33, 1, 1]]),
+        (7, [[2, 1, 1], [1, 1, 1]]),
+        (7, [[1, 1, 1], [1, 1, 1]]),
+    ):
+        record: list[object] = HEALTH[:at] + [wrong] + HEALTH[at + 1 :]
+        _refused(uplink.decode_state, cbor.encode([1, bytes(8), None, record]))
+    _refused(uplink.decode_state, cbor.encode([1, bytes(8), None, HEALTH[:7]]))
 
 
 def test_birth_reads_back() -> None:

@@ -54,6 +54,22 @@ def test_the_committed_vectors_are_what_the_script_makes() -> None:
     assert script.worked_example(made) in (PROTOCOL / "SPEC.md").read_text()
 
 
+def test_states_are_what_the_specification_says() -> None:
+    states = {name: bytes.fromhex(text) for name, text in WIRE["state"].items()}
+    connection, nonce = bytes(range(8)), bytes(range(16))
+    assert cbor2.loads(states["offline"]) == [0, connection]
+    assert cbor2.loads(states["online"]) == [1, connection, None]
+    online, found, asked, health = uplink.decode_state(states["health"])
+    assert (online, found, asked) == (True, connection, nonce)
+    assert health is not None
+    row = cbor2.loads(states["health"])[3]
+    assert row[0] == [health.uptime_s, health.heap_free]
+    assert row[1] == [health.reset_cause, *health.resets]
+    assert row[2] == health.rssi_dbm == -67
+    assert row[6] == [health.connections, health.resent]
+    assert row[7] == [[number, *counts] for number, counts in health.devices.items()]
+
+
 @pytest.mark.parametrize(("kind", "message"), _signed_vectors())
 def test_signatures_verify_with_the_ecdsa_package(kind: str, message: bytes) -> None:
     structure, signature = _signature_structure(kind, message)

@@ -18,6 +18,7 @@ from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import keys
 from wattle_wire import cose, downlink, sample_reader, topics, uplink
 from wattle_wire.downlink import Ack
+from wattle_wire.health import Health
 from wattle_wire.sample import Sample
 
 FIRST_SEQ = 1
@@ -39,6 +40,7 @@ class EnrolledMeter:
     samples: dict[int, tuple[Sample, bytes, bytes]] = field(default_factory=dict)
     births: list[dict[str, object]] = field(default_factory=list)
     states: list[tuple[bool, bytes, bytes | None]] = field(default_factory=list)
+    health: Health | None = None  # the newest
     broken: list[str] = field(default_factory=list)
 
     @property
@@ -197,7 +199,9 @@ class ScriptGateway:
         return signed
 
     def _state(self, meter: EnrolledMeter, raw: bytes) -> None:
-        online, connection, nonce = uplink.decode_state(raw)
+        online, connection, nonce, health = uplink.decode_state(raw)
+        if health is not None:
+            meter.health = health
         meter.states.append((online, connection, nonce))
         if online and self.acking:
             self.send_ack(meter, self.ack_of(meter))
