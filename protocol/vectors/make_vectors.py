@@ -78,7 +78,7 @@ def example_samples() -> list[Sample]:
 
 def example_health() -> list[object]:
     """A day after a watchdog's reset: a weak signal, a silent device and one that is frozen."""
-    resets = [2, 3, 0, 2, 0, 0, 1, 0, 0]
+    resets = [1, 3, 2, 0, 0, 1, 0, 0]
     outbox = [7, 65536, 1, 0]
     bus = [258_000, 0, 12, 0, 0, 0, 0, 0]
     work = [86_000, 12, 4, 0, 1]

@@ -10,7 +10,6 @@ from wattle_wire.errors import MalformedError
 # Why a meter started, by the number that stands for it.
 RESET_CAUSES = (
     "power",
-    "pin",
     "watchdog",
     "software",
     "unknown",
