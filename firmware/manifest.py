@@ -24,6 +24,7 @@ package(  # noqa: F821
         "sample.py",
         "structure.py",
         "topics.py",
+        "update.py",
         "uplink_writer.py",
     ),
     base_path="../protocol",

@@ -224,6 +224,7 @@ class Meter:
             "seq": self._journal.newest + 1,
             "site": self._settings.site,
             "time_ms": self._wall.now_ms(uptime_ms),
+            "version": 0,
         }
 
     def status(self) -> dict[str, object]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import pathlib
 
-from wattle_wire import cbor, cose, downlink, p256, sample, topics, uplink
+from wattle_wire import bundle, cbor, cose, downlink, p256, sample, topics, uplink
 from wattle_wire.sample import Reading, Sample
 
 HERE = pathlib.Path(__file__).parent
@@ -85,6 +85,26 @@ def example_health() -> list[object]:
     return [[86_400, 20_480], resets, -67, outbox, bus, work, [2, 5], [[1, 12, 0], [30, 0, 4]]]
 
 
+def example_update(ledger_id: bytes) -> dict[str, object]:
+    """Two files in two chunks, signed by two members."""
+    files = [("firmware.rom", bytes(range(256)) * 4), ("alliance.json", b"{}")]
+    made = bundle.make(ledger_id, TIME_MS, "0.2.0", "linux", files)
+    members = [private_key("member one"), private_key("member two")]
+    for private in members:
+        raw = signed("update", ledger_id, private, made.payload)
+        made = made.with_signature(cose.parse_sign1("update", ledger_id, raw))
+    return {
+        "members": [p256.public_from_private(private).hex() for private in members],
+        "payload": made.payload.hex(),
+        "message": made.message().hex(),
+        "chunks": [chunk.hex() for chunk in made.chunks()],
+        "bundle": made.encode().hex(),
+        "state": uplink.encode_state(
+            bytes(range(8)), True, None, None, (TIME_MS, 0, len(files[0][1]))
+        ).hex(),
+    }
+
+
 def vectors() -> dict[str, object]:
     """Everything in `wire.json`: inputs, keys and the bytes that must come out."""
     meter, link, tls = (private_key(name) for name in ("meter", "meter link", "meter tls"))
@@ -149,6 +169,7 @@ def vectors() -> dict[str, object]:
             "payload": proof.hex(),
             "message": signed("enrol", ledger_id, meter, proof).hex(),
         },
+        "update": example_update(ledger_id),
     }
 
 

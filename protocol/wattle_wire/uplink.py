@@ -3,7 +3,7 @@
 `uplink_writer`, the half that a board needs, is given on from here.
 """
 
-from wattle_wire import cbor, quantity, sample, structure, topics
+from wattle_wire import cbor, quantity, sample, structure, topics, update
 from wattle_wire.errors import LimitError, MalformedError
 from wattle_wire.health import Health
 from wattle_wire.uplink_writer import (
@@ -51,23 +51,41 @@ _BIRTH_KEYS = (
     "seq",
     "site",
     "time_ms",
+    "version",
 )
 _DEVICE_KEYS = ("ct", "d", "digest", "orient", "profile", "q", "unit", "vt")
 
 
-def decode_state(data: bytes) -> tuple[bool, bytes, bytes | None, Health | None]:
-    """(online, connection, nonce or None, health or None); MalformedError if it is no state."""
+def decode_state(
+    data: bytes,
+) -> tuple[bool, bytes, bytes | None, Health | None, tuple[int, int, int] | None]:
+    """(online, connection, nonce or None, health or None, news or None) of a state.
+
+    The news of an update are (version, code, offset), SPEC section 17. MalformedError if it is no
+    state.
+    """
     if len(data) > STATE_BYTES_MAX:
         raise LimitError("state of %d bytes, expected at most %d" % (len(data), STATE_BYTES_MAX))
-    row = structure.items(cbor.decode(data), 4, "state")
+    row = structure.items(cbor.decode(data), 5, "state")
     online = bool(row) and structure.uint(row[0], "state", 1) == 1
-    health = Health(row[3]) if online and len(row) == 4 else None
-    structure.array(row, (3 if health is None else 4) if online else 2, "state")
+    if not online:
+        structure.array(row, 2, "state")
+    elif len(row) < 3 or (len(row) > 3 and row[-1] is None):
+        raise MalformedError("state of %d items, or with an empty one at its end" % len(row))
     connection = structure.octets(row[1], CONNECTION_BYTES, "connection")
-    nonce = None
-    if online and row[2] is not None:
-        nonce = structure.octets(row[2], NONCE_BYTES, "nonce")
-    return online, connection, nonce, health
+    row = (row + [None, None, None])[:5]
+    nonce = None if row[2] is None else structure.octets(row[2], NONCE_BYTES, "nonce")
+    health = None if row[3] is None else Health(row[3])
+    return online, connection, nonce, health, None if row[4] is None else _news(row[4])
+
+
+def _news(value: object) -> tuple[int, int, int]:
+    version, code, offset = structure.array(value, 3, "news of an update")
+    return (
+        structure.uint(version, "version", update.VERSION_MAX),
+        structure.uint(code, "code", update.LOST),
+        structure.uint(offset, "offset", update.FIRMWARE_BYTES_MAX + update.SETTINGS_BYTES_MAX),
+    )
 
 
 def decode_birth(payload: bytes) -> dict[str, object]:
@@ -91,6 +109,7 @@ def check_birth(birth: object) -> dict[str, object]:
     structure.uint(row["seq"], "seq", sample.SEQ_MAX)
     topics.check_site(row["site"])
     structure.uint(row["time_ms"], "time_ms", sample.TIME_MS_MAX)
+    structure.uint(row["version"], "version", update.VERSION_MAX)
     for device in structure.items(row["devices"], sample.DEVICE_MAX, "devices"):
         _check_device(device)
     return row

@@ -13,15 +13,21 @@ def encode_state(
     online: bool,
     nonce: bytes | None = None,
     health: list[object] | None = None,
+    news: tuple[int, int, int] | None = None,
 ) -> bytes:
     """The bytes of `state`: the last will (`online` False) or the live hint.
 
     `connection` 8 random bytes of this connection, `nonce` 16 bytes to ask for the time, `health`
-    the record of SPEC section 7 as it is.
+    the record of SPEC section 7 as it is, `news` (version, code, offset) of an update (section 17).
     """
     if not online:
         return cbor.encode([0, connection])
-    return cbor.encode([1, connection, nonce] if health is None else [1, connection, nonce, health])
+    row: list[object] = [1, connection, nonce]
+    if health is not None or news is not None:
+        row.append(health)
+    if news is not None:
+        row.append(news)
+    return cbor.encode(row)
 
 
 def encode_birth(birth: dict[str, object]) -> bytes:

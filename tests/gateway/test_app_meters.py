@@ -122,6 +122,7 @@ def birth_of(board: Board) -> dict[str, object]:
         "seq": 1,
         "site": "home",
         "time_ms": VIRTUAL_MS,
+        "version": 0,
     }
 
 

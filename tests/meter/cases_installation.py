@@ -71,6 +71,7 @@ def test_ratios_and_orientation_stand_in_the_birth():
         "seq": 1,
         "site": "s",
         "time_ms": 0,
+        "version": 0,
     }
     assert uplink.decode_birth(uplink.encode_birth(birth)) == birth
 

@@ -35,6 +35,7 @@ BIRTH = {
     "seq": 1,
     "site": "here",
     "time_ms": T,
+    "version": 0,
 }
 
 

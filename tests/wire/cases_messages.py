@@ -40,6 +40,7 @@ BIRTH = {
     "seq": 1,
     "site": "demo",
     "time_ms": 946684800000,
+    "version": 7,
 }
 
 
@@ -127,7 +128,7 @@ def test_state_reads_back() -> None:
     connection = b"\x77" * 8
     for online, nonce in ((True, NONCE), (True, None), (False, None)):
         data = uplink.encode_state(connection, online, nonce)
-        assert uplink.decode_state(data) == (online, connection, nonce, None)
+        assert uplink.decode_state(data) == (online, connection, nonce, None, None)
         _refused_at_every_length(uplink.decode_state, data)
     for state in (
         [],
@@ -138,6 +139,11 @@ def test_state_reads_back() -> None:
         [0, connection, None, HEALTH],
         [1, connection, None, None],
         [1, connection, None, HEALTH, HEALTH],
+        [1, connection, None, None, [1, 0]],
+        [1, connection, None, None, [1, 12, 0]],
+        [1, connection, None, None, [1, 0, 1 << 20]],
+        [1, connection, None, None, [1 << 53, 0, 0]],
+        [1, connection, None, HEALTH, None],
     ):
         _refused(uplink.decode_state, cbor.encode(state))
     too_long = cbor.encode([1, connection, bytes(uplink.STATE_BYTES_MAX)])
@@ -146,6 +152,17 @@ def test_state_reads_back() -> None:
     except LimitError:
         return
     raise AssertionError("a state of any length")
+
+
+def test_news_of_an_update_read_back() -> None:
+    news = (1700000000000, 0, 4096)
+    for record in (None, HEALTH):
+        data = uplink.encode_state(bytes(8), True, NONCE, record, news)
+        found = uplink.decode_state(data)
+        assert found[2] == NONCE
+        assert (found[3] is None) == (record is None)
+        assert found[4] == news
+        _refused_at_every_length(uplink.decode_state, data)
 
 
 def test_health_reads_back() -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cwt import COSE, COSEKey
-from wattle_wire import cose, downlink, sample_reader, topics, uplink
+from wattle_wire import bundle, cose, downlink, sample_reader, topics, uplink
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
 WIRE: dict[str, Any] = json.loads((PROTOCOL / "vectors" / "wire.json").read_text())
@@ -59,7 +59,7 @@ def test_states_are_what_the_specification_says() -> None:
     connection, nonce = bytes(range(8)), bytes(range(16))
     assert cbor2.loads(states["offline"]) == [0, connection]
     assert cbor2.loads(states["online"]) == [1, connection, None]
-    online, found, asked, health = uplink.decode_state(states["health"])
+    online, found, asked, health, _ = uplink.decode_state(states["health"])
     assert (online, found, asked) == (True, connection, nonce)
     assert health is not None
     row = cbor2.loads(states["health"])[3]
@@ -163,6 +163,36 @@ def test_messages_read_back() -> None:
     proof = uplink.decode_proof(bytes.fromhex(WIRE["enrolment_proof"]["payload"]))
     assert proof[1] == METER_PUBLIC
     assert topics.meter_id(cose.kid_of(proof[1])) == WIRE["meter_id"]
+
+
+def test_an_update_agrees_with_other_implementations() -> None:
+    """The signatures by ecdsa over cbor2's encoding; the chain of chunks by hashlib alone."""
+    row = WIRE["update"]
+    publics = {hashlib.sha256(key).digest()[:8]: key for key in map(bytes.fromhex, row["members"])}
+    parts = cbor2.loads(bytes.fromhex(row["message"]))
+    assert len(parts) == 2
+    for part in parts:
+        protected, _, payload, signature = part.value
+        assert payload == bytes.fromhex(row["payload"])
+        aad = cbor2.dumps(["wattle/1/update", LEDGER_ID])
+        structure = cbor2.dumps(["Signature1", protected, aad, payload])
+        public = publics.pop(cbor2.loads(protected)[4])
+        key = ecdsa.VerifyingKey.from_string(public, ecdsa.NIST256p)
+        assert key.verify(signature, structure, hashlib.sha256)
+    version, _, board, expected, files = cbor2.loads(bytes.fromhex(row["payload"]))
+    stream = b""
+    for chunk in map(bytes.fromhex, row["chunks"]):
+        assert hashlib.sha256(chunk).digest() == expected
+        offset, expected, data = cbor2.loads(chunk)
+        assert offset == len(stream)
+        stream += data
+    assert (version, board, expected) == (1_700_000_000_000, "linux", b"")
+    for _, size, digest in files:
+        assert hashlib.sha256(stream[:size]).digest() == digest
+        stream = stream[size:]
+    assert bundle.decode(bytes.fromhex(row["bundle"])).message() == bytes.fromhex(row["message"])
+    news = uplink.decode_state(bytes.fromhex(row["state"]))[4]
+    assert news == (version, 0, 1024)
 
 
 def test_the_worked_example_of_the_specification_verifies() -> None:

@@ -72,7 +72,7 @@ class Presence:
             self._desk.refuse(downlink.MALFORMED, self._now_ms(), message.topic, message.payload)
 
     def _state(self, meter: Meter, payload: bytes) -> None:
-        online, connection, nonce, _health = uplink.decode_state(payload)
+        online, connection, nonce, _health, _news = uplink.decode_state(payload)
         known = self.connections.get(meter.kid)
         is_new = known is None or known.id != connection
         now_ms = self._steady_ms()

@@ -41,6 +41,7 @@ class EnrolledMeter:
     births: list[dict[str, object]] = field(default_factory=list)
     states: list[tuple[bool, bytes, bytes | None]] = field(default_factory=list)
     health: Health | None = None  # the newest
+    news: list[tuple[int, int, int]] = field(default_factory=list)  # of updates
     broken: list[str] = field(default_factory=list)
 
     @property
@@ -199,9 +200,11 @@ class ScriptGateway:
         return signed
 
     def _state(self, meter: EnrolledMeter, raw: bytes) -> None:
-        online, connection, nonce, health = uplink.decode_state(raw)
+        online, connection, nonce, health, news = uplink.decode_state(raw)
         if health is not None:
             meter.health = health
+        if news is not None:
+            meter.news.append(news)
         meter.states.append((online, connection, nonce))
         if online and self.acking:
             self.send_ack(meter, self.ack_of(meter))
