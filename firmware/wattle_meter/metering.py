@@ -4,7 +4,7 @@ A quantity that could not be read stands in its Reading with a status letter (OC
 T silent, F damaged answer or no frame, E refused by the device, N not implemented by it, O no
 number or out of range, R model not found, D line gone. A value is from this round or it is not
 there. A reading whose energy counter fell bears its values and X (another or a reset device) or
-O (the counter rolled over).
+O (the counter rolled over), one whose counter stands still while power flows its values and E.
 
 Each read has its slot in the round (read_plan): a device that is silent, slow or babbles uses up
 its own, and every other one is asked at its time.
@@ -62,6 +62,8 @@ class Device:
             result["rollovers"] = self.counters.rollovers
         if self.counters.exchanges:
             result["exchanges"] = self.counters.exchanges
+        if self.counters.frozen:
+            result["frozen"] = self.counters.frozen
         return result
 
 
@@ -199,6 +201,8 @@ class Metering:
                 letter = this.values.setdefault(name, this.over or OTHER_ERROR)
                 if status == GOOD and isinstance(letter, str):
                     status = letter
+        if device.counters.is_frozen(this.values, slot_ms) and status == GOOD:
+            status = OTHER_ERROR
         return Reading(device.number, slot_ms, this.mark or status, this.values)
 
 

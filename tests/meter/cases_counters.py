@@ -77,3 +77,64 @@ def test_a_damaged_record_is_none():
         found = {1: Counters()}
         counters.load(store, found)
         assert found[1].newest == {}
+
+
+def frozen(found, readings, every_ms=60000, start_ms=0):
+    """Letters of readings (p in W, ei in Wh or None), one after the other."""
+    letters = ""
+    for at, (power_w, energy_wh) in enumerate(readings):
+        values = {"p": 10 * power_w}
+        if energy_wh is not None:
+            values["ei"] = energy_wh
+        letters += "F" if found.is_frozen(values, start_ms + at * every_ms) else "."
+    return letters
+
+
+def test_a_counter_that_follows_the_power_is_sound():
+    assert frozen(Counters(), [(6000, 100 * at) for at in range(100)]) == "." * 100
+    # A step of 1 kWh every ten minutes, as behind a large transformer.
+    assert frozen(Counters(), [(6000, at // 10 * 1000) for at in range(400)]) == "." * 400
+
+
+def test_a_counter_that_stands_still_while_power_flows_is_frozen_until_it_moves():
+    found = Counters()
+    moving = [(6000, 100 * at) for at in range(5)]
+    letters = frozen(found, moving + [(6000, 400)] * 20 + [(6000, 500)] * 3)
+    # 100 Wh a minute, steps of 100 Wh: enough is 1 kWh, ten minutes after it last moved.
+    assert letters == "." * 14 + "F" * 11 + "..."
+    assert found.frozen == 11
+
+
+def test_one_that_has_never_moved_is_given_more_time():
+    found = Counters()
+    letters = frozen(found, [(6000, 7)] * 102)
+    assert letters == "." * 101 + "F"  # 10 kWh, counted from the second reading on
+
+
+def test_without_power_or_without_its_value_nothing_is_frozen():
+    assert frozen(Counters(), [(0, 7)] * 500) == "." * 500
+    assert frozen(Counters(), [(-6000, 7)] * 500) == "." * 500
+    assert frozen(Counters(), [(6000, None)] * 500) == "." * 500
+    found = Counters()
+    for at in range(500):
+        assert not found.is_frozen({"p": "T", "ei": 7}, at * 60000)
+
+
+def test_the_lesser_power_of_two_readings_counts():
+    assert frozen(Counters(), [(6000, 7), (0, 7)] * 250) == "." * 500
+
+
+def test_exported_energy_has_its_own_counter():
+    found = Counters()
+    letters = ""
+    for at in range(110):
+        values = {"p": -60000, "ei": 7, "ee": 9}
+        letters += "F" if found.is_frozen(values, at * 60000) else "."
+    assert letters == "." * 101 + "F" * 9
+
+
+def test_a_clock_that_is_set_freezes_nothing():
+    found = Counters()
+    assert frozen(found, [(6000, 7)] * 3, 1000) == "..."
+    assert frozen(found, [(6000, 7)] * 3, 1000, 10**12) == "..."
+    assert frozen(found, [(6000, 7)] * 3, 1000) == "..."

@@ -29,6 +29,7 @@ from wattle_hil.devices.faults import (
     Fault,
     FaultRule,
     FaultScript,
+    Frozen,
     Late,
     Noise,
     NoReply,
@@ -113,11 +114,11 @@ class Meter:
         )
         self.bus: dict[str, int] = {}
 
-    def round(self) -> dict[int, Outcome]:
+    def round(self, slot_ms: int = T0_MS) -> dict[int, Outcome]:
         """Outcome by unit."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{slot_ms}\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         assert line, f"the program ended with {self.process.wait(5)}"
@@ -290,3 +291,39 @@ def test_a_rolled_over_counter_is_marked(interpreter: Path, tmp_path: Path) -> N
             meter.process.kill()
             meter.process.communicate()
     assert seen == [("G", 9_999_900), ("G", 9_999_916), ("O", 400), ("G", 416)]
+
+
+def test_a_frozen_device_is_no_good_reading_until_it_measures_again(
+    interpreter: Path, tmp_path: Path
+) -> None:
+    """1 kW flows for 40 readings three minutes apart; its energy counter stands still."""
+    steady = StepSeries([T0_MS], [1_000 * UW_PER_W], T0_MS + 12 * HOUR_MS)
+    curve = Curve("steady", HOUR_MS, steady)
+    devices = [EmulatedDevice(unit, FAMILIES["sdm120"], curve) for unit in (BAD, GOOD)]
+    clock = BenchTime(T0_MS)
+    with Line(tmp_path / "line", devices, clock) as line:
+        meter = Meter(interpreter, line.link, f"{BAD}:sdm120:ei,p", f"{GOOD}:sdm120:ei,p")
+        letters = {BAD: "", GOOD: ""}
+
+        def rounds(count: int) -> dict[int, Outcome]:
+            for _ in range(count):
+                clock.now_ms += 180_000
+                row = meter.round(clock.now_ms)
+                for unit, outcome in row.items():
+                    letters[unit] += outcome.status
+            return row
+
+        try:
+            rounds(3)
+            line.inject(FaultScript([FaultRule(Frozen(), unit=BAD)]))
+            frozen = rounds(40)[BAD]
+            line.inject(FaultScript())
+            rounds(2)
+        finally:
+            meter.process.kill()
+            meter.process.communicate()
+    # 50 Wh a reading, the counter's step as far as is known: 1 kWh is missed after 20 readings.
+    assert letters[BAD] == "G" * (3 + 20) + "E" * 20 + "GG"
+    assert letters[GOOD] == "G" * 45
+    assert frozen.counted == {"frozen": 20}
+    assert frozen.values["p"] == 10_000

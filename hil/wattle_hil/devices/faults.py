@@ -1,7 +1,7 @@
 """Faults of a serial line, as transformations of the reply a device would have given."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from wattle_hil.devices.rtu_frame import seal
@@ -187,6 +187,16 @@ class NotANumber:
         data = joined(reply)
         values = max(len(data) - _HEAD_BYTES - _CRC_BYTES, 0) // len(self.value)
         return _instead(reply, seal(data[:_HEAD_BYTES] + self.value * values)) if values else reply
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """Every request is answered as it was the first time: the device measures no more."""
+
+    answers: dict[bytes, Reply] = field(default_factory=dict)
+
+    def apply(self, request: bytes, reply: Reply) -> Reply:
+        return self.answers.setdefault(request, reply)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
-"""Runs on MicroPython: reads several devices over a real serial line, a round per line of stdin.
+"""Runs on MicroPython: reads several devices over a real serial line, a round per line of stdin,
+which says its time in Unix ms.
 
     read_bus.py PATH PROFILES UNIT:PROFILE:QUANTITY,QUANTITY ...
 Each round's readings, by unit, and what was counted are printed as one line of JSON.
@@ -35,8 +36,11 @@ async def main(path, profiles, rows):
     for slot in slots:
         slot.start_ms = 0  # one read right behind the other: nobody waits for a test
     metering = Metering(bus, devices, slots, 0, clock)
-    while sys.stdin.readline():
-        readings = await metering.read_round(1700000000000, 0)
+    while True:
+        slot_ms = sys.stdin.readline()
+        if not slot_ms:
+            break
+        readings = await metering.read_round(int(slot_ms), 0)
         print(
             json.dumps(
                 {
