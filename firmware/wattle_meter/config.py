@@ -130,8 +130,8 @@ class Config:
             _HOLD_S_MAX,
             _HOLD_S_DEFAULT + (_HOLD_INTERVALS_MIN + 1) * interval_s,
         )
-        for attribute in ("number", "unit"):
-            _check_unique(fields, [getattr(device, attribute) for device in self.devices])
+        _check_unique(fields, [device.number for device in self.devices])
+        _check_unique(fields, [device.unit for device in self.devices])
         self.board = fields.child("board")
         fields.done()
 
