@@ -126,6 +126,7 @@ class Meter:
             tasks.start("time", self._servers.run)
         await self._board.stop_requested()
         await tasks.stop("sampling")
+        self._sampling.finish()
         await self._signed()
         clean = self._journal.stop()
         self._store_state()
@@ -162,7 +163,9 @@ class Meter:
         stored_at = informed_at = shown_at = clock.ticks_ms()
         while True:
             now_ms = clock.ticks_ms()
-            self._journal.service(now_ms, self._link.is_up())
+            link_up = self._link.is_up()
+            self._sampling.gather(not link_up)
+            self._journal.service(now_ms, link_up)
             self._link.service()
             if now_ms - min(self._sampling.got_on_at, self._link.got_on_at) < STALLED_MS:
                 self._board.feed_watchdog()

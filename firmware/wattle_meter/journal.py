@@ -8,6 +8,7 @@ from wattle_wire import sample
 from wattle_wire.downlink import Ack
 from wattle_wire.sample import GAP_ABSENT, GAP_DAMAGED, GAP_FULL, GAP_RESTART, Reading
 
+from wattle_meter import packing
 from wattle_meter.acks import Held
 from wattle_meter.board import Clock, Store
 from wattle_meter.chain import Chain
@@ -67,7 +68,8 @@ class Journal(Held):
             content.command = command
             payload = sample.encode(content)
             raw, digest = await seal(self._signer, "sample", self._ledger_id, payload, clock)
-            self._outbox.append(seq, raw, clock.ticks_ms(), link_up)
+            data, packed = (raw, False) if link_up else await _packed(raw, clock)
+            self._outbox.append(seq, data, clock.ticks_ms(), link_up, packed)
             self.chain.signed(seq, digest)
             kept = True
         finally:
@@ -152,3 +154,13 @@ class Journal(Held):
         if seq != self.newest:
             return None
         return seq, record[8:]
+
+
+async def _packed(raw: bytes, clock: Clock) -> tuple[bytes, bool]:
+    """What flash shall hold of a sample, and whether that is packed; lets other tasks run."""
+    packed = raw
+    for step in packing.pack_steps(raw):
+        if step is not None:
+            packed = step
+        await clock.sleep_ms(0)
+    return (packed, True) if len(packed) < len(raw) else (raw, False)

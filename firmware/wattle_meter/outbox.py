@@ -2,7 +2,8 @@
 
 A sample first waits in memory. It reaches flash with others in one append of about 4 KB (the
 erase block of the flash), after MEMORY_AGE_MS at the latest, or at once while the link is down.
-What becomes `final` meanwhile is never written: the ledger has it, and flash wears.
+What becomes `final` meanwhile is never written: the ledger has it, and flash wears. Whoever
+appends a sample may have packed it (packing.py); what is read is the sample as it was signed.
 
 On flash, samples stand in segment files, oldest first. Only `final` lets a segment be deleted
 freely, and only when its space is needed. An outbox that is full without `final` deletes its
@@ -14,9 +15,10 @@ in a torn record, or that could not be written, is never appended to again.
 
 import io
 
-from wattle_meter import segment
+from wattle_meter import packing, segment
 from wattle_meter.board import Files
 from wattle_meter.errors import MeterError
+from wattle_meter.packing import PackedDamagedError
 
 MEMORY_AGE_MS = 30000
 APPEND_BYTES = 4096
@@ -25,7 +27,7 @@ SEGMENTS_MAX = 64  # each costs about 60 bytes of heap
 # While flash cannot be written, this much waits in memory before the oldest are dropped.
 MEMORY_BYTES_MAX = 20480
 CAPACITY_BYTES_MIN = 65536
-LOST_MAX = 8  # ranges waiting to be declared; further ones widen the last
+LOST_MAX = 8  # ranges waiting to be declared; of more, the two lowest become one
 
 _SUFFIX = ".seg"
 _ENOSPC = 28
@@ -66,7 +68,7 @@ class Outbox:
         self._segments: list[_Segment] = []
         self._open: _Segment | None = None  # the one that may be appended to
         self._number = 0
-        self._memory: list[tuple[int, bytes, int]] = []  # seq, data, since when it waits
+        self._memory: list[tuple[int, bytes, bool, int]] = []  # seq, data, packed, since when
         self._memory_bytes = 0
         self._no_space = False  # the file system said so: it is smaller than the capacity
         self._final = 0
@@ -104,9 +106,9 @@ class Outbox:
                 found = self._search(kept, seq)
                 if found is not None:
                     return found
-        for waiting in self._memory:
-            if waiting[0] >= seq:
-                return waiting[0], waiting[1]
+        for waiting, data, packed, _ in self._memory:
+            if waiting >= seq:
+                return waiting, _unpacked(data) if packed else data
         return None
 
     def get(self, seq: int) -> bytes | None:
@@ -121,12 +123,17 @@ class Outbox:
 
     # ---- what comes and goes
 
-    def append(self, seq: int, data: bytes, now_ms: int, link_up: bool) -> None:
-        """Takes a signed sample; `now_ms` is monotonic. Raises OutboxError if seq does not rise."""
+    def append(
+        self, seq: int, data: bytes, now_ms: int, link_up: bool, packed: bool = False
+    ) -> None:
+        """Takes a signed sample, as it is or packed; `now_ms` is monotonic.
+
+        Raises OutboxError if seq does not rise.
+        """
         last = self.last
         if last is not None and seq <= last:
             raise OutboxError("seq %d after %d" % (seq, last))
-        self._memory.append((seq, data, now_ms))
+        self._memory.append((seq, data, packed, now_ms))
         self._memory_bytes += segment.HEAD_BYTES + len(data)
         self.service(now_ms, link_up)
 
@@ -136,7 +143,7 @@ class Outbox:
         A write that fails is counted and tried again at the next call.
         """
         due = not link_up or self._memory_bytes >= APPEND_BYTES
-        if self._memory and (due or now_ms - self._memory[0][2] >= MEMORY_AGE_MS):
+        if self._memory and (due or now_ms - self._memory[0][3] >= MEMORY_AGE_MS):
             self.flush()
         while self._memory_bytes > MEMORY_BYTES_MAX:
             seq = self._forget_oldest()
@@ -164,8 +171,8 @@ class Outbox:
         if not self._memory:
             return
         pieces: list[bytes] = []
-        for seq, data, _ in self._memory:
-            pieces += [segment.head(seq, data), data]
+        for seq, data, packed, _ in self._memory:
+            pieces += [segment.head(seq, data, packed), data]
         self._make_room(self._memory_bytes)
         target = self._open
         if target is None or target.size >= self._segment_bytes:
@@ -190,9 +197,6 @@ class Outbox:
         except OSError:
             pass  # was not even made; if it was, the next recovery finds it
 
-    def _record_bytes(self, at: int) -> int:
-        return segment.HEAD_BYTES + len(self._memory[at][1])
-
     def _make_room(self, size: int) -> None:
         if self._no_space and self._segments:
             self._delete_oldest()
@@ -213,17 +217,23 @@ class Outbox:
             self._drop(first, oldest.last, oldest.last - first + 1)
 
     def _forget_oldest(self) -> int:
-        seq, data, _ = self._memory.pop(0)
+        seq, data, _, _ = self._memory.pop(0)
         self._memory_bytes -= segment.HEAD_BYTES + len(data)
         return seq
 
     def _drop(self, first: int, last: int, samples: int) -> None:
+        """Notes a loss: at the low end of flash, or of memory while flash fails."""
         self.counts["dropped"] += samples
-        lost = self._lost
-        if lost and (lost[-1][1] + 1 >= first or len(lost) >= LOST_MAX):
-            lost[-1] = (lost[-1][0], last)  # a gap covers only what nobody has: wider is harmless
-        else:
-            lost.append((first, last))
+        lost: list[tuple[int, int]] = []
+        for row in sorted(self._lost + [(first, last)]):
+            if lost and lost[-1][1] + 1 >= row[0]:
+                lost[-1] = (lost[-1][0], max(lost[-1][1], row[1]))
+            else:
+                lost.append(row)
+        if len(lost) > LOST_MAX:
+            # A gap covers only what nobody has, and below what flash keeps there is nothing left.
+            lost = [(lost[0][0], lost[1][1])] + lost[2:]
+        self._lost = lost
 
     def _search(self, kept: _Segment, seq: int) -> tuple[int, bytes] | None:
         """The first sound record of `kept` at or above `seq`."""
@@ -234,13 +244,18 @@ class Outbox:
                 offset = self._position[1]
                 file.seek(offset)
             while True:
-                taken, found, data = segment.next_record(file)
+                taken, found, data, packed = segment.next_record(file)
                 offset += taken
                 if not taken:
                     return None
                 if found is None:
                     self.counts["damaged"] += 1
                 elif found >= seq:
+                    try:
+                        data = _unpacked(data) if packed else data
+                    except PackedDamagedError:  # sound, but not by this firmware
+                        self.counts["damaged"] += 1
+                        continue
                     self._position = (kept.name, offset)
                     self._position_seq = found
                     return found, data
@@ -271,7 +286,7 @@ class Outbox:
     def _scan(self, file: io.BufferedReader, kept: _Segment, last: int) -> bool:
         """Fills `kept` with what follows `last`; True if the file ends in a torn record."""
         while True:
-            taken, seq, data = segment.next_record(file)
+            taken, seq, data, _ = segment.next_record(file)
             kept.size += taken
             if not taken:
                 torn = bool(data)
@@ -283,6 +298,10 @@ class Outbox:
                 self.counts["damaged"] += 1
             elif seq > max(last, kept.last):
                 kept.add(seq)
+
+
+def _unpacked(data: bytes) -> bytes:
+    return packing.unpack(data, segment.DATA_BYTES_MAX)
 
 
 def _is_segment(name: str) -> bool:

@@ -1,7 +1,9 @@
 """Reads the devices at each slot of the grid and keeps the readings until they are signed.
 
 Reading and signing are separate tasks: a board needs a tenth of a second for a signature, and
-the next slot does not wait. When signing falls behind, readings of several slots share a sample.
+the next slot does not wait. When signing falls behind, readings of several slots share a sample;
+so do those that nobody could receive now, because ten readings in one sample take a quarter of the
+flash that ten samples do.
 """
 
 import asyncio
@@ -23,6 +25,12 @@ READINGS_BYTES_MAX = SAMPLE_BYTES_MAX - 1024
 # Upper bounds of what one reading and one value take in a sample (SPEC section 5).
 _READING_BYTES = 48
 _VALUE_BYTES = 28
+# While there is no link, slots share a sample: as many as hold this many readings, but none that
+# is older than this, which is what a power cut then takes from memory.
+GATHER_READINGS = 10
+GATHER_MS = 10000
+# Values that are enough for a sample, so that encoding it fits a board's heap.
+GATHER_VALUES = 128
 # The wall clock may be set while we wait for a slot of a long interval.
 SLEEP_MS_MAX = 1000
 # How often is looked for room while reading pauses.
@@ -48,6 +56,9 @@ class Sampling:
         self._rounds: list[tuple[str, list[Reading]]] = []  # clock state while it was read
         self._waiting = 0
         self._changed = asyncio.Event()
+        rounds = min(GATHER_READINGS // len(numbers), GATHER_MS // grid.interval_ms)
+        self._enough_readings = max(1, rounds) * len(numbers)
+        self._gathers = False
         self.got_on_at = board.clock.ticks_ms()
         self.counts = {"failed_readings": 0, "missed_slots": 0, "rounds": 0, "unreported": 0}
 
@@ -55,6 +66,17 @@ class Sampling:
         """The wall clock jumped: slots that it jumped over did not pass unread."""
         if abs(jump_ms) >= self._grid.interval_ms:
             self._grid.clock_was_set()
+
+    def gather(self, on: bool) -> None:
+        """Whether readings may wait for others to share a sample with: while there is no link."""
+        self._gathers = on
+        if not on:
+            self._changed.set()
+
+    def finish(self) -> None:
+        """No more will be read: what is there waits for nothing."""
+        self._enough_readings = 1
+        self._changed.set()
 
     def is_empty(self) -> bool:
         """Whether no reading waits."""
@@ -95,7 +117,7 @@ class Sampling:
 
         As many rounds as one sample holds; a round that is larger is shared out.
         """
-        while not self._rounds:
+        while not self._rounds or (self._gathers and not self._gathered()):
             self._changed.clear()
             await self._changed.wait()
         state = self._rounds[0][0]
@@ -124,6 +146,10 @@ class Sampling:
             self.counts["unreported"] += 1
             return
         self._put(state, [Reading(number, slot_ms, OTHER_ERROR, {}) for number in self._numbers])
+
+    def _gathered(self) -> bool:
+        readings = sum([len(readings) for _, readings in self._rounds])
+        return readings >= self._enough_readings or self._waiting >= GATHER_VALUES
 
     def _put(self, state: str, readings: list[Reading]) -> None:
         self._rounds.append((state, readings))

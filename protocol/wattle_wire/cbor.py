@@ -57,6 +57,14 @@ def encode(value: object) -> bytes:
     return bytes(out)
 
 
+def array_head(count: int) -> bytes:
+    """What stands before `count` encoded items to make them an array. Raises LimitError."""
+    _check_items(count)
+    out = bytearray()
+    _head(_ARRAY, count, out)
+    return bytes(out)
+
+
 def decode(data: bytes) -> object:
     """Decode exactly one item that fills `data`.
 

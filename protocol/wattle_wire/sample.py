@@ -9,6 +9,10 @@ import binascii
 from wattle_wire import cbor, quantity, structure
 from wattle_wire.errors import LimitError, MalformedError
 
+TYPE_CHECKING = False  # there is no typing on MicroPython; a type checker reads this as true
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SAMPLE_BYTES_MAX = 16384
 READINGS_MAX = 64
 GAPS_MAX = 8
@@ -99,8 +103,17 @@ class Sample:
 
 
 def encode(sample: Sample) -> bytes:
-    """The payload bytes of a sample. Raises as `pack` does."""
-    return cbor.encode(pack(sample))
+    """The payload bytes of a sample. Raises as `pack` does.
+
+    Record by record: all of them at once take seven times the heap that their bytes do.
+    """
+    _check_fields(sample)
+    out = bytearray()
+    count = 0
+    for record in _records(sample):
+        out.extend(cbor.encode(record))
+        count += 1
+    return cbor.array_head(count) + bytes(out)
 
 
 def pack(sample: Sample) -> list[dict[int, object]]:
@@ -110,27 +123,28 @@ def pack(sample: Sample) -> list[dict[int, object]]:
     not sign what a gateway would refuse.
     """
     _check_fields(sample)
-    records: list[dict[int, object]] = [
-        {
-            _BVER: _BVER_SECONDARY_UNITS,
-            _BN: base_name(sample.eui64),
-            _N: "0/seq",
-            _V: sample.seq,
-        },
-        {_N: "0/boot", _V: sample.boot},
-    ]
+    return list(_records(sample))
+
+
+def _records(sample: Sample) -> "Iterator[dict[int, object]]":
+    yield {
+        _BVER: _BVER_SECONDARY_UNITS,
+        _BN: base_name(sample.eui64),
+        _N: "0/seq",
+        _V: sample.seq,
+    }
+    yield {_N: "0/boot", _V: sample.boot}
     if sample.prev is not None:
-        records.append({_N: "0/prev", _VD: sample.prev})
-    records.append({_N: "0/clk", _VS: sample.clock})
+        yield {_N: "0/prev", _VD: sample.prev}
+    yield {_N: "0/clk", _VS: sample.clock}
     if sample.seen is not None:
-        records.append({_N: "0/seen", _VD: cbor.encode(list(sample.seen))})
+        yield {_N: "0/seen", _VD: cbor.encode(list(sample.seen))}
     if sample.gaps:
-        records.append({_N: "0/gap", _VD: cbor.encode([list(gap) for gap in sample.gaps])})
+        yield {_N: "0/gap", _VD: cbor.encode([list(gap) for gap in sample.gaps])}
     if sample.command is not None:
-        records.append({_N: "0/cmd", _VD: cbor.encode(list(sample.command))})
+        yield {_N: "0/cmd", _VD: cbor.encode(list(sample.command))}
     for reading in sample.readings:
-        _append_reading(reading, records)
-    return records
+        yield from _reading_records(reading)
 
 
 def base_name(eui64: bytes) -> str:
@@ -138,7 +152,7 @@ def base_name(eui64: bytes) -> str:
     return "urn:dev:mac:" + binascii.hexlify(eui64).decode() + ":"
 
 
-def _append_reading(reading: Reading, records: list[dict[int, object]]) -> None:
+def _reading_records(reading: Reading) -> "Iterator[dict[int, object]]":
     prefix = "%d/" % reading.device
     names = list(reading.values)
     names.append(quantity.STATUS)
@@ -155,7 +169,7 @@ def _append_reading(reading: Reading, records: list[dict[int, object]]) -> None:
         if base_time is not None:
             record[_BT] = base_time
             base_time = None
-        records.append(record)
+        yield record
 
 
 def _check_fields(sample: Sample) -> None:

@@ -36,6 +36,10 @@ class Life:
         p256.verify(PAIR.public, signed.digest, signed.signature)
         return sample_reader.decode(signed.payload), signed.digest
 
+    def gathered(self, count, link_up):
+        readings = [Reading(1, T + 1000 * at, "G", {"ei": at, "p": 7}) for at in range(count)]
+        return run(self.journal.record(readings, "I", self.clock, link_up))
+
     def ack(self, final, index=1):
         return self.journal.acked(Ack(final, final, [], [], index, bytes(32)))
 
@@ -169,6 +173,20 @@ def test_what_a_full_outbox_overwrites_is_declared():
     assert (first, reason) == (1, GAP_FULL)
     assert to == life.outbox.counts["dropped"]
     assert life.journal.next_held(1) == to + 1
+
+
+def test_without_a_link_samples_are_packed_and_come_back_as_signed():
+    life = first_life()
+    sizes = []
+    for link_up in (True, False):
+        before = life.outbox.flash_bytes()
+        life.gathered(10, link_up)
+        life.flash()
+        sizes.append(life.outbox.flash_bytes() - before)
+    assert sizes[1] < sizes[0] * 0.6
+    life = killed(life)
+    for seq in (1, 2):
+        assert [row.values["ei"] for row in life.sample(seq)[0].readings] == list(range(10))
 
 
 def test_final_ends_gaps_and_lets_samples_go():

@@ -1,7 +1,7 @@
 """The outbox: what it keeps, what it gives up, and what is left of it after a power cut."""
 
 from wattle_meter import outbox as outbox_module
-from wattle_meter import segment
+from wattle_meter import packing, segment
 from wattle_meter.outbox import Outbox, OutboxError
 from wattle_testkit.meter_fakes import MemoryFiles, PowerCut
 
@@ -333,3 +333,60 @@ def test_a_file_system_smaller_than_the_capacity_overwrites_the_oldest():
     assert lost[0] == 1
     assert kept(outbox) == span(lost[1] + 1, 201)
     assert kept(Outbox(files, CAPACITY)) == span(lost[1] + 1, 201)
+
+
+def test_what_memory_and_flash_lose_in_turn_is_told_as_it_was():
+    """Memory loses its oldest while flash fails; then flash its own, which are older."""
+    files = MemoryFiles()
+    outbox = filled(files, span(1, 560))
+    assert outbox.counts["dropped"] == 0
+    files.error = EIO
+    for seq in span(561, 600):
+        outbox.append(seq, sample(seq, 900), 0, link_up=False)
+    files.error = None
+    outbox.service(0, link_up=False)
+    flash, memory = outbox.take_lost()
+    assert flash == (1, outbox.first - 1)
+    assert memory[0] == 561
+    assert kept(outbox) == span(flash[1] + 1, 560) + span(memory[1] + 1, 600)
+    assert outbox.counts["dropped"] == flash[1] + memory[1] - 560
+
+
+def packed(data):
+    """`data` as the journal packs it."""
+    return list(packing.pack_steps(data))[-1]
+
+
+def test_packed_samples_are_given_as_they_were_signed():
+    files = MemoryFiles()
+    outbox = Outbox(files, CAPACITY)
+    for seq in span(1, 5):
+        outbox.append(seq, packed(sample(seq)), 0, link_up=True, packed=True)
+    outbox.append(6, sample(6), 0, link_up=True)
+    assert kept(outbox) == span(1, 6)
+    assert files.content == {}
+    outbox.flush()
+    assert kept(outbox) == span(1, 6)
+    assert outbox.flash_bytes() < 6 * segment.HEAD_BYTES + 6 * 60 + 106
+    again = Outbox(files, CAPACITY)
+    assert kept(again) == span(1, 6)
+    assert again.flash_bytes() == outbox.flash_bytes()
+
+
+def test_a_sound_record_of_a_packing_unknown_here_is_damaged_and_nothing_else():
+    files = MemoryFiles()
+    outbox = Outbox(files, CAPACITY)
+    for seq in span(1, 3):
+        data = b"\x80\x00" if seq == 2 else packed(sample(seq))
+        outbox.append(seq, data, 0, link_up=False, packed=True)
+    assert kept(outbox) == [1, 3]
+    assert outbox.get(2) is None
+    assert outbox.counts["damaged"] > 0
+
+
+def test_the_longest_sample_packed_is_told_from_a_torn_record():
+    files = MemoryFiles()
+    outbox = Outbox(files, CAPACITY)
+    data = packed(bytes(segment.DATA_BYTES_MAX))
+    outbox.append(1, data, 0, link_up=False, packed=True)
+    assert Outbox(files, CAPACITY).get(1) == bytes(segment.DATA_BYTES_MAX)

@@ -3,7 +3,13 @@
 from wattle_meter.board import Board
 from wattle_meter.clock import WallClock
 from wattle_meter.grid import Grid
-from wattle_meter.sampling import WAITING_VALUES_MAX, Sampling
+from wattle_meter.sampling import (
+    GATHER_MS,
+    GATHER_READINGS,
+    GATHER_VALUES,
+    WAITING_VALUES_MAX,
+    Sampling,
+)
 from wattle_testkit.meter_fakes import FakeClock, run
 from wattle_wire import quantity, sample
 from wattle_wire.sample import READINGS_MAX, Reading
@@ -211,6 +217,132 @@ def test_reading_pauses_when_nobody_signs():
     assert sampling.got_on_at >= got_on_at + 5000
     assert sampling.counts["rounds"] == full_ms // 1000 + 1
     assert sampling.counts["missed_slots"] == 6
+
+
+class Taking:
+    """A recording task that stands at take(); `got` is what it gave, or None."""
+
+    def __init__(self, bench):
+        self._coroutine = bench.sampling.take()
+        self._coroutine.send(None)
+        self.got = None
+
+    def go_on(self):
+        """Lets it look again, as the event loop would once something has changed."""
+        try:
+            self._coroutine.send(None)
+        except StopIteration as stop:
+            self.got = stop.value[1]
+
+
+class AlwaysChanging:
+    """An event whose wait gives way once, whatever happened: the loop is played by the test."""
+
+    def set(self):
+        pass
+
+    def clear(self):
+        pass
+
+    def wait(self):
+        return GiveWay()
+
+
+class GiveWay:
+    """Something to await that lets the caller decide when to go on."""
+
+    def __init__(self):
+        self._given = False
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._given:
+            raise StopIteration
+        self._given = True
+        return
+
+
+def gathering(interval_ms=1000, devices=1):
+    """(bench, task at take()) of a meter without a link."""
+    bench = Bench(interval_ms=interval_ms)
+    bench.metering.numbers = list(range(1, devices + 1))
+    bench.sampling = Sampling(
+        bench.board, Grid(interval_ms), bench.metering, bench.metering.numbers, bench.wall
+    )
+    bench.sampling._changed = AlwaysChanging()
+    bench.sampling.gather(True)
+    return bench, Taking(bench)
+
+
+def gathered_after(bench, taking, interval_ms):
+    """How many rounds it took until there was a sample, and its readings."""
+    for count in range(1, 40):
+        bench.until((count - 1) * interval_ms + 500)
+        taking.go_on()
+        if taking.got is not None:
+            return count, len(taking.got)
+    raise AssertionError("no sample")
+
+
+def test_without_a_link_ten_readings_share_a_sample():
+    bench, taking = gathering()
+    assert gathered_after(bench, taking, 1000) == (10, GATHER_READINGS)
+    assert [reading.time_ms - T for reading in taking.got] == list(range(0, 10000, 1000))
+    assert bench.sampling.is_empty()
+
+
+def test_readings_of_several_devices_count_one_by_one():
+    for devices, rounds in ((2, 5), (3, 3), (10, 1), (11, 1)):
+        bench, taking = gathering(devices=devices)
+        assert gathered_after(bench, taking, 1000) == (rounds, rounds * devices), devices
+
+
+def test_no_reading_waits_for_others_longer_than_its_limit():
+    for interval_ms, rounds in ((500, 10), (2000, 5), (4000, 2), (5000, 2), (10000, 1), (60000, 1)):
+        bench, taking = gathering(interval_ms)
+        assert gathered_after(bench, taking, interval_ms) == (rounds, rounds), interval_ms
+        assert rounds == 1 or rounds * interval_ms <= GATHER_MS
+
+
+def test_many_values_are_enough_for_a_sample():
+    bench, taking = gathering()
+    bench.metering.values = 25
+    count, _ = gathered_after(bench, taking, 1000)
+    assert (count - 1) * 25 < GATHER_VALUES <= count * 25
+
+
+def test_what_was_gathered_goes_as_soon_as_there_is_a_link():
+    bench, taking = gathering()
+    bench.until(3500)
+    taking.go_on()
+    assert taking.got is None
+    bench.sampling.gather(False)
+    taking.go_on()
+    assert len(taking.got) == 4
+
+
+def test_what_was_gathered_goes_at_a_stop_and_nothing_waits_after_it():
+    bench, taking = gathering()
+    bench.until(3500)
+    bench.sampling.finish()
+    bench.sampling.gather(True)  # housekeeping runs on
+    taking.go_on()
+    assert len(taking.got) == 4
+    bench.until(4500)
+    assert len(run(bench.sampling.take())[1]) == 1
+
+
+def test_gathering_wakes_the_task_that_waits():
+    bench = Bench()
+    for wake in (lambda: bench.sampling.gather(False), bench.sampling.finish):
+        bench.sampling._changed.clear()
+        wake()
+        assert bench.sampling._changed.is_set()
 
 
 def test_a_round_too_large_for_a_sample_is_shared_out():

@@ -123,7 +123,7 @@ def stored(files):
     for name in sorted(files.names()):
         with files.open(name) as file:
             while True:
-                taken, seq, data = segment.next_record(file)
+                taken, seq, data, _ = segment.next_record(file)
                 if not taken:
                     break
                 assert bytes(data) == sample(seq), f"seq {seq} is damaged"
