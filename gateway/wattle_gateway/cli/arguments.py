@@ -7,6 +7,7 @@ from wattle_gateway import config
 from wattle_gateway.cli import (
     alliance_arguments,
     audit_command,
+    energy_command,
     gateway_commands,
     ledger_commands,
     meter_commands,
@@ -36,6 +37,9 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("alliance", help="members: found, invite, join, approve, leave, show")
     )
     _samples(commands.add_parser("samples", help="the readings in the ledger"))
+    energy_command.add(
+        commands.add_parser("energy", help="what a point used, interval by interval")
+    )
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
     _commit(commands.add_parser("commit", help="how a commit came about"))

@@ -85,6 +85,17 @@ def rows(
     A quantity that could not be read is its status letter. With `raw` each row has the hex of the
     sample's COSE_Sign1 bytes. Raises StoreError for a damaged entry.
     """
+    for place, signed in committed(connection, ledger_id, wanted):
+        yield from _sample_rows(place, signed, wanted, raw)
+
+
+def committed(
+    connection: sqlite3.Connection, ledger_id: bytes, wanted: Wanted
+) -> Iterator[tuple["Place", SignedSample]]:
+    """The samples with readings that are wanted, by meter and seq; such a sample may have others.
+
+    Raises StoreError for a damaged entry.
+    """
     asked = {
         "samples.meter = ?": wanted.meter,
         "samples.last_ms >= ?": wanted.from_ms,
@@ -96,8 +107,7 @@ def rows(
     for leaf, verdict, commit_index, commit_time_ms, body in found:
         signed = _sample_in(leaf, body, ledger_id)
         if signed is not None:
-            place = _Place(leaf, verdict, commit_index, commit_time_ms)
-            yield from _sample_rows(place, signed, wanted, raw)
+            yield Place(leaf, verdict, commit_index, commit_time_ms), signed
 
 
 _NEW_QUERY = """
@@ -116,12 +126,12 @@ def rows_behind(
     for at, verdict, commit_index, commit_time_ms, body in found:
         signed = _sample_in(at, body, ledger_id)
         if signed is not None and wanted.meter in (None, signed.kid):
-            place = _Place(at, verdict, commit_index, commit_time_ms)
+            place = Place(at, verdict, commit_index, commit_time_ms)
             yield from _sample_rows(place, signed, wanted, raw)
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a sample stands in the ledger, and what execution said of it."""
 
     leaf: int
@@ -139,7 +149,7 @@ def _sample_in(leaf: int, body: bytes, ledger_id: bytes) -> SignedSample | None:
         raise StoreError(f"leaf {leaf} is damaged ({error}); run the audit") from error
 
 
-def _sample_rows(place: _Place, signed: SignedSample, wanted: Wanted, raw: bool) -> Iterator[Row]:
+def _sample_rows(place: Place, signed: SignedSample, wanted: Wanted, raw: bool) -> Iterator[Row]:
     sample = signed.sample
     first: Row = {
         "meter": signed.kid.hex(),

@@ -1,0 +1,156 @@
+"""The energy of an interval, how it was found and how far it can be off (D9 to D11)."""
+
+from dataclasses import dataclass
+
+from wattle_gateway.contracts.measurement.interval import Interval, Intervals, RegisterReading
+from wattle_gateway.contracts.measurement.primary import Ratio, divided
+
+REGISTER = "register"
+INTEGRATED = "integrated"
+UNMEASURED = "unmeasured"
+
+RESOLUTION_PARTS = 100  # a register's step may be a hundredth of what is measured with it
+DAY_MS = 86_400_000
+_PERMILLE = 1000
+
+
+@dataclass(frozen=True)
+class Metering:
+    """How a point is metered: `ratio`; `period_ms` between readings; `resolution_wh` smallest
+    step of the registers, as shown; `coverage_permille` share of the expected powers without
+    which an integral does not count."""
+
+    ratio: Ratio
+    period_ms: int
+    resolution_wh: int = 1
+    coverage_permille: int = 900
+
+    @property
+    def resolution_mwh(self) -> int:
+        """The registers' smallest step, primary."""
+        return abs(self.ratio.energy_mwh(self.resolution_wh))
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Of an interval: net import in mWh, how far it may be off, and how it was found (one of the
+    words above). Both numbers are None when it is unmeasured."""
+
+    how: str
+    energy_mwh: int | None = None
+    uncertainty_mwh: int | None = None
+
+
+def energy(intervals: Intervals, begin_ms: int, metering: Metering) -> Energy:
+    """The energy of the interval that begins at `begin_ms`."""
+    row = intervals.get(begin_ms)
+    span = _span(intervals, begin_ms, row.end_ms, metering)
+    if span is not None and abs(span.energy_mwh) >= RESOLUTION_PARTS * metering.resolution_mwh:
+        return Energy(REGISTER, span.energy_mwh, _register_uncertainty(span, row, metering))
+    integral_mwh = _integral(row, metering)
+    if integral_mwh is None:
+        return Energy(UNMEASURED)
+    swing_mwh = abs(metering.ratio.mean_energy_mwh(row.high_dw - row.low_dw, 1, metering.period_ms))
+    enclosing = _enclosing(intervals, begin_ms, metering)
+    if enclosing is None:
+        return Energy(INTEGRATED, integral_mwh, swing_mwh)
+    register_mwh, sum_mwh = enclosing
+    scaled_mwh = divided(integral_mwh * register_mwh * _sign(sum_mwh), abs(sum_mwh))
+    share_mwh = divided(abs(scaled_mwh) * metering.resolution_mwh, abs(register_mwh))
+    off_mwh = swing_mwh + abs(scaled_mwh - integral_mwh) + share_mwh
+    return Energy(INTEGRATED, scaled_mwh, off_mwh)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A register difference between two boundaries and how far its readings are from them."""
+
+    energy_mwh: int
+    length_ms: int
+    off_ms: int
+
+
+def _span(intervals: Intervals, begin_ms: int, end_ms: int, metering: Metering) -> _Span | None:
+    """None without readings within one sampling period of both boundaries, or when the counter
+    is another one in between."""
+    opening = intervals.get(begin_ms).opening
+    closing = intervals.get(end_ms).opening
+    if opening is None or closing is None:
+        return None
+    off = (abs(opening.time_ms - begin_ms), abs(closing.time_ms - end_ms))
+    if max(off) > metering.period_ms or closing.time_ms <= opening.time_ms:
+        return None
+    if _restarted(intervals, opening, closing) or opening.net_wh(closing) is None:
+        return None
+    ratio = metering.ratio
+    energy_mwh = _net_mwh(closing, ratio) - _net_mwh(opening, ratio)
+    return _Span(energy_mwh, closing.time_ms - opening.time_ms, sum(off))
+
+
+def _net_mwh(registers: RegisterReading, ratio: Ratio) -> int:
+    return ratio.energy_mwh((registers.imported_wh or 0) - (registers.exported_wh or 0))
+
+
+def _restarted(intervals: Intervals, opening: RegisterReading, closing: RegisterReading) -> bool:
+    """Whether a reading after `opening`, up to `closing`, is marked as another counter's."""
+    length_ms = intervals.length_ms
+    begin_ms = opening.time_ms - opening.time_ms % length_ms
+    while begin_ms <= closing.time_ms:
+        restarts = intervals.get(begin_ms).restarts or ()
+        if any(opening.time_ms < at_ms <= closing.time_ms for at_ms in restarts):
+            return True
+        begin_ms += length_ms
+    return False
+
+
+def _register_uncertainty(span: _Span, row: Interval, metering: Metering) -> int:
+    """One step of the register, and what may have flowed between readings and boundaries: at the
+    highest power seen, else at the span's mean."""
+    mean_mwh = divided(abs(span.energy_mwh) * span.off_ms, span.length_ms)
+    highest_dw = max(abs(row.low_dw), abs(row.high_dw))
+    seen_mwh = abs(metering.ratio.mean_energy_mwh(highest_dw, 1, span.off_ms))
+    return metering.resolution_mwh + max(mean_mwh, seen_mwh)
+
+
+def _integral(row: Interval, metering: Metering) -> int | None:
+    """Mean power times the interval; None with too few powers."""
+    expected = row.length_ms // metering.period_ms
+    if row.count == 0 or row.count * _PERMILLE < expected * metering.coverage_permille:
+        return None
+    return metering.ratio.mean_energy_mwh(row.sum_dw, row.count, row.length_ms)
+
+
+def _enclosing(intervals: Intervals, begin_ms: int, metering: Metering) -> tuple[int, int] | None:
+    """(register difference, sum of integrals) of the shortest period of 2, 4, 8, .. intervals,
+    aligned within the UTC day, whose register resolves it; None without one."""
+    length_ms = intervals.length_ms
+    day_ms = begin_ms - begin_ms % DAY_MS
+    count = 2
+    while count * length_ms <= DAY_MS:
+        period_ms = count * length_ms
+        first_ms = day_ms + (begin_ms - day_ms) // period_ms * period_ms
+        end_ms = first_ms + period_ms
+        if end_ms > day_ms + DAY_MS:
+            return None
+        span = _span(intervals, first_ms, end_ms, metering)
+        if span is not None and abs(span.energy_mwh) >= RESOLUTION_PARTS * metering.resolution_mwh:
+            return _scale(intervals, range(first_ms, end_ms, length_ms), metering, span.energy_mwh)
+        count *= 2
+    return None
+
+
+def _scale(
+    intervals: Intervals, begins: range, metering: Metering, register_mwh: int
+) -> tuple[int, int] | None:
+    """None unless every interval has an integral and they go the way the register went."""
+    sum_mwh = 0
+    for begin_ms in begins:
+        integral_mwh = _integral(intervals.get(begin_ms), metering)
+        if integral_mwh is None:
+            return None
+        sum_mwh += integral_mwh
+    return (register_mwh, sum_mwh) if _sign(sum_mwh) == _sign(register_mwh) else None
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
