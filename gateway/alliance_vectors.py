@@ -88,7 +88,7 @@ class Alliance:
 
     def __init__(self) -> None:
         members = tuple(member(name) for name in ROLES if name != "newcomer")
-        self.genesis = genesis.create("alliance.wattle", CREATED_MS, members)
+        self.genesis = genesis.create("alliance.wattle", CREATED_MS, members, rules=1)
         self.epoch = first_epoch(self.genesis)
         by_kid = {member(name).kid: name for name in ROLES}
         self.names = [by_kid[voting.kid] for voting in self.epoch.members]
@@ -280,7 +280,7 @@ def vectors() -> dict[str, object]:
         member=joiner,
     )
     members = tuple(sorted((*alliance.epoch.everyone, joiner), key=lambda one: one.kid))
-    following = EpochChange(members, genesis.RULES, replace(alliance.epoch.constants, gc_depth=61))
+    following = EpochChange(members, 1, replace(alliance.epoch.constants, gc_depth=61))
     change = alliance.transaction(
         alliance.names[0],
         transaction.CHANGE,

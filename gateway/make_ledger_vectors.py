@@ -33,7 +33,7 @@ def example_genesis() -> genesis.Genesis:
         bytes(range(32)),  # stands for an Ed25519 key
         b"stands for a certificate",
     )
-    return genesis.create("example.wattle", TIME_MS - 60_000, (member,))
+    return genesis.create("example.wattle", TIME_MS - 60_000, (member,), rules=1)
 
 
 def sign_as(name: str) -> crypto.Sign:

@@ -11,7 +11,7 @@ from wattle_wire import cbor, mac
 from wattle_wire.errors import MalformedError, SignatureError
 
 # Every kind of signed or authenticated message; anything else is a typing error of ours.
-SIGNED_KINDS = ("sample", "birth", "enrol", "block", "tx", "ready", "peer", "update")
+SIGNED_KINDS = ("sample", "birth", "enrol", "block", "tx", "ready", "party", "peer", "update")
 MAC_KINDS = ("ack", "cmd")
 
 KID_BYTES = 8

@@ -103,12 +103,12 @@ class TestTheEndOfAnEpoch:
         ledger.commit(proposal)
         members = [genesis.member_row(member) for member in SMALLER.members]
         constants = genesis.constants_map(SMALLER.constants)
-        waiting = [digest_of(EPOCH, proposal), members, 1, constants, [FOUR[0].kid]]
+        waiting = [digest_of(EPOCH, proposal), members, genesis.RULES, constants, [FOUR[0].kid]]
         assert cbor.decode(ledger.state[key("change", FOUR[0].kid)]) == waiting
         executed = ledger.commit(
             *(approve_entry(EPOCH, party, proposal) for party in (FOUR[1], FOUR[2]))
         )
-        begun = [executed.head.index, members, 1, constants]
+        begun = [executed.head.index, members, genesis.RULES, constants]
         assert cbor.decode(ledger.state[key("epoch", 1)]) == begun
 
     def test_the_rest_of_the_commit_is_executed_under_the_old_epoch(self) -> None:

@@ -89,8 +89,8 @@ def test_the_next_epoch_stands_on_the_commit_that_ended_the_one_before() -> None
 
 
 def test_rules_that_nobody_knows_stop_the_gateway() -> None:
-    change = EpochChange(genesis_of(GRID).members, 2, Constants())
-    with pytest.raises(RulesError, match="epoch 1 has rules 2, this gateway knows rules 1"):
+    change = EpochChange(genesis_of(GRID).members, 3, Constants())
+    with pytest.raises(RulesError, match="epoch 1 has rules 3, this gateway knows rules 1 and 2"):
         next_epoch(epoch_of(), change, first_head(epoch_of()))
 
 
@@ -142,7 +142,7 @@ def test_only_members_that_vote_are_of_the_committee() -> None:
         ({"name": "a\n"}, "ledger name"),
         ({"created_ms": -1}, "created_ms"),
         ({"created_ms": 2**53}, "created_ms"),
-        ({"rules": 2}, "rules 2, this gateway knows rules 1"),
+        ({"rules": 3}, "rules 3, this gateway knows rules 1 and 2"),
         ({"constants": []}, "constants"),
         ({"constants": {}}, "constants"),
         ({"constants": {**asdict(Constants()), "more": 1}}, "constants"),

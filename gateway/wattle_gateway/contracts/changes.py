@@ -8,18 +8,18 @@ last of the epoch (CONSENSUS.md, rule 29).
 from wattle_gateway.contracts import alliance, classes
 from wattle_gateway.contracts.alliance import PendingChange
 from wattle_gateway.contracts.errors import RefusedError
+from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import ready as ready_format
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.epoch import EpochChange
 from wattle_gateway.ledger.errors import LedgerError, SignatureError
-from wattle_gateway.ledger.genesis import Member
 from wattle_gateway.ledger.ready import Ready
 from wattle_gateway.ledger.transaction import Transaction
 
 
-def propose(state: State, tx: Transaction, party: Member, setting: Setting) -> EpochChange | None:
+def propose(state: State, tx: Transaction, party: Party, setting: Setting) -> EpochChange | None:
     """Execute a `change`; gives it if it is decided by its proposer's approval alone."""
     change = transaction.parse_change(tx.body)
     if change.epoch != setting.epoch.number or setting.ended:
@@ -38,7 +38,7 @@ def waiting(state: State, digest: bytes, setting: Setting) -> PendingChange | No
 
 
 def approve(
-    state: State, pending: PendingChange, party: Member, setting: Setting
+    state: State, pending: PendingChange, party: Party, setting: Setting
 ) -> EpochChange | None:
     """Execute an `approve` of a change that waits; gives it if that decides it."""
     if setting.ended:

@@ -47,6 +47,27 @@ NOT_READY = 14
 NOTHING_WAITS = 15
 APPROVED_ALREADY = 16
 SAME_ROLE = 17
+NOT_THE_HOST = 18
+PARTY_IS_MEMBER = 19
+WORD_STALE = 20
+ASSET_UNKNOWN = 21
+ACCOUNT_EXISTS = 22
+ACCOUNT_UNKNOWN = 23
+RECIPIENT_UNKNOWN = 24
+TO_ITSELF = 25
+BALANCE_SHORT = 26
+NOT_THE_ISSUER = 27
+DECIMALS_DIFFER = 28
+SUPPLY_FULL = 29
+LOCKS_FULL = 30
+LOCK_UNKNOWN = 31
+NOT_THE_HOLDER = 32
+LOCK_SHORT = 33
+POINT_UNKNOWN = 34
+NOT_THE_OWNER = 35
+OWNER_BACKDATED = 36
+OWNERS_FULL = 37
+NOT_ASKED = 38
 
 REFUSAL_NAMES = {
     MALFORMED_BODY: "malformed_body",
@@ -66,6 +87,27 @@ REFUSAL_NAMES = {
     NOTHING_WAITS: "nothing_waits",
     APPROVED_ALREADY: "approved_already",
     SAME_ROLE: "same_role",
+    NOT_THE_HOST: "not_the_host",
+    PARTY_IS_MEMBER: "party_is_member",
+    WORD_STALE: "word_stale",
+    ASSET_UNKNOWN: "asset_unknown",
+    ACCOUNT_EXISTS: "account_exists",
+    ACCOUNT_UNKNOWN: "account_unknown",
+    RECIPIENT_UNKNOWN: "recipient_unknown",
+    TO_ITSELF: "to_itself",
+    BALANCE_SHORT: "balance_short",
+    NOT_THE_ISSUER: "not_the_issuer",
+    DECIMALS_DIFFER: "decimals_differ",
+    SUPPLY_FULL: "supply_full",
+    LOCKS_FULL: "locks_full",
+    LOCK_UNKNOWN: "lock_unknown",
+    NOT_THE_HOLDER: "not_the_holder",
+    LOCK_SHORT: "lock_short",
+    POINT_UNKNOWN: "point_unknown",
+    NOT_THE_OWNER: "not_the_owner",
+    OWNER_BACKDATED: "owner_backdated",
+    OWNERS_FULL: "owners_full",
+    NOT_ASKED: "not_asked",
 }
 
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 from wattle_wire import cose, uplink
 from wattle_wire.errors import WireError
 
-from wattle_gateway.contracts import alliance, classes, registry
+from wattle_gateway.contracts import alliance, classes, parties, registry, waiting
 from wattle_gateway.contracts import chain as chain_rules
 from wattle_gateway.contracts.alliance import PendingEnrolment
 from wattle_gateway.contracts.errors import RefusedError
+from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Meter, Revocation
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
@@ -16,43 +17,40 @@ from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.crypto import Verify, load_public
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import SignatureError
-from wattle_gateway.ledger.genesis import Member
+from wattle_gateway.ledger.genesis import ACCOUNT_RULES
 from wattle_gateway.ledger.transaction import Enrol, Transaction
 
 
-def enrol(state: State, tx: Transaction, party: Member, setting: Setting) -> bytes | None:
+def enrol(state: State, tx: Transaction, party: Party, setting: Setting) -> bytes | None:
     """Enrol a meter at its home; gives its kid, None if it waits for an approval."""
     body = transaction.parse_enrol(tx.body)
     meter = _proved_meter(body, setting.epoch.ledger_id, setting.verify)
     _check_free(state, meter)
-    _check_named(meter, setting.epoch)
+    _check_named(state, meter, setting.epoch)
     if party.kid != body.home:
         raise RefusedError(classes.APPROVAL_MISSING)
-    if _needs_approval(party, setting.epoch):
+    if waiting.needs_another_role(party.role, setting.epoch):
         alliance.put_enrolment(state, PendingEnrolment(tx.digest, tx.until_ms, meter))
         return None
     registry.put_meter(state, meter)
     return meter.kid
 
 
-def approve(state: State, digest: bytes, party: Member, setting: Setting) -> bytes:
-    """Carry out the enrolment that waits under `digest`; gives the meter's kid."""
-    pending = alliance.pending_enrolment(state, digest)
-    if pending is None:
-        raise RefusedError(classes.NOTHING_WAITS)
+def approve(state: State, pending: PendingEnrolment, party: Party, setting: Setting) -> bytes:
+    """Carry out an enrolment that waits; gives the meter's kid."""
     if pending.until_ms < setting.time_ms:
         raise RefusedError(classes.EXPIRED)
     home = setting.epoch.party_of(pending.meter.home)
     if home is not None and home.role == party.role:
         raise RefusedError(classes.SAME_ROLE)
     _check_free(state, pending.meter)
-    _check_named(pending.meter, setting.epoch)
+    _check_named(state, pending.meter, setting.epoch)
     registry.put_meter(state, pending.meter)
-    alliance.delete_enrolment(state, digest)
+    alliance.delete_enrolment(state, pending.digest)
     return pending.meter.kid
 
 
-def revoke(state: State, tx: Transaction, party: Member, setting: Setting) -> bytes:
+def revoke(state: State, tx: Transaction, party: Party, setting: Setting) -> bytes:
     """Revoke a meter; gives its kid."""
     body = transaction.parse_revoke(tx.body)
     meter = registry.meter(state, body.meter)
@@ -73,13 +71,6 @@ def revoke(state: State, tx: Transaction, party: Member, setting: Setting) -> by
     return meter.kid
 
 
-def _needs_approval(home: Member, epoch: Epoch) -> bool:
-    """Whether somebody of another interest than the home's has to agree, and there is one."""
-    return epoch.constants.enrol_approvals > 1 and any(
-        member.role != home.role for member in epoch.members
-    )
-
-
 def _check_free(state: State, meter: Meter) -> None:
     if registry.meter(state, meter.kid) is not None:
         raise RefusedError(classes.ALREADY_ENROLLED)
@@ -87,10 +78,14 @@ def _check_free(state: State, meter: Meter) -> None:
         raise RefusedError(classes.EUI64_IN_USE)
 
 
-def _check_named(meter: Meter, epoch: Epoch) -> None:
-    named = [meter.home, *meter.further, *(point.owner for point in meter.points)]
-    if any(epoch.party_of(kid) is None for kid in named):
+def _check_named(state: State, meter: Meter, epoch: Epoch) -> None:
+    if any(epoch.party_of(kid) is None for kid in (meter.home, *meter.further)):
         raise RefusedError(classes.MEMBER_UNKNOWN)
+    # Rules 1 let observers own points, and know no party but members.
+    owners = [parties.party(state, epoch, point.owner) for point in meter.points]
+    for owner in owners:
+        if owner is None or (epoch.rules >= ACCOUNT_RULES and not owner.owns):
+            raise RefusedError(classes.MEMBER_UNKNOWN)
 
 
 def _proved_meter(enrol: Enrol, ledger_id: bytes, verify: Verify) -> Meter:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from wattle_gateway.contracts import alliance, registry, samples, transactions
+from wattle_gateway.contracts import alliance, parties, registry, samples, transactions
 from wattle_gateway.contracts import evidence as evidence_rules
 from wattle_gateway.contracts import state as state_rows
 from wattle_gateway.contracts.errors import RunsFullError
@@ -202,11 +202,11 @@ class _Run:
     def _transaction(self, body: bytes) -> _Found:
         tx = transaction.parse(body, self._epoch.ledger_id)
         found = _Found(entry_format.TRANSACTION, digest=tx.digest)
-        party = transactions.originator(self._epoch, tx.kid)
+        party = parties.party(self.state, self._epoch, tx.kid)
         if party is None:
             return found
         try:
-            self._verify(party.block_key, tx.digest, tx.signature)
+            self._verify(party.key, tx.digest, tx.signature)
         except SignatureError:
             return found
         due = registry.next_nonce(self.state, party.kid, tx.lane)

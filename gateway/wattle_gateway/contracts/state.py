@@ -21,7 +21,7 @@ KEYS_CACHED_MAX = 4096
 
 
 @lru_cache(maxsize=KEYS_CACHED_MAX)
-def key(table: str, *ids: bytes | int) -> bytes:
+def key(table: str, *ids: bytes | int | str) -> bytes:
     """The key of a row: encoded `[table, id, ..]`."""
     return cbor.encode([table, *ids])
 

@@ -1,22 +1,49 @@
 """Execution of transactions: S' = W(S, T), each clause with its own refusal (SPEC section 12)."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from wattle_gateway.contracts import changes, classes, enrolment, registry
+from wattle_gateway.contracts import (
+    alliance,
+    changes,
+    classes,
+    enrolment,
+    payments,
+    registry,
+    waiting,
+)
 from wattle_gateway.contracts.errors import RefusedError
+from wattle_gateway.contracts.parties import OWNING_ROLES, Party
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
-from wattle_gateway.ledger import genesis, transaction
-from wattle_gateway.ledger.epoch import Epoch, EpochChange
+from wattle_gateway.ledger import account_bodies, genesis, transaction
+from wattle_gateway.ledger.epoch import EpochChange
 from wattle_gateway.ledger.errors import FormatError
-from wattle_gateway.ledger.genesis import Member
 from wattle_gateway.ledger.transaction import Transaction
 
-# Who may put meters on the ledger, take them off and change the alliance: whoever votes.
-_ROLES = dict.fromkeys(
+# Who brings users to the ledger: those who have customers.
+HOSTING_ROLES = (genesis.RETAILER, genesis.AGGREGATOR, genesis.ENERGY_SERVICE_COMPANY)
+
+# Who may send which kind. Whoever votes puts meters on the ledger, takes them off, changes the
+# alliance and declares assets.
+_ROLES_1: Mapping[int, tuple[int, ...]] = dict.fromkeys(
     (transaction.ENROL, transaction.REVOKE, transaction.CHANGE, transaction.APPROVE),
     genesis.VOTING_ROLES,
 )
+_ROLES_2: Mapping[int, tuple[int, ...]] = {
+    **_ROLES_1,
+    transaction.APPROVE: OWNING_ROLES,
+    transaction.REGISTER: HOSTING_ROLES,
+    transaction.OPEN: OWNING_ROLES,
+    transaction.ISSUE: genesis.VOTING_ROLES,
+    transaction.REDEEM: genesis.VOTING_ROLES,
+    transaction.TRANSFER: OWNING_ROLES,
+    transaction.LOCK: OWNING_ROLES,
+    transaction.UNLOCK: OWNING_ROLES,
+    transaction.ASSIGN: OWNING_ROLES,
+}
+ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2}
+"""Rules -> kind -> roles."""
 
 
 class Effect(NamedTuple):
@@ -28,40 +55,73 @@ class Effect(NamedTuple):
     ended: EpochChange | None = None
 
 
-def originator(epoch: Epoch, kid: bytes) -> Member | None:
-    """The party that signs under this kid, None if nobody does."""
-    return epoch.party_of(kid)
+_DONE = Effect(classes.ACCEPTED)
 
 
-def execute_transaction(state: State, tx: Transaction, party: Member, setting: Setting) -> Effect:
+def execute_transaction(state: State, tx: Transaction, party: Party, setting: Setting) -> Effect:
     """Execute an authentic transaction of `party` whose nonce is the next of its lane.
 
     The nonce is consumed whatever the verdict; a refusal changes nothing else.
     """
     registry.put_next_nonce(state, party.kid, tx.lane, tx.nonce + 1)
+    roles = ROLES[setting.epoch.rules]
     try:
         if tx.until_ms < setting.time_ms:
             raise RefusedError(classes.EXPIRED)
-        if tx.kind not in _ROLES:
+        if tx.kind not in roles:
             raise RefusedError(classes.KIND_UNKNOWN)
-        if party.role not in _ROLES[tx.kind]:
+        if party.role not in roles[tx.kind]:
             raise RefusedError(classes.ROLE_NOT_ALLOWED)
-        return _carry_out(state, tx, party, setting)
+        if tx.kind in (transaction.ENROL, transaction.REVOKE, transaction.CHANGE):
+            return _registry_effect(state, tx, party, setting)
+        if tx.kind == transaction.APPROVE:
+            return _approve(state, tx, party, setting)
+        if tx.kind in waiting.KINDS:
+            waiting.send(state, tx, party, setting)
+        else:
+            _pay(state, tx, party, setting)
+        return _DONE
     except FormatError:
         return Effect(classes.MALFORMED_BODY)
     except RefusedError as refusal:
         return Effect(refusal.code)
 
 
-def _carry_out(state: State, tx: Transaction, party: Member, setting: Setting) -> Effect:
+def _registry_effect(state: State, tx: Transaction, party: Party, setting: Setting) -> Effect:
     if tx.kind == transaction.ENROL:
         return Effect(classes.ACCEPTED, enrolment.enrol(state, tx, party, setting))
     if tx.kind == transaction.REVOKE:
         return Effect(classes.ACCEPTED, enrolment.revoke(state, tx, party, setting))
-    if tx.kind == transaction.CHANGE:
-        return Effect(classes.ACCEPTED, ended=changes.propose(state, tx, party, setting))
+    return Effect(classes.ACCEPTED, ended=changes.propose(state, tx, party, setting))
+
+
+def _approve(state: State, tx: Transaction, party: Party, setting: Setting) -> Effect:
     digest = transaction.parse_approve(tx.body).digest
+    found = waiting.find(state, digest)
+    if found is not None:
+        waiting.approve(state, found, party, setting)
+        return _DONE
     change = changes.waiting(state, digest, setting)
+    pending = alliance.pending_enrolment(state, digest) if change is None else None
+    if change is None and pending is None:
+        raise RefusedError(classes.NOTHING_WAITS)
+    if party.role not in genesis.VOTING_ROLES:
+        raise RefusedError(classes.ROLE_NOT_ALLOWED)
     if change is not None:
         return Effect(classes.ACCEPTED, ended=changes.approve(state, change, party, setting))
-    return Effect(classes.ACCEPTED, enrolment.approve(state, digest, party, setting))
+    assert pending is not None
+    return Effect(classes.ACCEPTED, enrolment.approve(state, pending, party, setting))
+
+
+def _pay(state: State, tx: Transaction, party: Party, setting: Setting) -> None:
+    if tx.kind == transaction.OPEN:
+        payments.open_account(state, account_bodies.parse_open(tx.body), party)
+    elif tx.kind == transaction.REDEEM:
+        payments.redeem(state, account_bodies.parse_redeem(tx.body), party)
+    elif tx.kind == transaction.TRANSFER:
+        payments.transfer(state, account_bodies.parse_transfer(tx.body), party)
+    elif tx.kind == transaction.LOCK:
+        payments.lock(state, account_bodies.parse_lock(tx.body), party, tx.digest)
+    else:
+        assert tx.kind == transaction.UNLOCK, tx.kind
+        payments.unlock(state, account_bodies.parse_unlock(tx.body), party, setting.time_ms)

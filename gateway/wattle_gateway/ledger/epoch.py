@@ -9,11 +9,12 @@ from wattle_wire import cbor
 
 from wattle_gateway.ledger.errors import RulesError
 from wattle_gateway.ledger.genesis import (
-    RULES,
+    RULES_KNOWN,
     Constants,
     Genesis,
     Member,
     constants_map,
+    known_rules,
     member_row,
 )
 
@@ -100,9 +101,9 @@ def next_epoch(epoch: Epoch, change: EpochChange, head: "CommitHead") -> Epoch:
 
     Raises RulesError if its rules are none that this gateway knows.
     """
-    if change.rules != RULES:
+    if change.rules not in RULES_KNOWN:
         raise RulesError(
-            f"epoch {epoch.number + 1} has rules {change.rules}, this gateway knows rules {RULES}"
+            f"epoch {epoch.number + 1} has rules {change.rules}, this gateway knows {known_rules()}"
         )
     return _epoch(epoch.ledger_id, epoch.name, epoch.number + 1, change, head.time_ms, head.digest)
 

@@ -15,7 +15,11 @@ from wattle_wire import cbor, cose, structure
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
 
-RULES = 1
+# What a new ledger begins with, and all that this gateway can execute: history keeps its rules.
+RULES = 2
+RULES_KNOWN = (1, 2)
+# From these on there are hosted users, accounts and owners of points.
+ACCOUNT_RULES = 2
 NAME_PATTERN = re.compile(r"[a-z0-9.-]{1,64}")
 MEMBER_NAME_CHARS_MAX = 64
 CHECKPOINT_KEY_BYTES = 32
@@ -151,10 +155,11 @@ def create(
     created_ms: int,
     members: tuple[Member, ...],
     constants: Constants | None = None,
+    rules: int = RULES,
 ) -> Genesis:
     """A new genesis; members are put in the order of their kids. LedgerError if not allowed."""
     ordered = tuple(sorted(members, key=lambda member: member.kid))
-    return decode(Genesis(name, created_ms, RULES, constants or Constants(), ordered).raw)
+    return decode(Genesis(name, created_ms, rules, constants or Constants(), ordered).raw)
 
 
 def decode(raw: bytes) -> Genesis:
@@ -173,9 +178,14 @@ def decode(raw: bytes) -> Genesis:
         constants = parse_constants(row[4])
     if not NAME_PATTERN.fullmatch(name):
         raise FormatError(f"ledger name {name!r}, expected [a-z0-9.-]{{1,64}}")
-    if rules != RULES:
-        raise FormatError(f"genesis has rules {rules}, this gateway knows rules {RULES}")
+    if rules not in RULES_KNOWN:
+        raise FormatError(f"genesis has rules {rules}, this gateway knows {known_rules()}")
     return Genesis(name, created_ms, rules, constants, members)
+
+
+def known_rules() -> str:
+    """The rules that this gateway can execute, for messages."""
+    return f"rules {' and '.join(map(str, RULES_KNOWN))}"
 
 
 def member_row(member: Member) -> list[object]:

@@ -18,7 +18,29 @@ ENROL = 1
 REVOKE = 2
 CHANGE = 3
 APPROVE = 4
-KIND_NAMES = {ENROL: "enrol", REVOKE: "revoke", CHANGE: "change", APPROVE: "approve"}
+# Of rules 2; their bodies stand in `account_bodies`.
+REGISTER = 5
+OPEN = 6
+ISSUE = 7
+REDEEM = 8
+TRANSFER = 9
+LOCK = 10
+UNLOCK = 11
+ASSIGN = 12
+KIND_NAMES = {
+    ENROL: "enrol",
+    REVOKE: "revoke",
+    CHANGE: "change",
+    APPROVE: "approve",
+    REGISTER: "register",
+    OPEN: "open",
+    ISSUE: "issue",
+    REDEEM: "redeem",
+    TRANSFER: "transfer",
+    LOCK: "lock",
+    UNLOCK: "unlock",
+    ASSIGN: "assign",
+}
 
 ELECTRICITY = 1
 HEAT = 2

@@ -75,15 +75,19 @@ class Party:
 GRID = Party("grid")
 
 
-def genesis_of(*parties: Party, constants: Constants | None = None) -> Genesis:
+def genesis_of(
+    *parties: Party, constants: Constants | None = None, rules: int = genesis.RULES
+) -> Genesis:
     """A genesis of these parties, of GRID alone if none is named."""
     members = tuple(party.member for party in parties or (GRID,))
-    return genesis.create("test.wattle", CREATED_MS, members, constants)
+    return genesis.create("test.wattle", CREATED_MS, members, constants, rules)
 
 
-def epoch_of(*parties: Party, constants: Constants | None = None) -> Epoch:
+def epoch_of(
+    *parties: Party, constants: Constants | None = None, rules: int = genesis.RULES
+) -> Epoch:
     """Epoch 0 of `genesis_of`."""
-    return first_epoch(genesis_of(*parties, constants=constants))
+    return first_epoch(genesis_of(*parties, constants=constants, rules=rules))
 
 
 def reading(time_ms: int, device: int = 1, status: str = "G", **values: int | str) -> Reading:
