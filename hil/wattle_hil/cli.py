@@ -22,6 +22,7 @@ from wattle_hil.runs.final_checks import check_again
 from wattle_hil.runs.folder import RunFolder
 from wattle_hil.runs.gateway_control import GatewayControl
 from wattle_hil.runs.replay import replay
+from wattle_hil.serial_board import serve as serve_boards
 
 DONE, FAILED, CANNOT, INTERRUPTED = 0, 1, 2, 130
 
@@ -41,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = commands.add_parser("device", help="serve an emulated metering device on a pty")
     serve_device.add_arguments(device)
     device.set_defaults(run=_device)
+    boards = commands.add_parser("boards", help="serve emulated ESP32 boards on ptys")
+    serve_boards.add_arguments(boards)
+    boards.set_defaults(run=_boards)
     replays = commands.add_parser("replay", help="a load curve into the ledger, and checked")
     replay_plan.add_arguments(replays)
     replays.set_defaults(run=_replay)
@@ -66,6 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _device(options: argparse.Namespace, stop: StopSignal) -> int:
     serve_device.serve(options, stop)
+    return DONE
+
+
+def _boards(options: argparse.Namespace, stop: StopSignal) -> int:
+    serve_boards.serve(options, stop)
     return DONE
 
 

@@ -1,0 +1,86 @@
+"""The MicroPython of an emulated board: a process between two pipes, which ends with them."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+
+from wattle_hil import parts
+from wattle_hil.errors import BoardError
+from wattle_hil.serial_board.flash_memory import FlashMemory
+
+# How the board's program is started: the flash, its MAC and the version that its image bears.
+Interpreter = Callable[[FlashMemory, bytes, str], Sequence[str]]
+
+# A program for MicroPython, which is never imported here.
+_SHIM = "wattle_hil.serial_board.shim.raw_repl"
+_INTERRUPT = b"\x03"
+_READ_BYTES = 65_536
+
+
+def unix_interpreter(flash: FlashMemory, mac: bytes, version: str) -> Sequence[str]:
+    """The command of the unix MicroPython with the shim. Raises PartMissingError, BoardError."""
+    files = flash.partition("vfs")
+    if files is None:
+        raise BoardError("the partition table of the emulated board names no vfs")
+    rom = flash.partition("romfs")
+    rom_at, rom_bytes = (rom.offset, rom.size) if rom else (0, 0)
+    numbers = (files.offset, files.size, rom_at, rom_bytes)
+    command = (str(parts.micropython(64)), _shim(), str(flash.path), mac.hex(), version)
+    return (*command, *map(str, numbers))
+
+
+def _shim() -> str:
+    found = importlib.util.find_spec(_SHIM)
+    assert found is not None
+    assert found.origin is not None
+    return found.origin
+
+
+class InterpreterProcess:
+    """The running program. Bytes for it go to `write`; `output` is what it said, a descriptor."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise BoardError(f"{command[0]} cannot be started: {error}") from error
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input = self._process.stdin.fileno()
+        self.output = self._process.stdout.fileno()
+        os.set_blocking(self._input, False)
+        os.set_blocking(self.output, False)
+
+    def write(self, data: bytes) -> None:
+        """Gives it bytes as a UART does: Ctrl-C interrupts, what finds no room is lost."""
+        before, interrupt, after = data.rpartition(_INTERRUPT)
+        if interrupt:
+            self._process.send_signal(signal.SIGINT)
+            before = before.replace(_INTERRUPT, b"")
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._input, before + after)
+
+    def read(self) -> bytes | None:
+        """What it said; None for nothing, b"" when it has ended."""
+        try:
+            return os.read(self.output, _READ_BYTES)
+        except BlockingIOError:
+            return None
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()

@@ -1,0 +1,67 @@
+"""`wattle-hil boards`: emulated boards on ptys, to practise on and to try a tool against."""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from wattle_hil.children.stop_signal import StopSignal
+from wattle_hil.curves.arguments import whole_number
+from wattle_hil.serial_board.bench import FLASH_BYTES, BoardBench
+from wattle_hil.serial_board.emulated import Faults
+from wattle_hil.serial_board.flash_memory import BOOTLOADER_AT
+from wattle_hil.serial_board.program_image import interpreter_image
+
+_BOARDS_MAX = 32
+_MAC_PREFIX = bytes.fromhex("0200005752")  # locally administered: no maker's
+FAULTS = {
+    "stuck": Faults(stuck_at=0x12000),
+    "unplugged": Faults(unplug_after=40_000),
+    "babbling": Faults(babble=True),
+    "noisy": Faults(noise=True),
+    "silent": Faults(silent=True),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--count", type=whole_number(1, _BOARDS_MAX), default=1)
+    parser.add_argument("--bare", action="store_true", help="without an interpreter")
+    parser.add_argument("--romfs", action="store_true", help="with a partition for ROMFS")
+    parser.add_argument(
+        "--faulty",
+        action="append",
+        default=[],
+        choices=sorted(FAULTS),
+        help="one board of the row has this fault; may be given again",
+    )
+    parser.add_argument(
+        "--image", type=Path, metavar="FILE", help="also writes an interpreter image to this file"
+    )
+
+
+def serve(
+    options: argparse.Namespace, stop: StopSignal, tell: Callable[[str], None] = print
+) -> None:
+    """Serves the boards until a signal. Raises the errors of the bench."""
+    image = interpreter_image(romfs=options.romfs)
+    if options.image is not None:
+        options.image.write_bytes(image)
+    content = b"" if options.bare else b"\xff" * BOOTLOADER_AT + image
+    assert len(content) < FLASH_BYTES
+    with (
+        tempfile.TemporaryDirectory(prefix="wattle-boards-") as folder,
+        BoardBench(Path(folder)) as bench,
+    ):
+        for number in range(options.count):
+            name = options.faulty[number] if number < len(options.faulty) else None
+            mac = _MAC_PREFIX + bytes([number + 1])
+            port = bench.add(mac, content, FAULTS[name] if name else None)
+            tell(f"{port}  {mac.hex(':')}  {name or 'sound'}")
+        tell("until Ctrl-C; wattle-tool boards " + ports_argument(bench.ports()))
+        stop.wait(None)
+
+
+def ports_argument(ports: dict[bytes, str]) -> str:
+    """The options by which wattle-tool finds these boards, which no USB bus lists."""
+    return " ".join(f"--port {port}" for port in ports.values())
