@@ -8,8 +8,15 @@ import gc
 
 from wattle_wire import topics
 
-from wattle_meter import config, counters, identity
-from wattle_meter.board import ERROR, INFO, Board
+from wattle_meter import config, counters, health, identity
+from wattle_meter.board import (
+    ERROR,
+    INFO,
+    RESET_ASKED,
+    RESET_SAMPLING,
+    RESET_SENDING,
+    Board,
+)
 from wattle_meter.bus import Bus
 from wattle_meter.clock import WallClock
 from wattle_meter.config import LoadConfig
@@ -22,6 +29,7 @@ from wattle_meter.link import Link
 from wattle_meter.load import LoadType
 from wattle_meter.metering import Metering
 from wattle_meter.outbox import Outbox
+from wattle_meter.resets import Resets
 from wattle_meter.sampling import Sampling
 from wattle_meter.setpoint import Setpoint
 from wattle_meter.signer import SoftwareSigner
@@ -61,6 +69,7 @@ class Meter:
         installation = Installation(settings, board.folder, board.speed)
         port = board.serial_port(installation.line, settings.board)
         keys = identity.keys_of(board.store, board.random)
+        self._resets = Resets(board.store, board.reset_cause())
         self._eui64 = settings.eui64 or board.eui64()
         self._settings = settings
         self._described = installation.described
@@ -103,6 +112,7 @@ class Meter:
             self._wall,
             self._control,
             self._birth,
+            self._health,
             self._clock_set,
         )
         self._servers = TimeServers(board, settings.time_servers, self._wall, self._clock_set)
@@ -131,6 +141,7 @@ class Meter:
         clean = self._journal.stop()
         self._store_state()
         await tasks.stop_all()
+        self._resets.note(RESET_ASKED)
         how = "cleanly" if clean else "with samples that could not be written"
         self._board.log(INFO, "meter %s stops %s" % (self.meter_id, how))
 
@@ -167,8 +178,7 @@ class Meter:
             self._sampling.gather(not link_up)
             self._journal.service(now_ms, link_up)
             self._link.service()
-            if now_ms - min(self._sampling.got_on_at, self._link.got_on_at) < STALLED_MS:
-                self._board.feed_watchdog()
+            self._watch(now_ms)
             if now_ms - informed_at >= RTC_EVERY_MS:
                 informed_at = now_ms
                 self._inform()
@@ -179,6 +189,18 @@ class Meter:
                 shown_at = now_ms
                 self._board.status(self.status())
             await clock.sleep_ms(HOUSEKEEPING_MS)
+
+    def _watch(self, now_ms: int) -> None:
+        """Feeds the watchdog while everything gets on; notes for the next start what does not."""
+        stalled = None
+        if now_ms - self._sampling.got_on_at >= STALLED_MS:
+            stalled = RESET_SAMPLING
+        elif now_ms - self._link.got_on_at >= STALLED_MS:
+            stalled = RESET_SENDING
+        else:
+            self._board.feed_watchdog()
+        self._resets.note(stalled)
+        self._board.show(self._sampling.reads, self._link.is_up())
 
     async def _signed(self) -> None:
         """Waits until every reading is in a signed sample."""
@@ -230,6 +252,12 @@ class Meter:
             "version": 0,
         }
 
+    def _health(self) -> list[object]:
+        counts = {"unsaved": self.counts["unsaved"], "restarts": self._tasks.restarts}
+        for more in (self._bus.counts, self._sampling.counts, self._link.client.counts):
+            counts.update(more)
+        return health.record(self._board, self._resets, self._journal, self._devices, counts)
+
     def status(self) -> dict[str, object]:
         """Counters of all parts; heap bytes after a collection."""
         gc.collect()
@@ -245,6 +273,7 @@ class Meter:
         result.update({"clk": self._wall.state(uptime_ms), "boot": self._journal.boot})
         result.update({"time_ms": self._wall.now_ms(uptime_ms), "meter": self.meter_id})
         result.update({"seq": self._journal.newest, "final": self._journal.chain.final})
+        result.update({"reset_cause": self._resets.cause, "resets": self._resets.counts})
         result.update({"heap_free": gc.mem_free(), "heap_used": gc.mem_alloc()})
         return result
 

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 ERROR, WARNING, INFO, DETAIL = 0, 1, 2, 3  # how important a line of the log is
 
+# Why a meter started (SPEC section 7).
+RESET_POWER, RESET_WATCHDOG, RESET_SOFTWARE, RESET_UNKNOWN = 0, 1, 2, 3
+RESET_ASKED, RESET_SAMPLING, RESET_SENDING = 4, 5, 6
+RESET_CAUSES = 7
+
 
 class Clock:
     """Time and waiting."""
@@ -190,3 +195,17 @@ class Board:
 
     def feed_watchdog(self) -> None:
         """The meter gets on: the board need not start anew. Called every second while it does."""
+
+    def reset_cause(self) -> int:
+        """Why the board has started: RESET_POWER, _WATCHDOG, _SOFTWARE or _UNKNOWN."""
+        return RESET_UNKNOWN
+
+    def rssi_dbm(self) -> int | None:
+        """Signal of the wireless network, None without one."""
+        return None
+
+    def show(self, reads: bool, sends: bool) -> None:
+        """Called every second: whether all devices are read, whether a gateway takes samples."""
+
+    def time_proved(self, unix_ms: int) -> None:
+        """A gateway has told the time: a board whose TLS has a clock of its own sets that."""

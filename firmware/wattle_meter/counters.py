@@ -11,8 +11,8 @@ from wattle_meter.board import Store
 # A counter that fell has rolled over if that makes it a step of at most this part of its range:
 # an exchanged device hits that by chance once in as many times.
 _STEP_PARTS = 16
-# A counter is frozen when power has flowed for this much, and for so many of its steps. The smallest
-# rise seen is taken for a step; before the first, one of a large device (1 kWh).
+# A counter is frozen when power has flowed for this much, and for so many of its steps. The
+# smallest rise seen is taken for a step; before the first, one of a large device (1 kWh).
 FROZEN_WH = 1000
 _FROZEN_STEPS = 10
 _STEP_WH_MAX = 1000

@@ -25,6 +25,7 @@ from wattle_meter.signer import Signer, seal
 
 # How often the time is asked for while no answer comes; an answer is valid for 10 s.
 ASK_EVERY_MS = 20000
+HEALTH_EVERY_MS = 300000  # SPEC section 7 allows no more; an operator looks less often
 # The sender looks again at the latest after this, whatever the ack rules say.
 IDLE_MS_MAX = 1000
 _CLIENT_ID_RANDOM_BYTES = 11  # 22 of the 23 characters that every broker takes (MQTT 3.1.3.1)
@@ -37,9 +38,10 @@ class ForeignKeyError(MeterError):
 class Link(Handler):
     """Everything between journal and broker. Two tasks: `client.run()` and `send()`.
 
-    `describe()` gives the birth map of SPEC section 7; `clock_set(jump_ms)` is called when a
-    gateway corrected the clock. `counts` says what became of messages from the broker;
-    `got_on_at` is the tick at which the sender last looked for something to send.
+    `describe()` gives the birth map of SPEC section 7, `health()` its health record;
+    `clock_set(jump_ms)` is called when a gateway corrected the clock. `counts` says what became of
+    messages from the broker; `got_on_at` is the tick at which the sender last looked for something
+    to send.
     """
 
     def __init__(  # type: ignore[no-untyped-def]
@@ -52,6 +54,7 @@ class Link(Handler):
         wall: WallClock,
         control: Control,
         describe,
+        health,
         clock_set,
     ) -> None:
         self._board = board
@@ -62,6 +65,7 @@ class Link(Handler):
         self._wall = wall
         self._control = control
         self._describe = describe
+        self._health = health
         self._clock_set = clock_set
         self._clock = board.clock
         self._gateway: GatewayConfig = config.gateways[0]
@@ -73,6 +77,7 @@ class Link(Handler):
         self._progress = self._delivery.progress()
         self._connection = b""
         self._asked_at: int | None = None
+        self._told_at = 0  # tick of the last `state`
         self._opened = False  # a connection whose birth has not been sent
         self._work = asyncio.Event()
         self.client = Client(self, self._clock, board.random)
@@ -178,7 +183,7 @@ class Link(Handler):
         """Sends one sample, or the question for the time; 0 or the ms after which to look again."""
         now_ms = self._clock.ticks_ms()
         delivery = self._delivery
-        if self._time_is_due(now_ms):
+        if self._time_is_due(now_ms) or now_ms - self._told_at >= HEALTH_EVERY_MS:
             await self._send_state()
             return 0
         seq, wait_ms = delivery.next(self._journal, self._journal.newest, now_ms)
@@ -219,14 +224,16 @@ class Link(Handler):
         return True
 
     async def _send_state(self) -> None:
-        """Tells the gateway that we are here, and asks for the time if that is due."""
+        """Tells the gateway that we are here and how, and asks for the time if that is due."""
         nonce = None
+        health = self._health()
         uptime_ms = self._board.uptime_ms()
+        self._told_at = self._clock.ticks_ms()
         if self._wall.wants_time(uptime_ms):
             nonce = self._board.random.bytes(downlink.NONCE_BYTES)
             self._asked_at = self._clock.ticks_ms()
             self._wall.ask(uptime_ms, nonce)
-        state = uplink_writer.encode_state(self._connection, True, nonce)
+        state = uplink_writer.encode_state(self._connection, True, nonce, health)
         await self.client.publish(self._topic(topics.STATE), state, True)
 
     def _time_is_due(self, now_ms: int) -> bool:
@@ -280,7 +287,9 @@ class Link(Handler):
         if kind == downlink.TIME:
             nonce = structure.octets(body[0], downlink.NONCE_BYTES, "nonce")
             unix_ms = structure.uint(body[1], "time")
-            jump_ms = self._wall.answer(self._board.uptime_ms(), nonce, unix_ms)
+            uptime_ms = self._board.uptime_ms()
+            jump_ms = self._wall.answer(uptime_ms, nonce, unix_ms)
+            self._board.time_proved(self._wall.now_ms(uptime_ms))
             self.counts["times"] += 1
             self._clock_set(jump_ms)
         elif kind == downlink.RESEND:

@@ -42,7 +42,8 @@ class Sampling:
 
     `numbers`: those of the devices. `counts`: rounds read, readings that failed, slots that
     passed unread and those of them that could not even be reported. `got_on_at`: tick at which
-    it last looked for a slot with room for what it would read.
+    it last looked for a slot with room for what it would read; `reads`: whether the last round had
+    only good readings.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Sampling:
         self._enough_readings = max(1, rounds) * len(numbers)
         self._gathers = False
         self.got_on_at = board.clock.ticks_ms()
+        self.reads = False
         self.counts = {"failed_readings": 0, "missed_slots": 0, "rounds": 0, "unreported": 0}
 
     def clock_set(self, jump_ms: int) -> None:
@@ -106,9 +108,11 @@ class Sampling:
         late_ms = (now_ms - slot_ms) // self._board.speed
         readings = await self._metering.read_round(slot_ms, late_ms)
         self.counts["rounds"] += 1
+        self.reads = True
         for reading in readings:
             if reading.status != "G":
                 self.counts["failed_readings"] += 1
+                self.reads = False
         self._put(state, readings)
         return 0
 
