@@ -20,11 +20,18 @@ BEFORE = Register(Counter(CREATED_MS, 5000), Counter(CREATED_MS, 70))
 
 
 def judge(
-    passed_ms: int, register: Register = BEFORE, *, timed: bool = True, **values: int | str
+    passed_ms: int,
+    register: Register = BEFORE,
+    *,
+    timed: bool = True,
+    rules: int = 2,
+    status: str | None = None,
+    point: Point = POINT,
+    **values: int | str,
 ) -> tuple[int, Register]:
-    status = "G" if all(isinstance(value, int) for value in values.values()) else "E"
-    found = reading(CREATED_MS + passed_ms, status=status, **values)
-    return plausibility.judge(register, found, POINT, MARGIN_PERMILLE, timed=timed)
+    good = all(isinstance(value, int) for value in values.values())
+    found = reading(CREATED_MS + passed_ms, status=status or ("G" if good else "E"), **values)
+    return plausibility.judge(register, found, point, MARGIN_PERMILLE, timed=timed, rules=rules)
 
 
 def test_the_first_value_is_taken_as_it_is() -> None:
@@ -131,21 +138,93 @@ def test_mean_power_is_exact_for_any_size(
         point,
         margin,
         timed=True,
+        rules=2,
     )
     mean_w = Fraction((grown_wh - 2) * HOUR_MS, passed_ms)
     assert bool(found) == (mean_w > Fraction(rating_w * margin, 1000))
 
 
-@pytest.mark.parametrize("register", [Register(), BEFORE, Register(None, Counter(5, -7))])
+@pytest.mark.parametrize("status", ["X", "O"])
+def test_a_counter_that_is_marked_begins_anew(status: str) -> None:
+    found, after = judge(HOUR_MS, status=status, ei=3, ee=1)
+    at_ms = CREATED_MS + HOUR_MS
+    assert found == classes.EXCHANGED
+    assert after == Register(Counter(at_ms, 3), Counter(at_ms, 1), at_ms)
+    # and goes on from there
+    assert judge(2 * HOUR_MS, after, ei=4)[0] == 0
+    assert judge(2 * HOUR_MS, after, ei=2)[0] == classes.DECREASING
+    assert judge(2 * HOUR_MS, after, ei=5_000)[0] == classes.ABOVE_RATING
+    # a second time too
+    assert judge(3 * HOUR_MS, after, status=status, ei=0)[0] == classes.EXCHANGED
+
+
+def test_what_is_late_of_the_counter_before_is_not_compared() -> None:
+    _, after = judge(HOUR_MS, status="X", ei=3)
+    assert judge(HOUR_MS - 1, after, ei=5_500) == (0, after)
+    assert judge(HOUR_MS - 1, after, ei=5_500, p=12_001) == (classes.ABOVE_RATING, after)
+    assert judge(HOUR_MS, after, ei=4)[0] == classes.DECREASING
+
+
+@pytest.mark.parametrize(
+    ("passed_ms", "changes"),
+    [
+        (0, {}),  # not later than the register
+        (-1, {}),
+        (HOUR_MS, {"rules": 1}),
+        (HOUR_MS, {"status": "E"}),
+        (HOUR_MS, {"status": "G"}),
+    ],
+)
+def test_what_does_not_begin_anew(passed_ms: int, changes: dict[str, object]) -> None:
+    given = {"status": "X", **changes}
+    found, after = judge(passed_ms, ei=3 if passed_ms >= 0 else 6_000, **given)  # type: ignore[arg-type]
+    assert found == classes.DECREASING
+    assert after == BEFORE
+
+
+def test_a_first_reading_that_is_marked_is_a_first_reading() -> None:
+    assert judge(0, Register(), status="X", ei=3) == (0, Register(Counter(CREATED_MS, 3)))
+
+
+def test_without_time_nothing_begins_anew() -> None:
+    assert judge(HOUR_MS, status="X", timed=False, ei=3) == (0, BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("rules", "power", "expected"),
+    [
+        (2, 300, 0),  # 30 W shown are 1,200 W behind 200:5
+        (2, 301, classes.ABOVE_RATING),
+        (1, 12_000, 0),
+        (1, 12_001, classes.ABOVE_RATING),
+    ],
+)
+def test_the_rating_is_that_of_the_primary_side(rules: int, power: int, expected: int) -> None:
+    behind = Point(1, transaction.ELECTRICITY, 1000, 0, (200, 5), (1, 1), 1, bytes(8))
+    assert judge(0, rules=rules, point=behind, p=power)[0] == expected
+    grown = 30 if rules == 2 else 1_200
+    assert judge(HOUR_MS, rules=rules, point=behind, ei=5_000 + grown + 2)[0] == 0
+    over = judge(HOUR_MS, rules=rules, point=behind, ei=5_000 + grown + 3)
+    assert over == (classes.ABOVE_RATING, BEFORE)
+
+
+@pytest.mark.parametrize(
+    "register",
+    [Register(), BEFORE, Register(None, Counter(5, -7)), Register(Counter(5, 7), None, 4)],
+)
 def test_state_value_round_trip(register: Register) -> None:
     assert plausibility.decode(plausibility.encode(register)) == register
 
 
 def test_state_value_is_what_spec_states() -> None:
     assert plausibility.encode(Register(Counter(5, 7), None)) == cbor.encode([[5, 7], None])
+    anew = Register(None, Counter(5, 7), 5)
+    assert plausibility.encode(anew) == cbor.encode([None, [5, 7], 5])
 
 
-@pytest.mark.parametrize("value", [b"", cbor.encode([1, 2]), cbor.encode([[1, 2]])])
+@pytest.mark.parametrize(
+    "value", [b"", *map(cbor.encode, ([1, 2], [[1, 2]], [None, None, None], [None] * 4))]
+)
 def test_a_damaged_state_value_is_named(value: bytes) -> None:
     with pytest.raises(StateError, match="register"):
         plausibility.decode(value)

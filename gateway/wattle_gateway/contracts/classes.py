@@ -11,6 +11,7 @@ FAILED = 64
 UNKNOWN_POINT = 128
 MISNAMED = 256
 GAP = 512
+EXCHANGED = 1024  # of rules 2
 
 CLASS_NAMES = {
     LATE: "late",
@@ -23,6 +24,7 @@ CLASS_NAMES = {
     UNKNOWN_POINT: "unknown_point",
     MISNAMED: "misnamed",
     GAP: "gap",
+    EXCHANGED: "exchanged",
 }
 
 # A sample with one of these does not move the energy registers.

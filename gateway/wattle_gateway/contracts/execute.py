@@ -189,7 +189,7 @@ class _Run:
         try:
             self._verify(meter.signing_key, digest, signed.signature)
             verdict = samples.execute_sample(
-                self.state, meter, signed, self._setting.time_ms, self._epoch.constants
+                self.state, meter, signed, self._setting.time_ms, self._epoch
             )
         except SignatureError:
             return _Found(kind, VOID, 0, kid, seq, digest)

@@ -6,12 +6,13 @@ integers, so every gateway comes to the same class.
 
 from dataclasses import dataclass
 
-from wattle_wire import cbor, structure
+from wattle_wire import cbor, quantity, structure
 from wattle_wire.errors import WireError
 from wattle_wire.sample import Reading
 
 from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.errors import StateError
+from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.transaction import Point
 
 # Each of two register values is a whole number of Wh: their difference is off by less than 2.
@@ -30,37 +31,78 @@ class Counter:
 
 @dataclass(frozen=True)
 class Register:
-    """The energy counters of a point: `imported` (`ei`) and `exported` (`ee`)."""
+    """The energy counters of a point: `imported` (`ei`) and `exported` (`ee`); `since_ms` time of
+    the reading with which they began anew, None if they never did."""
 
     imported: Counter | None = None
     exported: Counter | None = None
+    since_ms: int | None = None
+
+    @property
+    def newest_ms(self) -> int | None:
+        """Time of the newest of the counters."""
+        times = [one.time_ms for one in (self.imported, self.exported) if one is not None]
+        return max(times, default=None)
 
 
 def judge(
-    register: Register, reading: Reading, point: Point, margin_permille: int, *, timed: bool
+    register: Register,
+    reading: Reading,
+    point: Point,
+    margin_permille: int,
+    *,
+    timed: bool,
+    rules: int,
 ) -> tuple[int, Register]:
     """(classes, register after the reading).
 
     `timed` False if the meter's clock was unsynchronised: then the order of the reading and the
-    register is not known, they are not compared and the register stays.
+    register is not known, they are not compared and the register stays. `rules` in force: from 2
+    on the rating is that of the primary side, and a counter may begin anew.
     """
-    limit = point.rating_w * margin_permille  # in mW, as far as the margin goes
+    numerator, denominator = (1, 1) if rules < genesis.RESTART_RULES else _ratio(point)
+    # In mW as the device shows them, times the numerator, as far as the margin goes.
+    limit = point.rating_w * margin_permille * denominator
     power = reading.values.get("p")
     found = 0
-    if isinstance(power, int) and abs(power) * 1000 > limit * _P_PER_W:
+    if isinstance(power, int) and abs(power) * numerator * 1000 > limit * _P_PER_W:
         found = classes.ABOVE_RATING
     if not timed:
         return found, register
-    imported, bits = _judge_counter(register.imported, reading, "ei", limit)
+    if rules >= genesis.RESTART_RULES:
+        if register.since_ms is not None and reading.time_ms < register.since_ms:
+            return found, register  # of the counter before
+        if _begins_anew(register, reading):
+            return found | classes.EXCHANGED, _anew(reading)
+    imported, bits = _judge_counter(register.imported, reading, "ei", limit, numerator)
     found |= bits
-    exported, bits = _judge_counter(register.exported, reading, "ee", limit)
-    return found | bits, Register(imported, exported)
+    exported, bits = _judge_counter(register.exported, reading, "ee", limit, numerator)
+    return found | bits, Register(imported, exported, register.since_ms)
+
+
+def _ratio(point: Point) -> tuple[int, int]:
+    return point.ct[0] * point.vt[0], point.ct[1] * point.vt[1]
+
+
+def _begins_anew(register: Register, reading: Reading) -> bool:
+    """Whether the meter marks the reading as another counter's, and it is news."""
+    newest_ms = register.newest_ms
+    marked = reading.status in (quantity.EXCHANGED, quantity.OUT_OF_RANGE)
+    return marked and newest_ms is not None and reading.time_ms > newest_ms
+
+
+def _anew(reading: Reading) -> Register:
+    counters = [
+        Counter(reading.time_ms, value) if isinstance(value, int) else None
+        for value in (reading.values.get("ei"), reading.values.get("ee"))
+    ]
+    return Register(counters[0], counters[1], reading.time_ms)
 
 
 def _judge_counter(
-    newest: Counter | None, reading: Reading, quantity: str, limit_mw: int
+    newest: Counter | None, reading: Reading, name: str, limit: int, numerator: int
 ) -> tuple[Counter | None, int]:
-    energy_wh = reading.values.get(quantity)
+    energy_wh = reading.values.get(name)
     if not isinstance(energy_wh, int):
         return newest, 0
     if newest is None:
@@ -71,21 +113,26 @@ def _judge_counter(
         return newest, classes.DECREASING
     if passed_ms <= 0:
         return newest, 0
-    if (grown_wh - ROUNDING_WH) * _MS_PER_H * 1000 > limit_mw * passed_ms:
+    if (grown_wh - ROUNDING_WH) * numerator * _MS_PER_H * 1000 > limit * passed_ms:
         return newest, classes.ABOVE_RATING
     return Counter(reading.time_ms, energy_wh), 0
 
 
 def encode(register: Register) -> bytes:
-    """The register as a state value: `[ei, ee]`, each null or `[time_ms, Wh]`."""
-    return cbor.encode([_row(register.imported), _row(register.exported)])
+    """The register as a state value: `[ei, ee]`, each null or `[time_ms, Wh]`; once it has begun
+    anew `[ei, ee, since_ms]`."""
+    since = [] if register.since_ms is None else [register.since_ms]
+    return cbor.encode([_row(register.imported), _row(register.exported), *since])
 
 
 def decode(value: bytes) -> Register:
     """The register in a state value; StateError if it is none."""
     try:
-        row = structure.array(cbor.decode(value), 2, "register")
-        return Register(_counter(row[0]), _counter(row[1]))
+        row = structure.items(cbor.decode(value), 3, "register")
+        if len(row) == 2:
+            return Register(_counter(row[0]), _counter(row[1]))
+        row = structure.array(row, 3, "register")
+        return Register(_counter(row[0]), _counter(row[1]), structure.uint(row[2], "since"))
     except WireError as error:
         raise StateError(f"register: {error}") from error
 

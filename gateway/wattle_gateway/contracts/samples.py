@@ -10,6 +10,7 @@ from wattle_gateway.contracts.chain import Arrival
 from wattle_gateway.contracts.plausibility import Register
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import State
+from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.signed_sample import SignedSample
 
@@ -18,14 +19,14 @@ ParseSample = Callable[[bytes, bytes], SignedSample]
 
 
 def execute_sample(
-    state: State, meter: Meter, signed: SignedSample, time_ms: int, constants: Constants
+    state: State, meter: Meter, signed: SignedSample, time_ms: int, epoch: Epoch
 ) -> int | None:
     """Let a verified sample of `meter` take effect at commit time `time_ms`.
 
     Gives its verdict, None if it has no effect because its seq is settled or cannot count any
     more. Raises RunsFullError if it has none for now. Without effect the state is unchanged.
     """
-    sample = signed.sample
+    sample, constants = signed.sample, epoch.constants
     if not meter.counts(sample.seq, time_ms, constants.gap_open_ms):
         return None
     before = registry.chain(state, meter.kid, meter.first_seq)
@@ -49,7 +50,7 @@ def execute_sample(
     if admitted.late:
         verdict |= classes.LATE
     verdict |= _stated_classes(meter, sample, time_ms, constants)
-    return _judge_registers(state, meter, sample, verdict, constants)
+    return _judge_registers(state, meter, sample, verdict, epoch)
 
 
 def _stated_classes(meter: Meter, sample: Sample, time_ms: int, constants: Constants) -> int:
@@ -73,9 +74,7 @@ def _stated_classes(meter: Meter, sample: Sample, time_ms: int, constants: Const
     return verdict
 
 
-def _judge_registers(
-    state: State, meter: Meter, sample: Sample, verdict: int, constants: Constants
-) -> int:
+def _judge_registers(state: State, meter: Meter, sample: Sample, verdict: int, epoch: Epoch) -> int:
     """The verdict with plausibility in it; moves the registers of a plausible sample."""
     before: dict[int, Register] = {}
     after: dict[int, Register] = {}
@@ -90,8 +89,9 @@ def _judge_registers(
             after[device],
             reading,
             point,
-            constants.rating_margin_permille,
+            epoch.constants.rating_margin_permille,
             timed=sample.clock != "U",
+            rules=epoch.rules,
         )
         verdict |= found
     if not verdict & classes.IMPLAUSIBLE:

@@ -20,6 +20,7 @@ RULES = 2
 RULES_KNOWN = (1, 2)
 # From these on there are hosted users, accounts and owners of points.
 ACCOUNT_RULES = 2
+RESTART_RULES = 2  # counters of a point begin anew, its rating is that of the primary side
 NAME_PATTERN = re.compile(r"[a-z0-9.-]{1,64}")
 MEMBER_NAME_CHARS_MAX = 64
 CHECKPOINT_KEY_BYTES = 32
