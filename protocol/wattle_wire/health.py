@@ -33,12 +33,12 @@ class Health:
     not final, `flash_bytes` of the outbox, `write_failed`, `dropped` samples; `bus` counts by
     BUS_OUTCOMES; `rounds` of readings, `failed_readings`, `missed_slots`, `unsaved` samples,
     `restarts` of tasks; `connections` opened, messages `resent`; `devices` with failures:
-    number -> (failed reads, readings of a frozen counter).
+    number -> (failed reads, readings of a frozen counter). `record` is the array itself.
     """
 
     def __init__(self, record: object) -> None:
         """Reads the array of SPEC section 7. Raises MalformedError."""
-        row = structure.array(record, _FIELDS, "health")
+        self.record = row = structure.array(record, _FIELDS, "health")
         self.uptime_s, self.heap_free = _counts(row[0], 2, "uptime and heap")
         cause, *resets = _counts(row[1], 1 + len(RESET_CAUSES), "resets")
         self.reset_cause = structure.uint(cause, "reset cause", len(RESET_CAUSES) - 1)

@@ -101,7 +101,7 @@ def list_meters(arguments: argparse.Namespace) -> None:
         opened_ledger(home) as (first, reader),
         opened_operation(home, first.ledger_id) as operation,
     ):
-        found = meters.lines(reader, operation, ledger_rows.load_state(reader))
+        found = meters.lines(reader, operation, ledger_rows.load_state(reader), None)
     if arguments.format == "json":
         print(json.dumps([asdict(line) for line in found], indent=2))
     elif arguments.format == "csv":

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wattle_gateway.cli.alliance_text import bears
+from wattle_gateway.cli.health_command import shown_health
 from wattle_gateway.cli.members_text import members_table
 from wattle_gateway.cli.text import shown_age, shown_bytes, shown_time
 from wattle_gateway.reports.meters import MeterLine
@@ -88,7 +89,18 @@ def _broker(live: dict[str, object]) -> str:
 
 def _meters(lines: list[MeterLine], live: dict[str, object] | None) -> Table:
     table = Table(title=f"meters: {len(lines)}")
-    for name in ("meter", "site", "final", "last", "waiting", "clock", "seen", "classes", ""):
+    for name in (
+        "meter",
+        "site",
+        "final",
+        "last",
+        "waiting",
+        "clock",
+        "seen",
+        "classes",
+        "health",
+        "",
+    ):
         table.add_column(name)
     online = live["online"] if live else []
     assert isinstance(online, list)
@@ -103,6 +115,7 @@ def _meters(lines: list[MeterLine], live: dict[str, object] | None) -> Table:
             line.clock,
             shown_time(line.seen_ms),
             _counts(line.classes),
+            shown_health(line.health),
             connected if line.state == "enrolled" else line.state,
         )
     return table

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from wattle_wire import cose, downlink, topics, uplink
+from wattle_wire import cbor, cose, downlink, topics, uplink
 from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts.registry import Meter
@@ -18,6 +18,9 @@ from wattle_gateway.ingest.desk import Desk
 from wattle_gateway.ingest.mqtt_link import Message
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.errors import LedgerError
+
+# Health records are compared over twice the time between two of them: enough readings for a share.
+COMPARED_MS = 600_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Presence:
             self._desk.refuse(downlink.MALFORMED, self._now_ms(), message.topic, message.payload)
 
     def _state(self, meter: Meter, payload: bytes) -> None:
-        online, connection, nonce, _health, _news = uplink.decode_state(payload)
+        online, connection, nonce, health, _news = uplink.decode_state(payload)
         known = self.connections.get(meter.kid)
         is_new = known is None or known.id != connection
         now_ms = self._steady_ms()
@@ -87,6 +90,8 @@ class Presence:
         since_ms = now_ms if known is None or is_new else known.since_ms
         self.connections[meter.kid] = Connection(connection, since_ms, True)
         self._acks.remind(meter.kid)
+        if health is not None:
+            self._health(meter.kid, cbor.encode(health.record))
         if nonce is not None:
             answer = asyncio.create_task(self._give_time(meter, nonce))
             self._answers.add(answer)
@@ -98,6 +103,24 @@ class Presence:
         except StoreError:
             given = False  # it asks again
         self._desk.count("time.given" if given else "time.not_given")
+
+    def _health(self, meter: bytes, record: bytes) -> None:
+        known, now_ms = self._desk.of(meter), self._now_ms()
+        if record == known.health:
+            return  # the broker has kept it, and gives it again
+        before_ms, before = known.before_ms, known.health_before
+        if known.health is not None and now_ms - before_ms >= COMPARED_MS:
+            before_ms, before = known.health_ms, known.health
+        self._desk.note(
+            replace(
+                known,
+                at_ms=now_ms,
+                health_ms=now_ms,
+                health=record,
+                before_ms=before_ms,
+                health_before=before,
+            )
+        )
 
     def _birth(self, meter: Meter, payload: bytes) -> None:
         signed = cose.parse_sign1("birth", self._ledger_id, payload)

@@ -9,6 +9,8 @@ from wattle_wire import topics
 from wattle_gateway.contracts import classes, registry
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.ledger import transaction
+from wattle_gateway.reports import health
+from wattle_gateway.reports.health import MeterHealth
 from wattle_gateway.store import operation_rows, pool_rows
 
 ENROLLED = "enrolled"
@@ -41,19 +43,27 @@ class MeterLine:
     connections: int
     flaps: int
     repeats: int
+    health: MeterHealth | None
 
 
 def lines(
-    connection: sqlite3.Connection, operation: sqlite3.Connection, state: Mapping[bytes, bytes]
+    connection: sqlite3.Connection,
+    operation: sqlite3.Connection,
+    state: Mapping[bytes, bytes],
+    now_ms: int | None,
 ) -> list[MeterLine]:
-    """Every meter of the registry by rising id, from ledger.db and operation.db."""
+    """Every meter of the registry by rising id, from ledger.db and operation.db.
+
+    `now_ms` of a gateway that runs, None: nobody listens, so that no silence is told.
+    """
     seen = operation_rows.load_seen(operation)
     counts = _class_counts(connection)
     waiting: dict[bytes, int] = {}
     for kid, _seq in pool_rows.seqs(connection):
         waiting[kid] = waiting.get(kid, 0) + 1
     return [
-        _line(connection, state, meter, seen, counts, waiting) for meter in registry.meters(state)
+        _line(connection, state, meter, seen, counts, waiting, now_ms)
+        for meter in registry.meters(state)
     ]
 
 
@@ -73,6 +83,7 @@ def _line(
     seen: dict[bytes, operation_rows.Seen],
     counts: dict[bytes, dict[str, int]],
     waiting: dict[bytes, int],
+    now_ms: int | None,
 ) -> MeterLine:
     row = connection.execute(
         "SELECT samples, last_seq, last_ms FROM totals WHERE meter = ?", (meter.kid,)
@@ -101,6 +112,7 @@ def _line(
         connections=shown.connections,
         flaps=shown.flaps,
         repeats=shown.repeats,
+        health=health.read(shown, now_ms if meter.revoked is None else None),
     )
 
 

@@ -21,7 +21,11 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a meter last showed of itself; `clock` "" and `boot` 0 before its first sample."""
+    """What a meter last showed of itself; `clock` "" and `boot` 0 before its first sample.
+
+    `health` is its newest health record (SPEC section 7), encoded, `health_before` an earlier one
+    to compare it with; `health_ms` and `before_ms` when they came.
+    """
 
     meter: bytes
     at_ms: int = 0
@@ -31,6 +35,10 @@ class Seen:
     flaps: int = 0
     repeats: int = 0
     birth: bytes | None = None
+    health_ms: int = 0
+    health: bytes | None = None
+    before_ms: int = 0
+    health_before: bytes | None = None
 
 
 def load_counters(connection: sqlite3.Connection) -> dict[str, int]:
@@ -75,7 +83,8 @@ def quarantine_fill(connection: sqlite3.Connection) -> tuple[int, int]:
 def load_seen(connection: sqlite3.Connection) -> dict[bytes, Seen]:
     """What every meter last showed, by kid."""
     rows = connection.execute(
-        "SELECT meter, at_ms, clock, boot, connections, flaps, repeats, birth FROM seen"
+        "SELECT meter, at_ms, clock, boot, connections, flaps, repeats, birth, "
+        "health_ms, health, before_ms, health_before FROM seen"
     )
     return {row[0]: Seen(*row) for row in rows}
 
@@ -83,7 +92,7 @@ def load_seen(connection: sqlite3.Connection) -> dict[bytes, Seen]:
 def save_seen(connection: sqlite3.Connection, rows: Iterable[Seen]) -> None:
     """Set what meters last showed."""
     connection.executemany(
-        "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 row.meter,
@@ -94,6 +103,10 @@ def save_seen(connection: sqlite3.Connection, rows: Iterable[Seen]) -> None:
                 row.flaps,
                 row.repeats,
                 row.birth,
+                row.health_ms,
+                row.health,
+                row.before_ms,
+                row.health_before,
             )
             for row in rows
         ],

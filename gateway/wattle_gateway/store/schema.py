@@ -157,7 +157,11 @@ CREATE TABLE seen (
     connections INTEGER NOT NULL,
     flaps INTEGER NOT NULL,
     repeats INTEGER NOT NULL,
-    birth BLOB                      -- payload of its newest birth
+    birth BLOB,                     -- payload of its newest birth
+    health_ms INTEGER NOT NULL,     -- when its newest health record came
+    health BLOB,                    -- that record, encoded
+    before_ms INTEGER NOT NULL,     -- when the one came that it is compared with
+    health_before BLOB
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE cards (
@@ -174,4 +178,4 @@ CREATE TABLE invitations (
 """
 
 LEDGER = Schema("a ledger", 0x7774746C, 2, _LEDGER_TABLES)
-OPERATION = Schema("a gateway's operation", 0x7774746F, 2, _OPERATION_TABLES)
+OPERATION = Schema("a gateway's operation", 0x7774746F, 3, _OPERATION_TABLES)
