@@ -7,9 +7,9 @@ from wattle_gateway import config
 from wattle_gateway.cli import (
     alliance_arguments,
     audit_command,
+    baseline_arguments,
     energy_command,
     gateway_commands,
-    health_command,
     ledger_commands,
     meter_commands,
     report_commands,
@@ -47,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
     _checkpoint(commands.add_parser("checkpoint", help="the newest head that a quorum signed"))
     _quarantine(commands.add_parser("quarantine", help="the refused messages that were kept"))
     _broker_config(commands.add_parser("broker-config", help="write files for mosquitto"))
+    baseline_arguments.add_baseline(
+        commands.add_parser("baseline", help="what a point would have used in an event")
+    )
+    baseline_arguments.add_placebo(
+        commands.add_parser("placebo", help="how far baseline rules are off without an event")
+    )
     return top
 
 
@@ -114,10 +120,6 @@ def _meters(command: argparse.ArgumentParser) -> None:
     folder(listing)
     output_format(listing, "table", "csv", "json")
     listing.set_defaults(run=meter_commands.list_meters)
-    health = commands.add_parser("health", help="how the meters are, and what is wrong with them")
-    folder(health)
-    output_format(health, "table", "json")
-    health.set_defaults(run=health_command.show_health)
     revoke = commands.add_parser("revoke", help="take a meter off the ledger")
     folder(revoke)
     revoke.add_argument("meter", metavar="METER", help="its id, 16 hex digits")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from wattle_gateway.cli.arguments import parser
 from wattle_gateway.consensus.errors import SafetyError
+from wattle_gateway.contracts.baseline.errors import BaselineError
 from wattle_gateway.errors import (
     AlreadyRunningError,
     BrokerError,
@@ -29,6 +30,7 @@ EXIT_FAULT = 70
 EXIT_INTERRUPTED = 130
 EXIT_CODES: dict[type[GatewayError], int] = {
     UsageError: EXIT_USAGE,
+    BaselineError: EXIT_USAGE,
     ConfigError: 3,
     HomeError: 4,
     NotRunningError: 5,
