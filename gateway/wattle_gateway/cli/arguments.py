@@ -10,6 +10,7 @@ from wattle_gateway.cli import (
     baseline_arguments,
     energy_command,
     gateway_commands,
+    health_command,
     ledger_commands,
     meter_commands,
     report_commands,
@@ -120,6 +121,10 @@ def _meters(command: argparse.ArgumentParser) -> None:
     folder(listing)
     output_format(listing, "table", "csv", "json")
     listing.set_defaults(run=meter_commands.list_meters)
+    health = commands.add_parser("health", help="how the meters are, and what is wrong with them")
+    folder(health)
+    output_format(health, "table", "json")
+    health.set_defaults(run=health_command.show_health)
     revoke = commands.add_parser("revoke", help="take a meter off the ledger")
     folder(revoke)
     revoke.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
