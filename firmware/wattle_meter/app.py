@@ -4,6 +4,7 @@ Sampling, signing, sending and housekeeping are tasks of their own. What fails i
 counted and started again; no task ever dies silently, and none takes another one with it.
 """
 
+import asyncio
 import gc
 
 from wattle_wire import topics
@@ -35,6 +36,8 @@ from wattle_meter.setpoint import Setpoint
 from wattle_meter.signer import SoftwareSigner
 from wattle_meter.sntp import TimeServers
 from wattle_meter.tasks import Tasks
+from wattle_meter.updating import Updater
+from wattle_meter.version import Versions
 
 VERSION = "0.1.0"  # of the firmware, in the birth message
 
@@ -65,7 +68,10 @@ class Meter:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        settings = config.load(board.folder + "/config.json")
+        self._versions = versions = Versions(board.store)
+        subfolder = board.slots.path(versions.settings) if versions.settings else ""
+        settings = config.load(board.folder, subfolder)
+        self._updater = Updater(board, settings.ledger_id, settings.members, versions)
         installation = Installation(settings, board.folder, board.speed)
         port = board.serial_port(installation.line, settings.board)
         keys = identity.keys_of(board.store, board.random)
@@ -114,14 +120,19 @@ class Meter:
             self._birth,
             self._health,
             self._clock_set,
+            self._updater,
         )
         self._servers = TimeServers(board, settings.time_servers, self._wall, self._clock_set)
         self._signing = False
+        self._stop_asked = False
+        self._newest_before = self._journal.newest
         self._tasks = Tasks(board)
         self.counts = {"samples": 0, "unsaved": 0}
 
-    async def run(self) -> None:
-        """Runs until the board says stop; then ends cleanly, so that no seq is lost."""
+    async def run(self) -> bool:
+        """Runs until the board says stop or an update wants a new start; then ends cleanly, so
+        that no seq is lost. True: the board shall start anew.
+        """
         gc.collect()
         gc.threshold(COLLECT_EVERY_BYTES)
         self._inform()
@@ -134,7 +145,10 @@ class Meter:
         tasks.start("housekeeping", self._keep_house)
         if self._settings.time_servers:
             tasks.start("time", self._servers.run)
-        await self._board.stop_requested()
+        tasks.start("update", self._updater.run)
+        waiting = asyncio.create_task(self._stop_requested())
+        await self._updater.restart.wait()
+        waiting.cancel()
         await tasks.stop("sampling")
         self._sampling.finish()
         await self._signed()
@@ -144,6 +158,7 @@ class Meter:
         self._resets.note(RESET_ASKED)
         how = "cleanly" if clean else "with samples that could not be written"
         self._board.log(INFO, "meter %s stops %s" % (self.meter_id, how))
+        return not self._stop_asked
 
     # ---- tasks
 
@@ -178,6 +193,7 @@ class Meter:
             self._sampling.gather(not link_up)
             self._journal.service(now_ms, link_up)
             self._link.service()
+            self._updater.service(self._link.durable() > self._newest_before)
             self._watch(now_ms)
             if now_ms - informed_at >= RTC_EVERY_MS:
                 informed_at = now_ms
@@ -201,6 +217,11 @@ class Meter:
             self._board.feed_watchdog()
         self._resets.note(stalled)
         self._board.show(self._sampling.reads, self._link.is_up())
+
+    async def _stop_requested(self) -> None:
+        await self._board.stop_requested()
+        self._stop_asked = True
+        self._updater.restart.set()
 
     async def _signed(self) -> None:
         """Waits until every reading is in a signed sample."""
@@ -249,7 +270,7 @@ class Meter:
             "seq": self._journal.newest + 1,
             "site": self._settings.site,
             "time_ms": self._wall.now_ms(uptime_ms),
-            "version": 0,
+            "version": self._versions.running,
         }
 
     def _health(self) -> list[object]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wattle_meter.config import GatewayConfig
     from wattle_meter.fields import Fields
     from wattle_meter.line import Line
+    from wattle_meter.slots import Slots
 
 ERROR, WARNING, INFO, DETAIL = 0, 1, 2, 3  # how important a line of the log is
 
@@ -136,6 +137,7 @@ class Board:
     clock: Clock
     random: Random
     store: Store
+    slots: "Slots"  # of versions
     folder: str
     platform: str  # as the birth message names it
     protection: str  # of the keys: file, sealed or element

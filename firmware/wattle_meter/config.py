@@ -7,12 +7,13 @@
                   "orient": 1, "quantities": ["ei", "ee", "p"]}],
      "line": {"baud": 9600, "parity": "N", "stop_bits": 1},
      "loads": [{"d": 1, "load": "bench-load", "unit": 9, "rest_w": 3000, "max_w": 3000}],
-     "hold_s": 60, "sntp": ["pool.ntp.org"],
+     "hold_s": 60, "sntp": ["pool.ntp.org"], "members": ["<130 hex>"],
      "outbox_bytes": 1048576, "eui64": "<16 hex>", "board": {..}}
 
 Left out: `eui64` is the board's own, `line` that of the first profile, `ct`, `vt` and `orient`
 1, `quantities` all of the profile, `server_name` the host, `sntp` (time servers) none,
-`loads` none (firmware/LOADS.md explains their keys), `hold_s` a minute and three intervals.
+`loads` none (firmware/LOADS.md explains their keys), `hold_s` a minute and three intervals,
+`members` (block keys of those two of whom sign an update) none.
 `board` is what only this kind of board knows (serial port, pins, wireless network); the board
 checks it.
 """
@@ -43,6 +44,8 @@ _HOLD_S_MAX = 86400
 _HOLD_S_DEFAULT = 60  # a broker that restarts and a gateway that is updated take less
 _HOLD_INTERVALS_MIN = 2  # acks come with samples: one may be lost
 _PUBLIC_BYTES = 65
+_MEMBERS_MAX = 32  # of an alliance
+ALLIANCE_FILE = "alliance.json"  # of an update (SPEC section 17)
 
 
 class GatewayConfig:
@@ -50,11 +53,11 @@ class GatewayConfig:
     with the authority's certificate), and who it is (`link_public` 65 bytes, `link_kid` 8).
     """
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, folder: str) -> None:
         self.host = fields.text("host", _HOST_CHARS_MAX)
         self.port = fields.integer("port", 1, 65535)
         self.server_name = fields.text("server_name", _HOST_CHARS_MAX, self.host)
-        self.ca = _file_name(fields, "ca")
+        self.ca = folder + _file_name(fields, "ca")
         self.link_public = fields.octets("link_public", _PUBLIC_BYTES)
         self.link_kid = cose.kid_of(self.link_public)
         fields.done()
@@ -97,9 +100,15 @@ class LoadConfig:
 
 
 class Config:
-    """A checked configuration; names as in the file. `line` is None for the profile's own."""
+    """A checked configuration; names as in the file. `line` is None for the profile's own,
+    `members` maps the kid of a key to the key (65 bytes).
+    """
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, alliance: Fields | None = None, folder: str = "") -> None:
+        """`alliance` has the gateways and members of an update in `folder` (with a slash at its
+        end); None: they are in `fields`.
+        """
+        alliance = alliance or fields
         fields.integer("format", FORMAT, FORMAT)
         self.site = fields.text("site", topics.SITE_CHARS_MAX)
         try:
@@ -114,7 +123,11 @@ class Config:
         )
         self.time_servers = _hosts(fields, "sntp")
         self.line = None if fields.get("line") is None else line.read(fields.child("line"))
-        self.gateways = [GatewayConfig(row) for row in fields.children("gateways", 1, GATEWAYS_MAX)]
+        rows = alliance.children("gateways", 1, GATEWAYS_MAX)
+        self.gateways = [GatewayConfig(row, folder) for row in rows]
+        self.members = _members(alliance)
+        fields.get("gateways")
+        fields.get("members")
         rows = fields.children("devices", 1, sample.DEVICE_MAX)
         self.devices = [DeviceConfig(row) for row in rows]
         self.devices.sort(key=_number)
@@ -134,23 +147,36 @@ class Config:
         _check_unique(fields, [device.unit for device in self.devices])
         self.board = fields.child("board")
         fields.done()
+        alliance.done()
 
 
-def load(path: str) -> Config:
-    """Reads and checks the configuration file at `path`.
+def load(folder: str, settings: str = "") -> Config:
+    """Reads and checks config.json in the board's `folder`, and alliance.json in its subfolder
+    `settings` ("": there is none).
 
     Raises FieldError, FileTooLargeError, OSError.
     """
-    return parse(small_file.read(path, CONFIG_BYTES_MAX), path.split("/")[-1])
+    data = small_file.read(folder + "/config.json", CONFIG_BYTES_MAX)
+    if not settings:
+        return parse(data, "config.json")
+    settings += "/"
+    other = small_file.read(folder + "/" + settings + ALLIANCE_FILE, CONFIG_BYTES_MAX)
+    return parse(data, "config.json", _fields(other, ALLIANCE_FILE), settings)
 
 
-def parse(data: bytes, source: str) -> Config:
-    """Checks the JSON text `data`; `source` names it in errors. Raises FieldError."""
+def parse(data: bytes, source: str, alliance: Fields | None = None, folder: str = "") -> Config:
+    """Checks the JSON text `data`; `source` names it in errors, `alliance` and `folder` as in
+    Config. Raises FieldError.
+    """
+    return Config(_fields(data, source), alliance, folder)
+
+
+def _fields(data: bytes, source: str) -> Fields:
     try:
         top = json.loads(data)
     except (ValueError, UnicodeError):
         raise FieldError("%s: not JSON" % source) from None
-    return Config(Fields(top, source + ":"))
+    return Fields(top, source + ":")
 
 
 def _number(device: DeviceConfig) -> int:
@@ -181,6 +207,15 @@ def _file_name(fields: Fields, key: str) -> str:
     if "/" in name or name.startswith("."):
         raise fields.error(key, "a file name without path")
     return name
+
+
+def _members(fields: Fields) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for value in [] if fields.get("members") is None else fields.items("members", 0, _MEMBERS_MAX):
+        row = Fields({"key": value}, "members:")
+        public = row.octets("key", _PUBLIC_BYTES)
+        found[cose.kid_of(public)] = public
+    return found
 
 
 def _hosts(fields: Fields, key: str) -> list[str]:

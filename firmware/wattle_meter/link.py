@@ -6,7 +6,7 @@ beside the sampling and never delays it.
 
 import asyncio
 
-from wattle_wire import cose, downlink, p256, structure, topics, uplink_writer
+from wattle_wire import cose, downlink, p256, structure, topics, update, uplink_writer
 from wattle_wire.errors import MacError, PointError, WireError
 
 from wattle_meter.acks import Delivery
@@ -22,6 +22,7 @@ from wattle_meter.journal import Journal
 from wattle_meter.keys import Keys
 from wattle_meter.mqtt_client import Client, Handler, Hello, NotConnectedError
 from wattle_meter.signer import Signer, seal
+from wattle_meter.updating import Updater, is_update
 
 # How often the time is asked for while no answer comes; an answer is valid for 10 s.
 ASK_EVERY_MS = 20000
@@ -56,6 +57,7 @@ class Link(Handler):
         describe,
         health,
         clock_set,
+        updater: Updater,
     ) -> None:
         self._board = board
         self._config = config
@@ -67,6 +69,9 @@ class Link(Handler):
         self._describe = describe
         self._health = health
         self._clock_set = clock_set
+        self._updater = updater
+        self._news = False  # of an update, not sent yet
+        updater.tell = self._tell
         self._clock = board.clock
         self._gateway: GatewayConfig = config.gateways[0]
         # Now, because it takes a board a quarter of a second that a running meter does not have.
@@ -89,6 +94,10 @@ class Link(Handler):
     def wake(self) -> None:
         """There is something new to send."""
         self._work.set()
+
+    def durable(self) -> int:
+        """The highest seq that the gateway we talk to says is safe with all before it."""
+        return self._delivery.durable
 
     def is_up(self) -> bool:
         """Whether samples get through: connected, and durable moves as it should."""
@@ -143,6 +152,8 @@ class Link(Handler):
         try:
             if topic == self._topic(topics.ACK):
                 self._ack(self._authentic("ack", payload))
+            elif topic == self._topic(topics.CMD) and is_update(payload):
+                self._updater.take(payload)
             elif topic == self._topic(topics.CMD):
                 self._command(self._authentic("cmd", payload))
             else:
@@ -183,7 +194,7 @@ class Link(Handler):
         """Sends one sample, or the question for the time; 0 or the ms after which to look again."""
         now_ms = self._clock.ticks_ms()
         delivery = self._delivery
-        if self._time_is_due(now_ms) or now_ms - self._told_at >= HEALTH_EVERY_MS:
+        if self._news or self._time_is_due(now_ms) or now_ms - self._told_at >= HEALTH_EVERY_MS:
             await self._send_state()
             return 0
         seq, wait_ms = delivery.next(self._journal, self._journal.newest, now_ms)
@@ -226,15 +237,22 @@ class Link(Handler):
     async def _send_state(self) -> None:
         """Tells the gateway that we are here and how, and asks for the time if that is due."""
         nonce = None
-        health = self._health()
+        self._news = False
+        news = self._updater.news
+        # One state asks for each chunk: health would be a third of what is sent then.
+        health = None if news is not None and news[1] == update.RECEIVING else self._health()
         uptime_ms = self._board.uptime_ms()
         self._told_at = self._clock.ticks_ms()
         if self._wall.wants_time(uptime_ms):
             nonce = self._board.random.bytes(downlink.NONCE_BYTES)
             self._asked_at = self._clock.ticks_ms()
             self._wall.ask(uptime_ms, nonce)
-        state = uplink_writer.encode_state(self._connection, True, nonce, health)
+        state = uplink_writer.encode_state(self._connection, True, nonce, health, news)
         await self.client.publish(self._topic(topics.STATE), state, True)
+
+    def _tell(self) -> None:
+        self._news = True
+        self._work.set()
 
     def _time_is_due(self, now_ms: int) -> bool:
         if self._asked_at is not None and now_ms - self._asked_at < ASK_EVERY_MS:

@@ -78,6 +78,8 @@ def _file(item: object, names: list[str]) -> tuple[str, int, bytes]:
     if name[0] in ".-" or name in names:
         raise MalformedError("file name %r begins so, or stands twice" % name)
     size = structure.uint(row[1], "file size", FIRMWARE_BYTES_MAX)
+    if not size:
+        raise MalformedError("file %r is empty" % name)
     return name, size, structure.octets(row[2], HASH_BYTES, "file digest")
 
 

@@ -3,7 +3,7 @@
 import json
 
 from wattle_meter import config
-from wattle_meter.fields import FieldError
+from wattle_meter.fields import FieldError, Fields
 from wattle_wire import cose
 
 LINK_PUBLIC = "04" + "ab" * 64
@@ -208,3 +208,36 @@ def test_loads_are_checked():
     assert "unknown key" in refusal(changed("loads", [dict(row, ramp=5)]))
     assert "loads" in refusal(changed("loads", []))
     assert "unit: 0" in refusal(changed("loads", [dict(row, unit=0)]))
+
+
+KEY = "04" + "ab" * 64
+
+
+def test_members_are_found_by_their_kid():
+    assert parsed(MINIMAL).members == {}
+    found = parsed(changed("members", [KEY])).members
+    public = bytes.fromhex(KEY)
+    assert found == {cose.kid_of(public): public}
+    for value in (KEY, [KEY[:-2]], [7], [KEY] * 33):
+        assert "members" in refusal(changed("members", value))
+
+
+def test_an_update_brings_gateways_and_members():
+    other = dict(GATEWAY)
+    other["host"] = "other.example"
+    data = json.dumps(MINIMAL).encode()
+    alliance = {"gateways": [other], "members": [KEY]}
+    fields = Fields(alliance, "alliance.json:")
+    found = config.parse(data, "config.json", fields, "slot1/")
+    assert [(row.host, row.ca) for row in found.gateways] == [
+        ("other.example", "slot1/" + GATEWAY["ca"])
+    ]
+    assert len(found.members) == 1
+    assert found.site == MINIMAL["site"]
+    for broken in ({"members": [KEY]}, {"gateways": [other], "site": "x"}, {"gateways": []}):
+        try:
+            config.parse(data, "config.json", Fields(broken, "alliance.json:"), "slot1/")
+        except FieldError as error:
+            assert str(error).startswith("alliance.json: "), str(error)
+        else:
+            raise AssertionError(broken)

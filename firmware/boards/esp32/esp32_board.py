@@ -12,6 +12,7 @@ import sys
 import machine
 import network
 import tls
+from flash_slots import FlashSlots
 from nvs_store import NvsStore
 from serial_port import UartSerialPort
 from wattle_meter import config, datagram, small_file, tls_stream
@@ -68,7 +69,9 @@ class Esp32Board(Board):
         self._wifi.active(True)
         self.random = ChipRandom()
         self.store = NvsStore("wattle")
-        self.platform = "esp32, micropython %d.%d.%d" % sys.implementation.version[:3]
+        self.slots = FlashSlots()
+        made = sys.implementation[1]  # type: ignore[index]  # a tuple, whatever the stubs say
+        self.platform = "esp32, micropython %d.%d.%d" % made[:3]
         self.protection = "file"  # NVS is not encrypted unless flash encryption is burnt in
         self._ssid = self._password = ""
         self._settings = Fields({}, "config.json: board")
@@ -165,7 +168,7 @@ def show_line(units: str = "1-247") -> None:
     from wattle_meter import probe  # here, so that a meter that runs does not hold it in its heap
 
     board = Esp32Board()
-    settings = config.load("/config.json")
+    settings = config.load("")
     searching = probe.Probe(
         lambda line: board.serial_port(line, settings.board),
         board.clock,
@@ -176,11 +179,14 @@ def show_line(units: str = "1-247") -> None:
 
 
 def main() -> None:
-    """Runs the meter for ever; returns only if a person must mend something."""
+    """Runs the meter until an update starts the board anew; returns only if a person must mend
+    something.
+    """
     board = Esp32Board()
     try:
         meter = Meter(board)
     except (MeterError, OSError, ValueError) as error:
         board.log(ERROR, "%s: %s" % (type(error).__name__, error))
         return
-    asyncio.run(meter.run())
+    if asyncio.run(meter.run()):
+        machine.reset()

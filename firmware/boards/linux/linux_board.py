@@ -2,6 +2,7 @@
 
 config.json  profiles/*.json  *.der (authorities)  tls.crt.der (the meter's certificate)
 nvs/ (keys, reserved seqs, counters, time)  outbox/  enrol.cbor (made by --identity)
+slot1/ slot2/ (what updates brought)
 """
 
 import json
@@ -19,6 +20,7 @@ from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
 from wattle_meter.fields import Fields
 from wattle_meter.line import Line
+from wattle_meter.slots import Slots
 from wattle_meter.ticks import TickClock
 
 CERTIFICATE = "tls.crt.der"
@@ -73,7 +75,8 @@ class LinuxBoard(Board):
         self.clock = TickClock()
         self.random = HostRandom()
         self.store = FileStore(folder + "/nvs")
-        self.platform = "linux, micropython %d.%d.%d" % sys.implementation.version[:3]
+        self.slots = Slots(folder, host.sync_folder)
+        self.platform = "linux, micropython %d.%d.%d" % sys.implementation[1][:3]
         self.protection = "file"
         self._options = options
         if options.bench is not None:

@@ -10,123 +10,115 @@
     --log LEVEL          0 errors, 1 warnings, 2 information (default), 3 detail
 
 Exit code 0: ended as asked; 1: something a person must mend, said on stderr; 2: wrong arguments.
+
+This file chooses the version and starts it: the one beside it, or one that an update has put into
+FOLDER/slot1 or slot2. No update replaces it, so it imports nothing that one does.
 """
 
-import asyncio
-import json
+import array
+import binascii
 import os
 import sys
+
+import ffi
+import uctypes
+import vfs
 
 _HERE = __file__.rpartition("/")[0] or "."
 for _room in ("/../..", "/../../../protocol"):
     sys.path.insert(1, _HERE + _room)
 
-import host  # noqa: E402 - behind the search path
-from bench_clock import BenchClock  # noqa: E402
-from linux_board import LinuxBoard, Options  # noqa: E402
-from wattle_meter import config, identity  # noqa: E402
-from wattle_meter.app import Meter  # noqa: E402
-from wattle_meter.errors import MeterError  # noqa: E402
-from wattle_meter.installation import Installation  # noqa: E402
-from wattle_wire import topics  # noqa: E402
+import boot_choice  # noqa: E402 - behind the search path
 
-_PROOF = "enrol.cbor"
-
-
-class UsageError(Exception):
-    """Arguments that make no sense."""
+_PROGRAM = "linux_meter"
+_RESTART = 3  # exit code of a program that wants to be started anew
+_ONCE = ("--identity", "--probe")  # no start of a meter: nothing that could prove itself
+_MOUNT = "/slot"
+_SUM_BYTES = 4  # behind a value of file_store
+_READ, _PRIVATE = 1, 2  # mmap
+_DESCRIPTORS_MAX = 256
+_libc = ffi.open("libc.so.6")
 
 
-def parse(arguments: list[str]) -> tuple[str, bool, Options]:
-    """(folder, identity only, options). Raises UsageError, MeterError, OSError."""
-    options = Options()
-    folder = ""
-    only_identity = False
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        if argument == "--identity":
-            only_identity = True
-        elif argument == "--no-rtc":
-            options.rtc = False
-        elif argument == "--probe" and rest:
-            options.probe = _units(rest.pop(0))
-        elif argument == "--bench-clock" and rest:
-            options.bench = BenchClock(rest.pop(0))
-        elif argument == "--status" and rest:
-            options.status_path = rest.pop(0)
-        elif argument == "--log" and rest and rest[0] in ("0", "1", "2", "3"):
-            options.log_level = int(rest.pop(0))
-        elif folder or argument.startswith("-"):
-            raise UsageError("argument %s is not known or lacks its value" % argument)
-        else:
-            folder = argument
-    if not folder:
-        raise UsageError("expected the folder of the board")
-    return folder, only_identity, options
-
-
-def _units(text: str) -> list[int]:
-    from wattle_meter import probe  # here, so that a meter that runs does not hold it in its heap
-
+def choose(folder: str) -> tuple[str, bool]:
+    """(module to start, whether it is on trial); mounts its slot in front of the search path."""
+    path = folder + "/nvs/" + boot_choice.RECORD_KEY
+    record = _stored(path)
+    slot, changed = boot_choice.choose(record)
+    if changed != record:
+        _store(path, changed)
+    on_trial = boot_choice.is_on_trial(changed)
+    if not slot:
+        return _PROGRAM, on_trial
     try:
-        return probe.units_of(text)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+        _mount("%s/slot%d/firmware.rom" % (folder, slot))
+        with open(_MOUNT + "/entry") as file:
+            return file.read(), on_trial
+    except (OSError, ValueError) as error:
+        sys.stderr.write("slot %d: %s\n" % (slot, error))
+        if on_trial:
+            restart()
+        return _PROGRAM, False
 
 
-def show_line(board: LinuxBoard, units: list[int]) -> int:
-    """Prints what a probe of `units` finds; gives the exit code: 0 if somebody answers."""
-    from wattle_meter import probe
-
-    settings = config.load(board.folder + "/config.json")
-    folder = board.folder + "/profiles"
-    searching = probe.Probe(
-        lambda line: board.serial_port(line, settings.board),
-        board.clock,
-        probe.load_profiles(folder, os.listdir(folder), print),
-        print,
-    )
-    return 0 if asyncio.run(searching.run(units)) else 1
+def _stored(path: str) -> bytes:
+    """The record, b"" if there is none or it is damaged: then what is beside this file runs."""
+    try:
+        with open(path, "rb") as file:
+            data: bytes = file.read()
+    except OSError:
+        return b""
+    record = data[:-_SUM_BYTES]
+    return record if _sum(record) == data[-_SUM_BYTES:] else b""
 
 
-def show_identity(board: LinuxBoard) -> None:
-    """Writes the enrolment proof and prints who this meter is."""
-    settings = config.load(board.folder + "/config.json")
-    installation = Installation(settings, board.folder)
-    board.serial_port(installation.line, settings.board)  # refuses what run() would refuse
-    for row in settings.loads:
-        if row.relay is not None:
-            board.relay(row.relay)
-    keys = identity.keys_of(board.store, board.random)
-    eui64 = settings.eui64 or board.eui64()
-    proof = identity.enrolment_proof(keys, eui64, settings.ledger_id, board.protection)
-    with open(board.folder + "/" + _PROOF, "wb") as file:
-        file.write(proof)
-    print(json.dumps({"meter": topics.meter_id(keys.kid()), "eui64": eui64.hex()}))
+def _store(path: str, record: bytes) -> None:
+    with open(path + ".new", "wb") as file:
+        file.write(record + _sum(record))
+        file.flush()  # MicroPython: fsync
+    os.rename(path + ".new", path)  # one that is lost with the power is a start that counts not
+
+
+def _sum(record: bytes) -> bytes:
+    return binascii.crc32(record).to_bytes(_SUM_BYTES, "big")
+
+
+def _mount(path: str) -> None:
+    """Mapped, not read: code runs where it lies, as on a board."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        mmap = _libc.func("P", "mmap", "PIiiil")
+        address = mmap(None, size, _READ, _PRIVATE, file.fileno(), 0)
+    vfs.mount(vfs.VfsRom(uctypes.bytearray_at(address, size)), _MOUNT)
+    sys.path.insert(0, _MOUNT)
+
+
+def restart() -> None:
+    """Starts this process anew, as a reset does: the same arguments, no open file."""
+    with open("/proc/self/cmdline", "rb") as file:
+        words = file.read().split(b"\0")[:-1]
+    kept = [bytearray(word + b"\0") for word in words]
+    close = _libc.func("i", "close", "i")
+    for descriptor in range(3, _DESCRIPTORS_MAX):
+        close(descriptor)
+    arguments = array.array("L", [uctypes.addressof(word) for word in kept] + [0])
+    _libc.func("i", "execv", "sP")("/proc/self/exe", arguments)
 
 
 def main(arguments: list[str]) -> int:
-    """Runs until told to stop; gives the exit code."""
+    """Starts the version that is due; gives the exit code."""
+    starts = bool(arguments) and not any(word in _ONCE for word in arguments)
+    program, on_trial = choose(arguments[0]) if starts else (_PROGRAM, False)
     try:
-        folder, only_identity, options = parse(arguments)
-        board = LinuxBoard(folder, options)
-        if not host.lock_folder(folder):
-            raise OSError("%s is in use by another process" % folder)
-        if only_identity:
-            show_identity(board)
-            return 0
-        if options.probe is not None:
-            return show_line(board, options.probe)
-        meter = Meter(board)
-    except UsageError as error:
-        sys.stderr.write("%s\n" % error)
-        return 2
-    except (MeterError, OSError, ValueError) as error:
-        sys.stderr.write("%s: %s\n" % (type(error).__name__, error))
-        return 1
-    asyncio.run(meter.run())
-    return 0
+        code: int = __import__(program).main(arguments)
+    except Exception as error:
+        if not on_trial:
+            raise
+        sys.print_exception(error, sys.stderr)
+        code = 1
+    if code == _RESTART or (code and on_trial):
+        restart()
+    return code
 
 
 if __name__ == "__main__":

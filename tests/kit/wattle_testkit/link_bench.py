@@ -16,6 +16,8 @@ from wattle_meter.link import Link
 from wattle_meter.mqtt import PUBLISH, PacketReader, parse_publish, puback, publish
 from wattle_meter.outbox import Outbox
 from wattle_meter.signer import SoftwareSigner
+from wattle_meter.updating import Updater
+from wattle_meter.version import Versions
 from wattle_wire import cbor, cose, downlink, p256, topics, uplink
 from wattle_wire.downlink import Ack
 from wattle_wire.sample import Reading
@@ -155,6 +157,7 @@ class Bench:
             lambda: BIRTH,
             lambda: HEALTH,
             self.jumps.append,
+            Updater(self.board, LEDGER, {}, Versions(self.board.store)),
         )
 
     async def record(self):
