@@ -1,0 +1,71 @@
+"""Tables of SPEC that code must say too: kinds of transactions, refusals, who may send what."""
+
+import re
+from pathlib import Path
+
+from wattle_gateway.contracts import classes, transactions
+from wattle_gateway.ledger import genesis, transaction
+from wattle_wire import cose
+
+SPEC = (Path(__file__).resolve().parents[2] / "protocol" / "SPEC.md").read_text(encoding="utf-8")
+
+
+def rows(section: int, header: str) -> list[list[str]]:
+    """The cells of the table with this header line in a section of SPEC."""
+    (text,) = re.findall(rf"^## {section}\. .*?(?=^## |\Z)", SPEC, re.MULTILINE | re.DOTALL)
+    lines = text[text.index(header) :].splitlines()[2:]
+    table = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        table.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    assert table
+    return table
+
+
+def test_every_refusal_has_its_code_and_name() -> None:
+    said = {int(code): name.strip("`") for code, name, _ in rows(12, "| code | name | when |")}
+    assert said == classes.REFUSAL_NAMES
+    assert sorted(said) == list(range(1, len(said) + 1))
+
+
+def test_every_kind_has_its_number_and_name() -> None:
+    said = {int(kind): name for kind, name, _ in rows(10, "| kind | name | body |")}
+    assert said == transaction.KIND_NAMES
+    assert set(transactions.ROLES) == set(genesis.RULES_KNOWN)
+    assert set(transactions.ROLES[2]) == set(said)
+    assert set(transactions.ROLES[1]) == {1, 2, 3, 4}
+
+
+def test_who_may_send_what() -> None:
+    said = rows(12, "| kind | order | roles that may send it |")
+    numbers = {name: kind for kind, name in transaction.KIND_NAMES.items()}
+    assert [numbers[name] for name, _, _ in said] == sorted(numbers.values())
+    for name, _, roles in said:
+        assert transactions.ROLES[2][numbers[name]] == _roles(roles), name
+    assert set(transactions.ROLES[1].values()) == {_roles("1 to 5")}
+
+
+def _roles(text: str) -> tuple[int, ...]:
+    """`1 to 5`, `2, 3, 4`, `1 to 5; under rules 2 also 6, but ..`."""
+    plain, _, more = text.partition("; under rules 2 also ")
+    if " to " in plain:
+        first, last = map(int, plain.split(" to "))
+        found = tuple(range(first, last + 1))
+    else:
+        found = tuple(map(int, plain.split(", ")))
+    return (*found, int(more[0])) if more else found
+
+
+def test_every_refusal_stands_in_some_order() -> None:
+    """Each clause belongs to a kind, or to those that come before any."""
+    orders = " ".join(
+        order for _, order, _ in rows(12, "| kind | order | roles that may send it |")
+    )
+    named = {int(number) for number in re.findall(r"\d+", orders)} | {1, 2, 3, 4}
+    assert named == set(classes.REFUSAL_NAMES)
+
+
+def test_what_is_signed_has_these_kinds() -> None:
+    (line,) = re.findall(r"^`<kind>`: (`sample`.*?)\. A message", SPEC, re.MULTILINE)
+    assert tuple(re.findall(r"`(\w+)`", line)) == cose.SIGNED_KINDS
