@@ -70,6 +70,9 @@ NOT_THE_OWNER = 35
 OWNER_BACKDATED = 36
 OWNERS_FULL = 37
 NOT_ASKED = 38
+NOT_OWNER_OR_HOST = 39
+ABOVE_CAPACITY = 40
+OFFER_UNKNOWN = 41
 
 REFUSAL_NAMES = {
     MALFORMED_BODY: "malformed_body",
@@ -110,6 +113,9 @@ REFUSAL_NAMES = {
     OWNER_BACKDATED: "owner_backdated",
     OWNERS_FULL: "owners_full",
     NOT_ASKED: "not_asked",
+    NOT_OWNER_OR_HOST: "not_owner_or_host",
+    ABOVE_CAPACITY: "above_capacity",
+    OFFER_UNKNOWN: "offer_unknown",
 }
 
 

@@ -8,6 +8,7 @@ from wattle_gateway.contracts import (
     changes,
     classes,
     enrolment,
+    offering,
     payments,
     registry,
     waiting,
@@ -16,7 +17,7 @@ from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.parties import OWNING_ROLES, Party
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
-from wattle_gateway.ledger import account_bodies, genesis, transaction
+from wattle_gateway.ledger import account_bodies, genesis, offer_bodies, transaction
 from wattle_gateway.ledger.epoch import EpochChange
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.transaction import Transaction
@@ -41,6 +42,8 @@ _ROLES_2: Mapping[int, tuple[int, ...]] = {
     transaction.LOCK: OWNING_ROLES,
     transaction.UNLOCK: OWNING_ROLES,
     transaction.ASSIGN: OWNING_ROLES,
+    transaction.OFFER: OWNING_ROLES,
+    transaction.RETRACT: OWNING_ROLES,
 }
 ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2}
 """Rules -> kind -> roles."""
@@ -78,6 +81,10 @@ def execute_transaction(state: State, tx: Transaction, party: Party, setting: Se
             return _approve(state, tx, party, setting)
         if tx.kind in waiting.KINDS:
             waiting.send(state, tx, party, setting)
+        elif tx.kind == transaction.OFFER:
+            offering.offer(state, tx, offer_bodies.parse_offer(tx.body), party, setting)
+        elif tx.kind == transaction.RETRACT:
+            offering.retract(state, offer_bodies.parse_retract(tx.body), party, setting)
         else:
             _pay(state, tx, party, setting)
         return _DONE

@@ -18,7 +18,7 @@ ENROL = 1
 REVOKE = 2
 CHANGE = 3
 APPROVE = 4
-# Of rules 2; their bodies stand in `account_bodies`.
+# Of rules 2; their bodies stand in `account_bodies` and `offer_bodies`.
 REGISTER = 5
 OPEN = 6
 ISSUE = 7
@@ -27,6 +27,8 @@ TRANSFER = 9
 LOCK = 10
 UNLOCK = 11
 ASSIGN = 12
+OFFER = 13
+RETRACT = 14
 KIND_NAMES = {
     ENROL: "enrol",
     REVOKE: "revoke",
@@ -40,6 +42,8 @@ KIND_NAMES = {
     LOCK: "lock",
     UNLOCK: "unlock",
     ASSIGN: "assign",
+    OFFER: "offer",
+    RETRACT: "retract",
 }
 
 ELECTRICITY = 1
