@@ -1,7 +1,8 @@
-"""Make `protocol/vectors/ledger.json`: two small ledgers, every byte of them, for SPEC 9 to 12.
+"""Make `protocol/vectors/ledger.json`: small ledgers, every byte of them, for SPEC 9 to 12.
 
 One member, one meter: commits that enrol the meter and carry two samples and a transaction that
-is refused. Beside them, in `alliance_vectors.py`, an alliance of four. Deterministic, like
+is refused. Beside them, in `alliance_vectors.py`, an alliance of four, and in
+`account_vectors.py` a ledger with accounts. Deterministic, like
 `protocol/vectors/make_vectors.py`, whose keys and samples they use; `make vectors` runs both.
 They stand in this room because only the gateway makes a ledger.
 """
@@ -9,6 +10,7 @@ They stand in this room because only the gateway makes a ledger.
 import json
 import pathlib
 
+import account_vectors
 import alliance_vectors
 from make_vectors import TIME_MS, example_samples, private_key, signed
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
@@ -154,6 +156,28 @@ class Run:
         return output if output.to_persist or output.commits else self._engine.tick(now)
 
 
+def accounts() -> dict[str, object]:
+    """Everything under `accounts`."""
+    made = account_vectors.example_genesis()
+    epoch = first_epoch(made)
+    run = Run(epoch)
+    for number, entries in enumerate(account_vectors.Accounts(epoch).commits()):
+        run.propose(entries, TIME_MS + number * 2_000)
+    return written(made, epoch, run)
+
+
+def written(made: genesis.Genesis, epoch: Epoch, run: Run) -> dict[str, object]:
+    """What a run leaves behind, as JSON."""
+    return {
+        "genesis": made.raw.hex(),
+        "ledger_id": made.ledger_id.hex(),
+        "epoch_digest": epoch.digest.hex(),
+        "blocks": run.blocks,
+        "commits": run.commits,
+        "log_root": merkle.root([merkle.leaf_hash(leaf) for leaf in run.leaves]).hex(),
+    }
+
+
 def vectors() -> dict[str, object]:
     """Everything in `ledger.json`."""
     made = example_genesis()
@@ -164,13 +188,9 @@ def vectors() -> dict[str, object]:
     unknown = transaction.revoke_body(Revoke(bytes(8), 5))
     run.propose([transaction_entry(epoch, 1, transaction.REVOKE, unknown)], TIME_MS + 4_000)
     return {
-        "genesis": made.raw.hex(),
-        "ledger_id": made.ledger_id.hex(),
-        "epoch_digest": epoch.digest.hex(),
-        "blocks": run.blocks,
-        "commits": run.commits,
-        "log_root": merkle.root([merkle.leaf_hash(leaf) for leaf in run.leaves]).hex(),
+        **written(made, epoch, run),
         "alliance": alliance_vectors.vectors(),
+        "accounts": accounts(),
     }
 
 

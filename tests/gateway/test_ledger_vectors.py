@@ -34,7 +34,7 @@ def _leaves() -> list[bytes]:
 def test_the_committed_vectors_are_what_the_script_makes(monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in (VECTORS, ROOT / "gateway"):
         monkeypatch.syspath_prepend(str(folder))
-    for module in ("make_vectors", "alliance_vectors"):
+    for module in ("make_vectors", "alliance_vectors", "account_vectors"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     script_file = ROOT / "gateway" / "make_ledger_vectors.py"
     spec = importlib.util.spec_from_file_location("make_ledger_vectors", script_file)

@@ -1,0 +1,160 @@
+"""The frozen ledger with accounts, recomputed from SPEC.md with cbor2, hashlib and ecdsa alone."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+from wattle_testkit.spec_reader import epoch_digest, opened, sha256, tree_root
+
+VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
+LEDGER: dict[str, Any] = json.loads((VECTORS / "ledger.json").read_text())["accounts"]
+GENESIS = cbor2.loads(bytes.fromhex(LEDGER["genesis"]))
+LEDGER_ID = sha256(bytes.fromhex(LEDGER["genesis"]))[:16]
+MEMBER_KEY = bytes(GENESIS[5][0][2])
+BALANCE_SHORT = 26
+UNTIL_MS = 1_700_003_600_000
+
+
+def kid(key: bytes) -> bytes:
+    return sha256(key)[:8]
+
+
+def leaves() -> list[list[Any]]:
+    """The decoded leaves of entries, in order."""
+    decoded = [
+        cbor2.loads(bytes.fromhex(raw)) for commit in LEDGER["commits"] for raw in commit["leaves"]
+    ]
+    return [leaf for leaf in decoded if len(leaf) == 5]
+
+
+def states() -> list[dict[tuple[Any, ...], Any]]:
+    """The state after each commit, decoded."""
+    state: dict[tuple[Any, ...], Any] = {}
+    found = []
+    for commit in LEDGER["commits"]:
+        for row, value in commit["changes"]:
+            place = tuple(cbor2.loads(bytes.fromhex(row)))
+            if value is None:
+                del state[place]
+            else:
+                state[place] = cbor2.loads(bytes.fromhex(value))
+        found.append(dict(state))
+    return found
+
+
+@pytest.fixture(scope="module")
+def user_keys() -> dict[bytes, bytes]:
+    """kid -> key of the users, from the words that registered them, which verify."""
+    found = {}
+    for _, verdict, _, _, entry in leaves()[:2]:
+        (lane, nonce, _, kind, body), _ = opened("tx", LEDGER_ID, cbor2.loads(entry)[1], MEMBER_KEY)
+        assert (verdict, lane, kind) == (0, 0, 5)
+        word = cbor2.loads(cbor2.loads(body[0]).value[2])
+        version, key, name, host = word
+        assert opened("party", LEDGER_ID, body[0], key)[0] == word
+        assert (version, host) == (1_700_000_000_000, kid(MEMBER_KEY))
+        assert name == ("house 7", "house 9")[nonce]
+        found[kid(key)] = key
+    return found
+
+
+def transactions(user_keys: dict[bytes, bytes]) -> list[tuple[bytes, int, int, Any, bytes]]:
+    """(kid, verdict, kind, body, digest) of every transaction; each verifies under its party's
+    key and has the next nonce."""
+    keys = {**user_keys, kid(MEMBER_KEY): MEMBER_KEY}
+    nonces = dict.fromkeys(keys, 0)
+    found = []
+    for _, verdict, _, _, entry in leaves():
+        message = cbor2.loads(entry)[1]
+        party = cbor2.loads(cbor2.loads(message).value[0])[4]
+        (lane, nonce, _, kind, body), digest = opened("tx", LEDGER_ID, message, keys[party])
+        assert (lane, nonce) == (0, nonces[party])
+        nonces[party] += 1
+        found.append((party, verdict, kind, body, digest))
+    return found
+
+
+def test_the_epoch_is_one_of_rules_2() -> None:
+    _, _, _, rules, constants, members = GENESIS
+    assert rules == 2
+    made_of = [members, rules, constants]
+    assert epoch_digest(LEDGER_ID, 0, bytes(32), made_of).hex() == LEDGER["epoch_digest"]
+
+
+def test_every_kind_is_there_and_one_transfer_is_refused(user_keys: dict[bytes, bytes]) -> None:
+    sent = transactions(user_keys)
+    assert {kind for _, _, kind, _, _ in sent} == {1, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+    refused = [(kind, verdict) for _, verdict, kind, _, _ in sent if verdict]
+    assert refused == [(9, BALANCE_SHORT)]
+
+
+def test_balances_are_the_sums_of_what_was_sent(user_keys: dict[bytes, bytes]) -> None:
+    balances: dict[bytes, int] = {}
+    locks: dict[bytes, tuple[bytes, int]] = {}
+    for party, verdict, kind, body, digest in transactions(user_keys):
+        if verdict:
+            continue
+        if kind == 6:
+            balances[party] = 0
+        elif kind == 7:
+            balances[body[2]] = balances.get(body[2], 0) + body[3]
+        elif kind == 8:
+            balances[party] -= body[1]
+        elif kind == 9:
+            balances[party] -= body[2]
+            balances[body[1]] += body[2]
+        elif kind == 10:
+            balances[party] -= body[1]
+            locks[digest] = (party, body[1])
+        elif kind == 11:
+            owner, amount = locks.pop(body[0])
+            balances[party] += body[1]
+            balances[owner] += amount - body[1]
+    final = states()[-1]
+    assert {place[1]: row for place, row in final.items() if place[0] == "account"} == {
+        party: [amount, 0, 0] for party, amount in balances.items()
+    }
+    decimals, issuer, issued, redeemed = final["asset", "CNY"]
+    assert (decimals, issuer, issued - redeemed) == (2, kid(MEMBER_KEY), sum(balances.values()))
+
+
+def test_the_lock_stands_between_its_two_transactions(user_keys: dict[bytes, bytes]) -> None:
+    (made,) = [row for row in transactions(user_keys) if row[2] == 10]
+    party, _, _, (asset, amount, holder, until_ms), digest = made
+    rows = [state.get(("lock", digest)) for state in states()]
+    assert [party, asset, amount, holder, until_ms] in rows
+    assert rows[0] is None
+    assert rows[-1] is None
+
+
+def test_the_point_waits_for_its_new_owner(user_keys: dict[bytes, bytes]) -> None:
+    (sent,) = [row for row in transactions(user_keys) if row[2] == 12]
+    party, _, _, body, digest = sent
+    meter, device, from_ms, owner = body
+    waited = [state["waiting", digest] for state in states() if ("waiting", digest) in state]
+    assert waited
+    assert waited[0] == [UNTIL_MS, party, 12, body]
+    final = states()[-1]
+    assert ("waiting", digest) not in final
+    assert final["owners", meter, device] == [[from_ms, owner]]
+    assert final["meter", meter][10][0][7] == party
+
+
+def test_state_digests_hold_the_whole_state_every_second_commit() -> None:
+    digest, state = bytes(32), {}
+    for index, commit in enumerate(LEDGER["commits"], 1):
+        changes = [
+            [bytes.fromhex(row), None if value is None else bytes.fromhex(value)]
+            for row, value in commit["changes"]
+        ]
+        for row, value in changes:
+            state[row] = value
+            if value is None:
+                del state[row]
+        parts = [digest, tree_root([cbor2.dumps(change) for change in changes])]
+        if index % 2 == 0:
+            parts.append(tree_root([cbor2.dumps([row, state[row]]) for row in sorted(state)]))
+        digest = sha256(cbor2.dumps(parts))
+        assert digest.hex() == commit["state_digest"]
