@@ -12,6 +12,7 @@ from wattle_gateway.contracts.baseline import engine
 from wattle_gateway.contracts.baseline.history import Event, Exclusions
 from wattle_gateway.contracts.baseline.local_days import (
     DAY_S,
+    UTC,
     DayType,
     DayTypes,
     LocalDays,
@@ -45,7 +46,7 @@ def baseline(arguments: argparse.Namespace) -> None:
     found = engine.baseline(
         rule, data.file.series, event, data.days, data.exclusions, data.file.control
     )
-    notes = [*data.file.notes, *_zone_notes(data.file), *baseline_text.notes(found)]
+    notes = [*data.file.notes, *_zone_notes(arguments, data.file), *baseline_text.notes(found)]
     source = PRESETS[arguments.rule].source
     if arguments.json:
         zone = data.days.zone
@@ -141,10 +142,10 @@ def _event(texts: Sequence[str], file: CsvSeries) -> Event:
     return Event(*moments)
 
 
-def _zone_notes(file: CsvSeries) -> list[str]:
-    if file.is_zone_known:
+def _zone_notes(arguments: argparse.Namespace, file: CsvSeries) -> list[str]:
+    if arguments.timezone is not None or file.zone != UTC:
         return []
-    return ["no time zone is named: days have 24 hours; if the clock was changed, use --timezone"]
+    return ["days are counted in UTC: if people there go by another clock, say so with --timezone"]
 
 
 def _placebo_events(arguments: argparse.Namespace, data: _Data) -> Iterable[Event]:

@@ -1,6 +1,7 @@
 """A baseline as text and as JSON."""
 
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 from wattle_gateway.contracts.baseline.adjustment import PPM, Adjusted
@@ -8,10 +9,11 @@ from wattle_gateway.contracts.baseline.engine import Baseline, Interval
 from wattle_gateway.contracts.baseline.local_days import Zone, date_of
 from wattle_gateway.contracts.baseline.placebo import Accuracy
 from wattle_gateway.contracts.baseline.rule import AdjustmentKind, Method, Quota, Rule, Window
-from wattle_gateway.contracts.baseline.series import rounded, wh
+from wattle_gateway.contracts.baseline.series import MJ_PER_WH, rounded, wh
 from wattle_gateway.interval_data.times import shown_local
 
 _HEAD = ("start", "end", "baseline Wh", "actual Wh", "reduction Wh")
+_WHOLE_WH_S = 900
 _UNMEASURED = "unmeasured"
 _PLACEBO_HEAD = ("rule", "days it judges", "bias %", "RRMSE %", "baseline Wh", "actual Wh")
 
@@ -149,13 +151,18 @@ def _interval_json(entry: Interval, zone: Zone) -> dict[str, Any]:
 
 
 def _interval_row(entry: Interval, zone: Zone) -> tuple[str, ...]:
-    row = _interval_json(entry, zone)
-    energies = (row["baseline_wh"], row["actual_wh"], row["reduction_wh"])
+    energies = (entry.baseline_mj, entry.actual_mj, entry.reduction_mj)
+    # Of short intervals whole Wh would say nothing.
+    shown = wh if entry.end_s - entry.start_s >= _WHOLE_WH_S else _finer_wh
     return (
-        row["start"],
-        row["end"],
-        *(_UNMEASURED if energy is None else str(energy) for energy in energies),
+        shown_local(entry.start_s, zone),
+        shown_local(entry.end_s, zone),
+        *(_UNMEASURED if energy is None else str(shown(energy)) for energy in energies),
     )
+
+
+def _finer_wh(energy_mj: int) -> str:
+    return f"{Decimal(rounded(energy_mj, MJ_PER_WH // 1_000)) / 1_000:.3f}"
 
 
 def _aligned(rows: list[tuple[str, ...]], left: int) -> list[str]:

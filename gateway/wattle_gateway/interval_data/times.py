@@ -35,11 +35,10 @@ EXPECTED = (
 @dataclass(frozen=True)
 class WrittenTime:
     """A time as written: seconds since 1970-01-01 00:00 on the clock that was read, and that
-    clock's offset from UTC, None if the text names no zone. is_unix: a count, of no local clock."""
+    clock's offset from UTC, None if the text names no zone."""
 
     wall_s: int
     offset_s: int | None
-    is_unix: bool = False
 
 
 def parse(text: str, time_format: str | None = None) -> WrittenTime:
@@ -48,9 +47,9 @@ def parse(text: str, time_format: str | None = None) -> WrittenTime:
     if time_format is not None:
         return _by_format(text, time_format)
     if _UNIX_S.fullmatch(text):
-        return WrittenTime(int(text.partition(".")[0]), 0, is_unix=True)
+        return WrittenTime(int(text.partition(".")[0]), 0)
     if _UNIX_MS.fullmatch(text):
-        return WrittenTime(int(text) // _MS_PER_S, 0, is_unix=True)
+        return WrittenTime(int(text) // _MS_PER_S, 0)
     found = _ISO.fullmatch(text)
     if found is None or (not found["mark"] and not _COMPACT_DATE.match(text)):
         raise UsageError(f"{text!r} is no time that has one meaning: {EXPECTED}")
@@ -84,7 +83,8 @@ def moment_s(written: WrittenTime, zone: Zone, text: str) -> int:
     moments = zone.moments(*divmod(written.wall_s, DAY_S))
     if not moments:
         raise UsageError(
-            f"{text!r} does not exist in this time zone: the clock was set forward over it"
+            f"{text!r} does not exist in this time zone, because the clock was set forward (times "
+            "in standard time all the year are in a zone such as +01:00)"
         )
     if len(moments) > 1:
         both = " and ".join(shown_local(at_s, zone) for at_s in moments)

@@ -10,6 +10,8 @@ from wattle_gateway.contracts.baseline.rule import PERMILLE, Method, RankBy, Rul
 from wattle_gateway.contracts.baseline.series import EnergySeries
 
 _MIN_S = 60
+# The longest day, when the clock is set back.
+EVENT_MAX_S = DAY_S + 3_600
 
 # An interval of the event day as the wall clock names it: (days after the event day, second).
 Spot = tuple[int, int]
@@ -17,15 +19,15 @@ Spot = tuple[int, int]
 
 @dataclass(frozen=True)
 class Event:
-    """A span in Unix s; its end does not belong to it. Raises EventError beyond 24 hours."""
+    """A span in Unix s; its end does not belong to it. Raises EventError beyond 25 hours."""
 
     start_s: int
     end_s: int
 
     def __post_init__(self) -> None:
-        if not 0 < self.end_s - self.start_s <= DAY_S:
+        if not 0 < self.end_s - self.start_s <= EVENT_MAX_S:
             raise EventError(
-                f"an event of {self.end_s - self.start_s} s, expected more than 0 and at most 24 h"
+                f"an event of {self.end_s - self.start_s} s, expected more than 0 and at most 25 h"
             )
 
 
