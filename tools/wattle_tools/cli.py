@@ -1,23 +1,23 @@
 """The `wattle-tool` command of technicians.
 
-Exit codes: 0 done; 1 it could not be done (the message says why); 2 wrong arguments.
+Exit codes: 0 done; 1 could not be done; 2 wrong arguments; 3 no such board; 4 line or board failed;
+5 image refused; 6 read-back differs; 130 interrupted. The message says why and what to do.
 """
 
 import argparse
+import contextlib
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wattle_tools import board_folder, certificate, site_file
 from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line, LoadChoice
-from wattle_tools.errors import ToolError
+from wattle_tools.boards import arguments as boards_arguments
+from wattle_tools.device import firmware_folder
+from wattle_tools.errors import DONE, INTERRUPTED, ToolError
+from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.proof import PROOF_FILE
-
-DONE, CANNOT = 0, 1
-
-# In a checkout the firmware stands beside the tools.
-_FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,12 +27,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except ToolError as error:
         print(f"wattle-tool: {error}", file=sys.stderr)
-        return CANNOT
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("wattle-tool: interrupted; run it again", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="wattle-tool", description="Sets up meter boards.", epilog=__doc__.splitlines()[2]
+        prog="wattle-tool",
+        description="Sets up meter boards.",
+        epilog=" ".join(__doc__.splitlines()[2:]),
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     provision = commands.add_parser(
@@ -46,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("board", type=Path, help="the board's folder")
     install.add_argument("certificate", type=Path, help="PEM or DER file")
     install.set_defaults(run=_install)
+    boards = commands.add_parser("boards", help="what is plugged in, by MAC")
+    boards_arguments.add_arguments(boards)
+    boards.set_defaults(run=_boards)
+    flash = commands.add_parser("flash", help="fill ESP32 boards: interpreter and firmware")
+    flash_arguments.add_arguments(flash)
+    flash.set_defaults(run=_flash)
     return parser
 
 
@@ -94,9 +105,7 @@ def _add_provision(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outbox-bytes", type=int, help="default: 1 MiB")
     parser.add_argument("--eui64", type=_eui64, help="16 hex digits (default: the board's own)")
     parser.add_argument("--micropython", type=Path, help="interpreter (default: that on PATH)")
-    parser.add_argument(
-        "--firmware", type=Path, default=_FIRMWARE, help="default: of this checkout"
-    )
+    parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
 
 
 def _provision(options: argparse.Namespace) -> int:
@@ -121,11 +130,32 @@ def _provision(options: argparse.Namespace) -> int:
         options.board,
         [site_file.load(path) for path in options.site_file],
         choice,
-        Firmware(micropython, options.firmware),
+        Firmware(micropython, options.firmware or firmware_folder()),
     )
     print(board.meter)
     print(f"EUI-64 {board.eui64.hex()}, proof {options.board / PROOF_FILE}", file=sys.stderr)
     return DONE
+
+
+def _boards(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.boards import command
+    return command.run(options)
+
+
+def _flash(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.flash import command
+    return command.run(options)
+
+
+@contextlib.contextmanager
+def _with_extra() -> Iterator[None]:
+    """Around imports of what only those need who have boards to fill."""
+    try:
+        yield
+    except ImportError as error:
+        raise ToolError(f"{error.name} is missing: pip install 'wattle-grid[tools]'") from error
 
 
 def _install(options: argparse.Namespace) -> int:

@@ -1,8 +1,18 @@
-"""Every error of the technician's tool, under one root; the message is one line for people."""
+"""Every error of the technician's tool, under one root; the message is one line for people.
+
+Each class has the exit code of commands that end with it.
+"""
+
+DONE, CANNOT = 0, 1
+# 2: wrong arguments, argparse's
+NO_BOARD, BOARD_FAILED, IMAGE_REFUSED, READ_BACK_DIFFERS = 3, 4, 5, 6
+INTERRUPTED = 130
 
 
 class ToolError(Exception):
     """Root of everything the tool raises."""
+
+    exit_code = CANNOT
 
 
 class SiteFileError(ToolError):
@@ -19,3 +29,52 @@ class CertificateError(ToolError):
 
 class ImageError(ToolError):
     """The firmware cannot be made into an image."""
+
+
+class UpdateError(ToolError):
+    """A bundle for meters cannot be made."""
+
+
+class AdvisedError(ToolError):
+    """`reason`: what was wrong, `advice`: what to do next, two clauses for people."""
+
+    def __init__(self, reason: str, advice: str) -> None:
+        super().__init__(f"{reason}; {advice}")
+        self.reason = reason
+        self.advice = advice
+
+
+class NoBoardError(AdvisedError):
+    """No board is plugged in, or none of the name that was asked for."""
+
+    exit_code = NO_BOARD
+
+
+class SerialLineError(AdvisedError):
+    """A board's line is dead, taken, or carries nothing that makes sense."""
+
+    exit_code = BOARD_FAILED
+
+
+class UnfitBoardError(AdvisedError):
+    """A board that answers, but cannot take what it is to be given."""
+
+    exit_code = BOARD_FAILED
+
+
+class InterpreterImageError(AdvisedError):
+    """A file that is no interpreter for this board, or that nobody has vouched for."""
+
+    exit_code = IMAGE_REFUSED
+
+
+class ReadBackError(AdvisedError):
+    """What a board has stored is not what was written."""
+
+    exit_code = READ_BACK_DIFFERS
+
+
+class InterruptedJobError(AdvisedError):
+    """The technician stopped it."""
+
+    exit_code = INTERRUPTED

@@ -12,6 +12,7 @@ from wattle_hil.serial_board.interpreter import Interpreter, InterpreterProcess,
 from wattle_hil.serial_board.rom_loader import SYNC_CALL, RomLoader
 
 _NOISE_BYTES = 40
+# A real one says so without end, after each of its resets; this one whenever it is spoken to.
 _NO_PROGRAM = b"invalid header: 0xffffffff\r\n" * 3
 
 
@@ -89,8 +90,9 @@ class EmulatedBoard:
             data = self._call_loader(data)
         if self._loader is not None:
             return self._noisy(self._loader.receive(data))
-        if self.process is not None:
-            self.process.write(data)
+        if self.process is None:
+            return _NO_PROGRAM
+        self.process.write(data)
         return b""
 
     def from_process(self) -> bytes:

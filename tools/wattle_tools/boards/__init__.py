@@ -1,0 +1,1 @@
+"""Boards that are plugged in: their lines, who they are, and what is on them."""

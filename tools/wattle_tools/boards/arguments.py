@@ -1,0 +1,27 @@
+"""`wattle-tool boards`: what is plugged in."""
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    add_port_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
+def add_port_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where boards are looked for."""
+    parser.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="look on this line only (default: every line behind USB); may be given again",
+    )
+    parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        metavar="PORT",
+        help="leave this line alone, an RS-485 adapter's for one; may be given again",
+    )

@@ -1,0 +1,279 @@
+"""MicroPython on a board, through mpremote's transport: run code, put files, take hashes.
+
+Every fault of the line or the board comes out as one of our errors, with what to do next.
+"""
+
+import ast
+import contextlib
+import errno
+import os
+import struct
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+
+from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport_serial import SerialTransport
+
+from wattle_tools.boards.watched_line import WatchedLine
+from wattle_tools.errors import SerialLineError, UnfitBoardError
+
+# A read of mpremote's returns after this long without a byte.
+_READ_S = 1.0
+_OPEN_S = 5.0
+# A program may be inside C code when Ctrl-C comes: joining a network is the longest, seconds.
+_PROMPT_S = 5.0
+_ASK_AGAIN_S = 1.5
+# A line that has been quiet for so long has said what it had to say.
+_QUIET_S = 0.2
+_HEARD_BYTES_MAX = 20_000
+_ENTER_S = 8.0
+_TRY_S = 3.0
+# The longest: hashing a megabyte, or an erase of flash inside one write.
+EXEC_S = 30.0
+CHUNK_BYTES = 1_024
+_STOP_AND_LEAVE = b"\r\x03\x02"  # Ctrl-C, Ctrl-B: answered with the prompt in any mode
+_RESTART = b"\x04"
+_PROMPT = b">>> "
+_NO_PROGRAM = b"invalid header: 0x"  # of the ESP32's ROM, again and again
+
+Progress = Callable[[int], None]
+
+
+class NoPromptError(SerialLineError):
+    """The line answers with no prompt of MicroPython. `heard`: whether it said anything."""
+
+    def __init__(self, reason: str, advice: str, heard: bool) -> None:
+        super().__init__(reason, advice)
+        self.heard = heard
+
+
+class NoProgramError(NoPromptError):
+    """The chip says that its flash memory holds no program."""
+
+
+class LineGoneError(SerialLineError):
+    """There is no line, or no more."""
+
+
+class Repl:
+    """A context manager: MicroPython at `port`, its program stopped.
+
+    check: called again and again, raises to end the work (Ctrl-C).
+    Raises SerialLineError, UnfitBoardError, and what `check` raises.
+    """
+
+    def __init__(self, port: str, check: Callable[[], None] = lambda: None) -> None:
+        self._port = port
+        self._check = check
+        self._transport: SerialTransport
+
+    def __enter__(self) -> "Repl":
+        with self._faults():
+            self._transport = SerialTransport(self._port, timeout=_READ_S)
+            self._line = WatchedLine(self._transport.serial, self._check)
+            self._transport.serial = self._line
+            try:
+                self._stop_program()
+                self._enter()
+            except BaseException:
+                self._close()
+                raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def run(self, code: str, seconds: float = EXEC_S) -> str:
+        """What the code prints."""
+        with self._faults():
+            self._line.allow(seconds, "running our code")
+            said: bytes = self._transport.exec(code)
+            return said.decode()
+
+    def value(self, code: str) -> object:
+        """The value whose repr the code prints."""
+        text = self.run(code).strip()
+        try:
+            found: object = ast.literal_eval(text)
+        except (ValueError, SyntaxError) as error:
+            raise _garbled(text[:60]) from error
+        return found
+
+    def write(self, path: str, data: bytes, progress: Progress) -> None:
+        """Puts a file; `progress` gets the bytes written so far."""
+        with self._faults():
+            self._line.allow(EXEC_S, f"writing {path}")
+            self._transport.fs_writefile(
+                path, data, CHUNK_BYTES, lambda done, _: self._advance(path, done, progress)
+            )
+
+    def sha256(self, paths: list[str]) -> Mapping[str, str]:
+        """The SHA-256 (hex) of files on the board; those that are not there are not in it."""
+        found = self.value(_HASHES % (CHUNK_BYTES, paths))
+        if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+            raise _garbled(str(found)[:60])
+        return found
+
+    def restart(self) -> None:
+        """Lets the board start its program as after power-on; to be the last thing done."""
+        with self._faults():
+            self._line.allow(EXEC_S, "restarting")
+            self._transport.exit_raw_repl()
+            self._line.write(_RESTART)
+            self._transport.serial.flush()
+
+    def _advance(self, path: str, done: int, progress: Progress) -> None:
+        self._line.allow(EXEC_S, f"writing {path}")
+        progress(done)
+
+    def _stop_program(self) -> None:
+        """Returns when the prompt is there. Raises NoPromptError."""
+        self._line.allow(_PROMPT_S + _OPEN_S, "waiting for the prompt")
+        began = last_asked = heard_at = time.monotonic()
+        self._line.write(_STOP_AND_LEAVE)
+        heard = b""
+        while True:
+            now = time.monotonic()
+            count = self._line.inWaiting()
+            if count:
+                heard = (heard + self._line.read(count))[-_HEARD_BYTES_MAX:]
+                heard_at = now
+            elif heard.rstrip(b" ").endswith(_PROMPT.rstrip()) and now - heard_at > _QUIET_S:
+                return
+            else:
+                time.sleep(0.01)
+            if _NO_PROGRAM in heard:
+                raise NoProgramError(
+                    "it has no interpreter", "give it one: run it again with --image", heard=True
+                )
+            if now - began > _PROMPT_S:
+                raise _no_prompt(heard, quiet=now - heard_at > _QUIET_S)
+            if now - last_asked > _ASK_AGAIN_S and not count:
+                self._line.write(_STOP_AND_LEAVE)
+                last_asked = now
+
+    def _enter(self) -> None:
+        """Enters the raw prompt, and tries it: disturbed lines show here, before anything else."""
+        self._line.allow(_ENTER_S, "entering the raw prompt")
+        self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_ENTER_S / 2)
+        self._line.allow(_TRY_S, "trying the raw prompt")
+        try:
+            answer = self._transport.exec("print('wattle')")
+        except SerialLineError as error:
+            raise _garbled("the raw prompt is not understood") from error
+        if answer.strip() != b"wattle":
+            raise _garbled(answer.decode(errors="replace"))
+
+    def _close(self) -> None:
+        # The far end may be gone: then there is nothing to set free.
+        with contextlib.suppress(OSError):
+            self._transport.close()
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Turns what mpremote and pyserial raise into our errors."""
+        try:
+            yield
+        except TransportExecError as error:
+            raise _board_said(error.error_output) from error
+        except TransportError as error:
+            if "failed to access" in str(error):
+                raise _cannot_open(self._port) from error
+            raise _garbled(str(error)) from error
+        except (OSError, termios.error) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise _full() from error
+            raise LineGoneError(
+                f"the line broke: {self._port} is gone",
+                "plug the board in again, and run the command again: it goes on where it was",
+            ) from error
+        except (struct.error, ValueError, SyntaxError, TypeError, IndexError) as error:
+            raise _garbled(str(error)) from error
+
+
+# Hashes on the board: (piece size, paths). A file that cannot be opened is not there.
+_HASHES = """
+import hashlib, binascii
+def _h(p):
+ h = hashlib.sha256()
+ with open(p, 'rb') as f:
+  while 1:
+   b = f.read(%d)
+   if not b: break
+   h.update(b)
+ return binascii.hexlify(h.digest()).decode()
+r = {}
+for p in %r:
+ try: r[p] = _h(p)
+ except OSError: pass
+print(r)
+"""
+
+
+def _no_prompt(heard: bytes, quiet: bool) -> NoPromptError:
+    if not heard:
+        return NoPromptError(
+            "it says nothing",
+            "check cable and power; is it a board at all?",
+            heard=False,
+        )
+    if not quiet:
+        return NoPromptError(
+            "it sends without end and does not stop",
+            "unplug it and plug it in again; if it stays so, "
+            "flash it with --image and --erase-files",
+            heard=True,
+        )
+    text = heard.decode("ascii", errors="replace").strip()[-40:]
+    return NoPromptError(
+        f"it answers, but not as MicroPython: {text!r}",
+        "give it an interpreter: flash it with --image",
+        heard=True,
+    )
+
+
+def _cannot_open(port: str) -> LineGoneError:
+    if not os.path.exists(port):
+        return LineGoneError(f"{port} is not there", "plug the board in, and run it again")
+    if not os.access(port, os.R_OK | os.W_OK):
+        return LineGoneError(
+            f"no right to open {port}",
+            "become a member of the group that owns it (Debian: dialout), and log in again",
+        )
+    return LineGoneError(
+        f"{port} is in use by another program", "close the other program, and run it again"
+    )
+
+
+def _garbled(said: str) -> SerialLineError:
+    return SerialLineError(
+        f"garbage on the line: {said[:80]}",
+        "try another cable or USB port, and run it again: it goes on where it was",
+    )
+
+
+def _full() -> UnfitBoardError:
+    return UnfitBoardError(
+        "its file system is full",
+        "remove files from it, or flash it with --image and --erase-files",
+    )
+
+
+def _board_said(traceback: str) -> Exception:
+    """The error of code that failed on the board."""
+    last = (traceback.strip().splitlines() or ["nothing"])[-1]
+    if "ENOSPC" in last or last == "OSError: 28":
+        return _full()
+    if last.startswith("KeyboardInterrupt"):
+        return _garbled("a Ctrl-C that nobody sent")
+    return UnfitBoardError(
+        f"it failed in our code: {last[:80]}",
+        "unplug it and plug it in again, then run it again",
+    )
