@@ -8,6 +8,7 @@ from wattle_gateway.cli import (
     alliance_arguments,
     audit_command,
     baseline_arguments,
+    dr_arguments,
     energy_command,
     gateway_commands,
     health_command,
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     energy_command.add(
         commands.add_parser("energy", help="what a point used, interval by interval")
     )
+    dr_arguments.add(commands.add_parser("dr", help="adjustable loads: pool, select"))
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
     _commit(commands.add_parser("commit", help="how a commit came about"))

@@ -1,0 +1,103 @@
+"""dr pool, dr select: adjustable loads, and a choice among them."""
+
+import argparse
+import json
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from wattle_gateway.cli.folder import home_of, opened_ledger
+from wattle_gateway.cli.text import console
+from wattle_gateway.contracts import accounts
+from wattle_gateway.contracts.selection.offers import Need
+from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger.commit import first_head
+from wattle_gateway.ledger.epoch import first_epoch
+from wattle_gateway.reports import pool as pool_report
+from wattle_gateway.reports.pool import PoolLine, Selection, Wanted
+from wattle_gateway.reports.samples import decimal
+from wattle_gateway.store import ledger_rows
+
+EXIT_NOT_ENOUGH = 1
+
+
+def pool(arguments: argparse.Namespace) -> None:
+    """The adjustable loads of the ledger."""
+    lines = pool_report.pool(*_state(arguments), arguments.area)
+    if arguments.format == "json":
+        print(json.dumps([line.as_json() for line in lines], indent=2))
+        return
+    table = Table(title="adjustable loads")
+    table.add_column("area")
+    table.add_column("way")
+    for name in ("within", "loads", "registered kW", "offered kW"):
+        table.add_column(name, justify="right")
+    for line in lines:
+        table.add_row(*_pool_cells(line))
+    console().print(table)
+
+
+def select(arguments: argparse.Namespace) -> int:
+    """Which loads would answer a need; the exit code is 1 if all together do not."""
+    if arguments.need == 0:
+        raise UsageError("a need of 0 W is answered by nobody: expected more")
+    state, now_ms = _state(arguments)
+    need = Need(arguments.need, arguments.within, arguments.hold)
+    wanted = Wanted(arguments.direction, arguments.area, arguments.asset)
+    found = pool_report.select(state, now_ms, need, wanted)
+    if arguments.format == "json":
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        _print_selection(found, state)
+    return 0 if found.choice.enough else EXIT_NOT_ENOUGH
+
+
+def _state(arguments: argparse.Namespace) -> tuple[Mapping[bytes, bytes], int]:
+    """The state of the ledger, and its time."""
+    with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        head = ledger_rows.load_head(reader, first_head(first_epoch(first))).commit
+        return ledger_rows.load_state(reader), head.time_ms
+
+
+def _pool_cells(line: PoolLine) -> tuple[str, ...]:
+    within = "" if line.within_ms is None else f"{line.within_ms // 1000} s"
+    return (
+        line.area or "not offered",
+        line.direction or "",
+        within,
+        str(line.loads),
+        _kilowatts(line.registered_w),
+        _kilowatts(line.offered_w),
+    )
+
+
+def _print_selection(found: Selection, state: Mapping[bytes, bytes]) -> None:
+    choice = found.choice
+    short = "" if choice.enough else ", which is not enough: everything that can answer is chosen"
+    table = Table(
+        title=f"{_kilowatts(choice.need.quota_w)} kW within {choice.need.within_ms / 1000:g} s for"
+        f" {choice.need.hold_ms / 60_000:g} min: {len(choice.chosen)} of {len(choice.reasons)}"
+        f" loads, {_kilowatts(choice.reached_w)} kW{short}"
+    )
+    table.add_column("load")
+    table.add_column("why")
+    for name in ("kW", "per MWh", "response s", "merit", "rank"):
+        table.add_column(name, justify="right")
+    for reason in choice.reasons:
+        standing = found.standing[reason.offer.digest]
+        asset = accounts.asset(state, standing.terms.asset)
+        assert asset is not None, "an offer names an asset of the ledger"
+        table.add_row(
+            pool_report.point_name(standing),
+            reason.why.replace("_", " "),
+            _kilowatts(reason.offer.quota_w),
+            f"{decimal(reason.offer.price, -asset.decimals)} {asset.name}",
+            f"{reason.offer.response_ms / 1000:g}",
+            "" if reason.merit is None else str(reason.merit),
+            "" if reason.rank is None else str(reason.rank),
+        )
+    console().print(table)
+
+
+def _kilowatts(watts: int) -> str:
+    return decimal(watts, -3)

@@ -1,0 +1,66 @@
+"""A choice with its reasons (D26)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wattle_gateway.contracts.selection import covering
+from wattle_gateway.contracts.selection.covering import Load
+from wattle_gateway.contracts.selection.offers import Need, Offer, Weights, cost, merit, unfit
+
+CHOSEN = "chosen"
+DEARER = "dearer"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Of one offer: `why` it is chosen or not (`chosen`, `dearer`, or why it is unfit); of a fit
+    one its merit (1 to 1000), the cost that it was counted at, and its rank by cost per watt from
+    1 on."""
+
+    offer: Offer
+    why: str
+    merit: int | None = None
+    cost: int | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """`reached_w` together; `enough` whether that is the need; if not, everything fit is chosen.
+    `reasons` for each offer: fit ones by rank, then the others by digest."""
+
+    need: Need
+    reached_w: int
+    enough: bool
+    reasons: tuple[Reason, ...]
+
+    @property
+    def chosen(self) -> tuple[Offer, ...]:
+        """The offers to call, cheapest per watt first."""
+        return tuple(reason.offer for reason in self.reasons if reason.why == CHOSEN)
+
+
+def choose(offers: Sequence[Offer], need: Need, weights: Weights) -> Choice:
+    """Which offers answer the need at the least cost. Digests are told apart; pure."""
+    unable = sorted(
+        (Reason(offer, why) for offer in offers if (why := unfit(offer, need, weights))),
+        key=lambda reason: reason.offer.digest,
+    )
+    fit = {offer.digest: offer for offer in offers if unfit(offer, need, weights) is None}
+    loads = covering.ranked(
+        Load(offer.quota_w, cost(offer, need, weights), digest) for digest, offer in fit.items()
+    )
+    found = covering.cover(loads, need.quota_w)
+    taken = {load.digest for load in (loads if found is None else found)}
+    reasons = [
+        Reason(
+            fit[load.digest],
+            CHOSEN if load.digest in taken else DEARER,
+            merit(fit[load.digest], need, weights),
+            load.cost,
+            rank,
+        )
+        for rank, load in enumerate(loads, 1)
+    ]
+    reached_w = sum(fit[digest].quota_w for digest in taken)
+    return Choice(need, reached_w, found is not None, (*reasons, *unable))

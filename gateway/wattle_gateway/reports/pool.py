@@ -1,0 +1,168 @@
+"""`dr pool` and `dr select`: the adjustable loads of the ledger, and a choice among them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wattle_wire import topics
+
+from wattle_gateway.contracts import offering, registry
+from wattle_gateway.contracts.offering import StandingOffer
+from wattle_gateway.contracts.selection.choice import Choice, Reason, choose
+from wattle_gateway.contracts.selection.offers import Need, Offer, Weights
+from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
+
+# Upper ends of the classes of response time that the pool is shown by.
+RESPONSE_CLASSES_MS = (1_000, 5_000, 30_000, 300_000, 3_600_000)
+
+
+@dataclass(frozen=True)
+class PoolLine:
+    """Loads of one area, direction and class of response time: `within_ms` the class's upper end.
+
+    `registered_w` what the registry says they can adjust, `offered_w` what they offer. Loads
+    that nobody offers have no area, direction or response time: None.
+    """
+
+    area: str | None
+    direction: str | None
+    within_ms: int | None
+    loads: int
+    registered_w: int
+    offered_w: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The line as JSON."""
+        return {
+            "area": self.area,
+            "direction": self.direction,
+            "within_ms": self.within_ms,
+            "loads": self.loads,
+            "registered_w": self.registered_w,
+            "offered_w": self.offered_w,
+        }
+
+
+def pool(state: Mapping[bytes, bytes], time_ms: int, area: str | None) -> list[PoolLine]:
+    """The lines of one area or of all, by area, direction and response time; loads without an
+    offer last, and only if no area is asked for. Raises StateError."""
+    standing = {(one.meter, one.device): one for one in offering.standing_offers(state, time_ms)}
+    groups: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
+    idle: list[int] = []
+    for meter in registry.meters(state):
+        if meter.revoked is not None:
+            continue
+        for point in meter.points:
+            found = standing.get((meter.kid, point.device))
+            if found is not None:
+                terms = found.terms
+                group = (terms.area, terms.direction, _response_class(terms.response_ms))
+                groups.setdefault(group, []).append((point.capacity_w, terms.capacity_w))
+            elif point.capacity_w:
+                idle.append(point.capacity_w)
+    lines = [
+        PoolLine(
+            where,
+            DIRECTION_NAMES[direction],
+            within_ms,
+            len(watts),
+            sum(registered for registered, _ in watts),
+            sum(offered for _, offered in watts),
+        )
+        for (where, direction, within_ms), watts in sorted(groups.items())
+        if area in (None, where)
+    ]
+    if idle and area is None:
+        lines.append(PoolLine(None, None, None, len(idle), sum(idle), 0))
+    return lines
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A choice, and the offers that it was made among by the digest of their transaction."""
+
+    choice: Choice
+    standing: Mapping[bytes, StandingOffer]
+
+    def as_json(self) -> dict[str, Any]:
+        """The choice as JSON."""
+        return {
+            "need_w": self.choice.need.quota_w,
+            "within_ms": self.choice.need.within_ms,
+            "hold_ms": self.choice.need.hold_ms,
+            "reached_w": self.choice.reached_w,
+            "enough": self.choice.enough,
+            "loads": [self._load(reason) for reason in self.choice.reasons],
+        }
+
+    def _load(self, reason: Reason) -> dict[str, Any]:
+        standing = self.standing[reason.offer.digest]
+        return {
+            "point": point_name(standing),
+            "why": reason.why,
+            "capacity_w": reason.offer.quota_w,
+            "price": reason.offer.price,
+            "asset": standing.terms.asset,
+            "response_ms": reason.offer.response_ms,
+            "merit": reason.merit,
+            "cost": reason.cost,
+            "rank": reason.rank,
+        }
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which offers are asked: of a `direction`; of one area and priced in one asset, or of any."""
+
+    direction: int
+    area: str | None = None
+    asset: str | None = None
+
+    def takes(self, standing: StandingOffer) -> bool:
+        """Whether an offer is asked."""
+        terms = standing.terms
+        return (
+            terms.direction == self.direction
+            and self.area in (None, terms.area)
+            and self.asset in (None, terms.asset)
+        )
+
+
+def select(state: Mapping[bytes, bytes], time_ms: int, need: Need, wanted: Wanted) -> Selection:
+    """Which standing offers answer a need.
+
+    Scores, reputations, distances and rest are equal for all as long as the ledger keeps none.
+    Raises UsageError for prices in several assets, StateError.
+    """
+    standing = [one for one in offering.standing_offers(state, time_ms) if wanted.takes(one)]
+    assets = sorted({one.terms.asset for one in standing})
+    if len(assets) > 1:
+        raise UsageError(
+            f"these loads are priced in {', '.join(assets)}, which cannot be compared: choose one"
+            " with --asset"
+        )
+    weights = Weights()
+    offers = [_offer(one, weights) for one in standing]
+    return Selection(choose(offers, need, weights), {one.digest: one for one in standing})
+
+
+def point_name(standing: StandingOffer) -> str:
+    """The point of an offer as people write it."""
+    return f"{topics.meter_id(standing.meter)}/{standing.device}"
+
+
+def _offer(standing: StandingOffer, weights: Weights) -> Offer:
+    terms = standing.terms
+    return Offer(
+        standing.digest,
+        terms.capacity_w,
+        terms.price,
+        terms.response_ms,
+        terms.holds_ms,
+        rested_ms=weights.rested_ms,
+    )
+
+
+def _response_class(response_ms: int) -> int:
+    return next(end_ms for end_ms in RESPONSE_CLASSES_MS if response_ms <= end_ms)

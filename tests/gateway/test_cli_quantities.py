@@ -1,0 +1,40 @@
+"""Powers and times as people write them."""
+
+import argparse
+
+import pytest
+from wattle_gateway.cli.quantities import milliseconds, signed_watts, watts
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("800W", 800), ("50kW", 50_000), ("1.5 MW", 1_500_000), ("0.001kW", 1), ("2GW", 2 * 10**9)],
+)
+def test_watts(text: str, expected: int) -> None:
+    assert watts(text) == signed_watts(text) == expected
+    assert signed_watts(f"-{text}") == -expected
+
+
+@pytest.mark.parametrize(
+    "text", ["50", "50kw", "0.5W", "1.0005kW", "-1W", "1,5kW", "kW", "5kWh", ""]
+)
+def test_what_is_no_power_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"such as 800W, 50kW or 1\.5MW"):
+        watts(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("500ms", 500), ("5s", 5_000), ("15min", 900_000), ("15m", 900_000),
+        ("1.5h", 5_400_000), ("7d", 604_800_000), ("0s", 0),
+    ],
+)  # fmt: skip
+def test_milliseconds(text: str, expected: int) -> None:
+    assert milliseconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["5", "5 sec", "0.5ms", "-5s", "1e3s", "M", ""])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="such as 500ms, 5s, 15min or 1h"):
+        milliseconds(text)
