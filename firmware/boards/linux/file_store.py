@@ -25,6 +25,8 @@ class FileStore(Store):
             os.mkdir(path)
         except OSError:
             os.listdir(path)  # raises what is wrong, unless it is that the folder exists
+        else:
+            sync_folder(path.rpartition("/")[0] or "/")
 
     def get(self, key: str) -> bytes | None:
         """The value of `key`, or None. Raises StoreDamagedError, OSError."""

@@ -109,7 +109,9 @@ class LinuxBoard(Board):
 
     def outbox(self) -> Files:
         path = self.folder + "/outbox"
-        return Directory(path, lambda: host.sync_folder(path))
+        files = Directory(path, lambda: host.sync_folder(path))
+        host.sync_folder(self.folder)  # it may have been made just now
+        return files
 
     def serial_port(self, line: Line, settings: Fields) -> SerialPort:
         path = settings.text("port", _PATH_CHARS_MAX)
