@@ -20,8 +20,9 @@ LANE = 0
 # Virtual on a bench: at 60 times the speed an hour passes in a minute.
 VALID_MS = 24 * 3_600_000
 COMMIT_DEADLINE_S = 30.0
-# A transaction left in the pool by a crash may take the nonce that ours was built with.
-ATTEMPTS_MAX = 3
+# After a start the own state lags behind the ledger, and with it the nonce: so long it is waited
+# for. A member that lies about what it has cannot hold us up longer.
+CURRENT_WITHIN_S = 10.0
 NO_VOTE = (
     "this gateway has no vote in the epoch in force: only voting members propose, approve, enrol "
     "and revoke (`wattle-gateway alliance show`)"
@@ -35,7 +36,8 @@ class Signatory:
         self._identity = identity
         self._ledger = ledger
         self._one_at_a_time = asyncio.Lock()
-        self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
+        self._moved = asyncio.Event()
+        self._waiting: dict[bytes, asyncio.Queue[Outcome]] = {}
 
     @property
     def ledger_id(self) -> bytes:
@@ -43,11 +45,12 @@ class Signatory:
         return self._identity.genesis.ledger_id
 
     def follow(self, progress: Progress) -> None:
-        """Transactions were executed."""
+        """A step of the ledger is durable; it may have executed transactions."""
+        self._moved.set()
         for digest, outcome in progress.transactions.items():
-            future = self._waiting.get(digest)
-            if future is not None and not future.done():
-                future.set_result(outcome)
+            waiting = self._waiting.get(digest)
+            if waiting is not None:
+                waiting.put_nowait(outcome)
 
     async def commit(self, kind: int, body: list[object]) -> bytes:
         """Have a transaction of this kind committed; gives its digest (32 bytes).
@@ -57,14 +60,38 @@ class Signatory:
         block) or it fits into no entry, StoreError.
         """
         async with self._one_at_a_time:
-            for _ in range(ATTEMPTS_MAX):
-                digest, outcome = await self._submit(kind, body)
-                if outcome.effect == contracts.RECORDED:
-                    if outcome.verdict != classes.ACCEPTED:
-                        name = classes.REFUSAL_NAMES[outcome.verdict]
-                        raise RefusedError(f"the ledger refused it: {name}")
-                    return digest
-        raise RefusedError("the ledger did not take it: its nonce was used")
+            try:
+                async with asyncio.timeout(COMMIT_DEADLINE_S):
+                    return await self._commit(kind, body)
+            except TimeoutError as error:
+                raise DeadlineError(
+                    f"not committed within {COMMIT_DEADLINE_S:.0f} s, but it may be yet; "
+                    "look at `wattle-gateway status`"
+                ) from error
+
+    async def _commit(self, kind: int, body: list[object]) -> bytes:
+        await self._await_current()
+        while True:
+            digest, outcome = await self._submit(kind, body)
+            # A transaction that the ledger calls a repeat had no effect and never will: its nonce
+            # was used by one of ours that we had not seen. Any other answer is the last word.
+            if outcome.effect == contracts.RECORDED:
+                if outcome.verdict != classes.ACCEPTED:
+                    name = classes.REFUSAL_NAMES[outcome.verdict]
+                    raise RefusedError(f"the ledger refused it: {name}")
+                return digest
+            if outcome.effect != contracts.REPEAT:
+                raise RefusedError(f"the ledger did not take it: {outcome.effect}")
+
+    async def _await_current(self) -> None:
+        """Wait until the own state is what others say that they have, for some time."""
+        try:
+            async with asyncio.timeout(CURRENT_WITHIN_S):
+                while not await self._ledger.read(_is_current):
+                    await self._moved.wait()
+                    self._moved.clear()
+        except TimeoutError:
+            return  # the nonce may be an old one; then the ledger says so, and we sign again
 
     async def _submit(self, kind: int, body: list[object]) -> tuple[bytes, Outcome]:
         try:
@@ -73,18 +100,16 @@ class Signatory:
             )
         except LedgerError as error:
             raise UsageError(f"it cannot be written to the ledger: {error}") from error
-        if outcome is not None:
-            return digest, outcome
         # Nothing ran in this loop since the step ended, so no outcome was missed.
-        self._waiting[digest] = asyncio.get_running_loop().create_future()
+        outcomes = self._waiting[digest] = asyncio.Queue()
         try:
-            return digest, await asyncio.wait_for(self._waiting[digest], COMMIT_DEADLINE_S)
-        except TimeoutError as error:
-            raise DeadlineError(
-                f"not committed within {COMMIT_DEADLINE_S:.0f} s; look at `wattle-gateway status`"
-            ) from error
+            # Held back is not gone: it waits for its turn and is proposed again. Another one
+            # signed in its place could be executed beside it.
+            while outcome is None or outcome.effect == contracts.HELD:
+                outcome = await outcomes.get()
         finally:
             del self._waiting[digest]
+        return digest, outcome
 
     def _sign_and_add(
         self, driver: LedgerDriver, at: Now, kind: int, body: list[object]
@@ -108,3 +133,12 @@ class Signatory:
         row = PoolEntry(0, entry.TRANSACTION, None, None, digest, 0, 0, wrapped)
         progress = driver.add([row], at)
         return (digest, progress.transactions.get(digest)), progress
+
+
+def _is_current(driver: LedgerDriver) -> bool:
+    """Whether the next nonce by the own state is that of the ledger, as far as anybody can know:
+    own blocks are signed, and all is executed that others are believed to have. Without a vote
+    there is nothing to wait for."""
+    if driver.author is None:
+        return True
+    return driver.signing and driver.head.index >= driver.synchronizer.reached

@@ -112,8 +112,7 @@ class EntryQueue:
         if outcome.effect == contracts.HELD and row is not None:
             place = pool_rows.insert(self._connection, row)
             self.size += 1
-            # A sample waits for its meter's chain to move, a transaction for the lanes to.
-            self._held_back.setdefault(row.meter or b"", set()).add(place)
+            self._held_back.setdefault(_turn_of(row.kind, row.meter), set()).add(place)
         else:
             self._moved(outcome)
 
@@ -127,7 +126,7 @@ class EntryQueue:
 
     def _moved(self, outcome: Outcome) -> None:
         if outcome.effect == contracts.RECORDED:
-            self._held_back.pop(outcome.meter or b"", None)
+            self._held_back.pop(_turn_of(outcome.kind, outcome.meter), None)
         if outcome.kind != entry.SAMPLE or outcome.meter is None or outcome.seq is None:
             return
         seqs = self._seqs.get(outcome.meter, set())
@@ -182,3 +181,9 @@ class EntryQueue:
         assert row.meter is not None
         assert row.seq is not None
         return self.holds(row.meter, row.seq)
+
+
+def _turn_of(kind: int, meter: bytes | None) -> bytes:
+    """What an entry that is held back waits for: a sample for its meter's chain to move, a
+    transaction for any lane, whatever meter the one that moves it is about."""
+    return b"" if kind == entry.TRANSACTION or meter is None else meter

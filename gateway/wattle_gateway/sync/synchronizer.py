@@ -96,6 +96,18 @@ class Synchronizer:
         return {peer.kid: peer.claim for peer in self._links.members() if peer.claim is not None}
 
     @property
+    def reached(self) -> int:
+        """The highest commit that an honest voting member is sure to have executed, by what the
+        linked ones last said: of f + 1 that claim a commit, one does not lie. 0 if too few have
+        said anything."""
+        epoch = self._links.epoch
+        claims = sorted(
+            (claim.index for kid, claim in self.claims.items() if epoch.author_of(kid) is not None),
+            reverse=True,
+        )
+        return claims[epoch.faulty_max] if len(claims) > epoch.faulty_max else 0
+
+    @property
     def next_tick_ms(self) -> int | None:
         """When `tick` is due; None if nothing is waited for."""
         times = [

@@ -5,9 +5,10 @@ Messages arrive at once and in order. Killing a gateway is forgetting everything
 
 import shutil
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.ledger.epoch import Epoch
@@ -29,6 +30,7 @@ from wattle_testkit.alliance import (
 
 # A message answered by a message answered ... must come to an end within an instant.
 DELIVERIES_MAX = 20_000
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -163,6 +165,13 @@ class DrivenAlliance:
         """Store entries durably at a gateway."""
         rows = [entry_row(body, self.epoch.ledger_id) for body in bodies]
         return self._note(name, self[name].add(rows, self.now))
+
+    def step(
+        self, name: str, work: Callable[[LedgerDriver, Now], tuple[_Result, Progress]]
+    ) -> tuple[_Result, Progress]:
+        """A step of one gateway, as `LedgerThread` does it."""
+        result, progress = work(self[name], self.now)
+        return result, self._note(name, progress)
 
     def transact(self, name: str, kind: int, body: object) -> Progress:
         """A transaction of a member, by its own gateway, in the next lane place."""

@@ -1,0 +1,189 @@
+"""A member's transactions find their nonce, whatever its gateway has missed, and each is answered.
+
+The signatory over a real driver among four in memory; time passes when nobody has anything to do.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wattle_gateway.admin.signatory import Signatory
+from wattle_gateway.contracts import registry
+from wattle_gateway.contracts.execute import HELD, RECORDED, REPEAT
+from wattle_gateway.errors import RefusedError
+from wattle_gateway.ledger import transaction
+from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_testkit.alliance import (
+    Board,
+    Party,
+    epoch_of,
+    genesis_of,
+    private_key,
+    transaction_entry,
+)
+from wattle_testkit.driven_alliance import DrivenAlliance
+
+PARTIES = tuple(Party(name) for name in ("ann", "bob", "cid", "dee"))
+CONSTANTS = Constants(enrol_approvals=1, leader_commits=4, gc_depth=8)
+FOUR = epoch_of(*PARTIES, constants=CONSTANTS)
+UNKNOWN_KIND = 99
+STEP_MS = 50
+STEPS_MAX = 2_000
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Iterator[DrivenAlliance]:
+    made = DrivenAlliance(tmp_path, *PARTIES, epoch=FOUR)
+    made.run(1000)
+    yield made
+    made.close()
+
+
+@dataclass
+class Identity:
+    """The parts of bob's identity that sign."""
+
+    genesis = genesis_of(*PARTIES, constants=CONSTANTS)
+    block_key = private_key("bob block")
+    kid = PARTIES[1].kid
+
+
+class PlayedThread:
+    """Bob's ledger as its thread shows it."""
+
+    def __init__(self, alliance: DrivenAlliance) -> None:
+        self._alliance = alliance
+
+    async def read(self, question: Callable[[LedgerDriver], Any]) -> Any:
+        return question(self._alliance["bob"])
+
+    async def step(self, work: Callable[..., Any]) -> Any:
+        result, _ = self._alliance.step("bob", work)
+        return result
+
+
+def played(four: DrivenAlliance, use: Callable[[Signatory], Coroutine[Any, Any, Any]]) -> Any:
+    """What `use` of bob's signatory comes to, while time passes."""
+
+    async def play() -> Any:
+        signatory = Signatory(Identity(), PlayedThread(four))  # type: ignore[arg-type]
+        task = asyncio.create_task(use(signatory))
+        heard = len(four.members["bob"].heard)
+        for _ in range(STEPS_MAX):
+            # As often as it takes to come to where only the ledger can help.
+            for _ in range(10):
+                await asyncio.sleep(0)
+            if task.done():
+                return await task
+            four.run(STEP_MS)
+            for progress in four.members["bob"].heard[heard:]:
+                signatory.follow(progress)
+            heard = len(four.members["bob"].heard)
+        task.cancel()
+        raise AssertionError("no answer")
+
+    return asyncio.run(play())
+
+
+def recorded(four: DrivenAlliance, kid: bytes) -> int:
+    """How many transactions of a member the ledger has in lane 0."""
+    return registry.next_nonce(four["ann"].state, kid, 0)
+
+
+def revoke(board: Board) -> list[object]:
+    return transaction.revoke_body(transaction.Revoke(board.kid, 0))
+
+
+def test_right_after_a_start_the_nonce_is_that_of_the_ledger(four: DrivenAlliance) -> None:
+    """Five of bob's own were committed while it was cut off from what the others made of them."""
+    bob = four.members["bob"].kid
+    raws = [transaction_entry(FOUR, PARTIES[1], UNKNOWN_KIND, [], nonce=n) for n in range(5)]
+    four.add("bob", *raws)
+    four.deliver()
+    four.kill("bob")
+    four.run(20_000)
+    assert recorded(four, bob) == 5
+    four.start("bob")
+    assert four["bob"].next_nonce(0) == 0
+    board = Board("meter", FOUR)
+    body = transaction.enrol_body(board.enrol(home=bob))
+    played(four, lambda signatory: signatory.commit(transaction.ENROL, body))
+    assert four["bob"].next_nonce(0) == 6
+    assert registry.meter(four["bob"].state, board.kid) is not None
+    sent = [
+        outcome.effect
+        for progress in four.members["bob"].heard
+        for outcome in progress.transactions.values()
+    ]
+    assert sent == [RECORDED] * 6
+
+
+def test_however_often_its_nonce_was_used_it_is_signed_again(four: DrivenAlliance) -> None:
+    """Another copy of bob's key is at work elsewhere, always a little faster."""
+    bob = four.members["bob"].kid
+    rivals = [transaction_entry(FOUR, PARTIES[1], UNKNOWN_KIND, [], nonce=n) for n in range(5)]
+    board = Board("meter", FOUR)
+    body = transaction.enrol_body(board.enrol(home=bob))
+    plain_run = four.run
+
+    def run(duration_ms: int) -> None:
+        if rivals:
+            four.add("ann", rivals.pop(0))
+        plain_run(duration_ms)
+
+    four.run = run  # type: ignore[method-assign]
+    played(four, lambda signatory: signatory.commit(transaction.ENROL, body))
+    assert registry.meter(four["bob"].state, board.kid) is not None
+
+
+def test_what_is_held_back_is_not_signed_a_second_time(four: DrivenAlliance) -> None:
+    """Bob's state lies: it is one ahead of the ledger's, so its transaction has to wait."""
+    board = Board("meter", FOUR)
+    bob = four.members["bob"].kid
+    body = transaction.enrol_body(board.enrol(home=bob))
+    missing = [transaction_entry(FOUR, PARTIES[1], UNKNOWN_KIND, [])]
+    plain_nonce, plain_run = four["bob"].next_nonce, four.run
+    four["bob"].next_nonce = lambda lane: plain_nonce(lane) + 1  # type: ignore[method-assign]
+    effects: list[str] = []
+
+    def run(duration_ms: int) -> None:
+        plain_run(duration_ms)
+        for progress in four.members["bob"].heard[-50:]:
+            effects.extend(outcome.effect for outcome in progress.transactions.values())
+        if HELD in effects and missing:
+            four.add("bob", missing.pop())
+
+    four.run = run  # type: ignore[method-assign]
+    played(four, lambda signatory: signatory.commit(transaction.ENROL, body))
+    assert recorded(four, bob) == 2
+    assert REPEAT not in effects
+    plain_run(20_000)
+    assert recorded(four, bob) == 2
+    assert four["bob"].queue.size == 0
+
+
+def test_the_ledgers_refusal_is_told(four: DrivenAlliance) -> None:
+    with pytest.raises(RefusedError, match="meter_unknown"):
+        played(
+            four,
+            lambda signatory: signatory.commit(transaction.REVOKE, revoke(Board("x", FOUR))),
+        )
+
+
+def test_a_transaction_that_was_held_back_goes_on_after_one_about_a_meter(
+    four: DrivenAlliance,
+) -> None:
+    """The one before it in its lane enrols a meter: that is its turn all the same."""
+    bob = four.members["bob"].kid
+    board = Board("meter", FOUR)
+    body = transaction.enrol_body(board.enrol(home=bob))
+    four.add("bob", transaction_entry(FOUR, PARTIES[1], UNKNOWN_KIND, [], nonce=1))
+    four.run(5_000)
+    assert recorded(four, bob) == 0
+    four.add("bob", transaction_entry(FOUR, PARTIES[1], transaction.ENROL, body))
+    four.run(5_000)
+    assert recorded(four, bob) == 2
