@@ -27,10 +27,10 @@ def test_three_different_pairs_are_made_and_come_back():
     made = keys.create(store, Source())
     store.cut()
     again = keys.load(store)
-    for name in ("signing", "link", "tls"):
-        pair = getattr(made, name)
-        assert getattr(again, name).private == pair.private
-        assert getattr(again, name).public == p256.public_from_private(pair.private)
+    before = (made.signing, made.link, made.tls)
+    for pair, read in zip(before, (again.signing, again.link, again.tls)):
+        assert read.private == pair.private
+        assert read.public == p256.public_from_private(pair.private)
     assert len({made.signing.private, made.link.private, made.tls.private}) == 3
     assert made.kid() == cose.kid_of(made.signing.public)
 

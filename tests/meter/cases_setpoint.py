@@ -258,8 +258,10 @@ def test_a_command_that_comes_during_a_write_is_not_what_that_write_was_for():
         bench.command(700, TWO)
         if outcome == "refused":
             setpoint.refused(bench.now_ms)
+        elif outcome == "lost":
+            setpoint.lost(1500, bench.now_ms)
         else:
-            getattr(setpoint, outcome)(1500, bench.now_ms)
+            setpoint.acknowledged(1500, bench.now_ms)
         assert setpoint.confirmation() is None
         assert bench.run(100) == [(0, 700)]  # no pause
         assert setpoint.confirmation() == (TWO, 700)

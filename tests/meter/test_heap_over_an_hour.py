@@ -23,8 +23,8 @@ def sampled(folder: Path, profile: str, devices: int, minutes: int) -> dict[str,
         interpreter = parts.micropython(32)
     except parts.PartMissingError as error:
         pytest.skip(str(error))
-    image = rom_image.build(folder / "firmware.romfs", PROGRAM)
-    command = rom_image.command(interpreter, image, PROGRAM.stem)
+    image = rom_image.own_program(PROGRAM)
+    command = rom_image.command(interpreter, folder / "firmware.romfs", image)
     arguments = (folder / "outbox", PROFILES / f"{profile}.json", str(devices), str(minutes))
     done = subprocess.run(
         [*command, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False

@@ -17,6 +17,7 @@ from wattle_tools.boards import arguments as boards_arguments
 from wattle_tools.device import firmware_folder
 from wattle_tools.errors import DONE, INTERRUPTED, ToolError
 from wattle_tools.flash import arguments as flash_arguments
+from wattle_tools.image import commands as image_commands
 from wattle_tools.proof import PROOF_FILE
 
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     flash = commands.add_parser("flash", help="fill ESP32 boards: interpreter and firmware")
     flash_arguments.add_arguments(flash)
     flash.set_defaults(run=_flash)
+    image_commands.add(commands)
     return parser
 
 

