@@ -1,27 +1,41 @@
 """The ESP32: wireless network, UART, NVS and the flash file system as the meter's board.
 
-In the configuration, `board` is {"uart": {"number", "tx", "rx", "direction"?},
-"wifi": {"ssid", "password"}, "relays"?: [{"pin", "active_low"?}]}; `direction` is the pin of an
-RS-485 transceiver's DE and /RE, `active_low` 1 for a relay that is on while its pin is low.
+In the configuration, `board` is {"file": "..", "wifi": {"ssid", "password"}}: /boards/<file>.json
+says which pin does what (wattle_meter/board_file.py, firmware/BOARDS.md).
 """
 
 import asyncio
 import os
 import sys
+import time
 
 import machine
 import network
 import tls
 from flash_slots import FlashSlots
 from nvs_store import NvsStore
+from panel import Panel
 from serial_port import UartSerialPort
-from wattle_meter import config, datagram, small_file, tls_stream
+from wattle_meter import board_file, config, datagram, small_file, tls_stream
 from wattle_meter.app import Meter
-from wattle_meter.board import ERROR, INFO, Board, Files, Random, Relay, SerialPort, Stream
+from wattle_meter.board import (
+    ERROR,
+    INFO,
+    RESET_POWER,
+    RESET_SOFTWARE,
+    RESET_UNKNOWN,
+    RESET_WATCHDOG,
+    Board,
+    Files,
+    Random,
+    Relay,
+    SerialPort,
+    Stream,
+)
 from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
 from wattle_meter.errors import MeterError
-from wattle_meter.fields import Fields
+from wattle_meter.fields import FieldError, Fields
 from wattle_meter.line import Line
 from wattle_meter.ticks import TickClock
 
@@ -32,12 +46,14 @@ WIFI_MS = 15000
 WIFI_POLL_MS = 100
 # The longest the event loop stands still is a name look-up without an answer, about 15 s.
 WATCHDOG_MS = 60000
-_UART_MAX = 2
-_PIN_MAX = 48
-_RELAYS_MAX = 8
+# A radio that finds nothing for so many attempts in a row is switched off and on again: about ten
+# minutes with the pauses of the client in between.
+WIFI_FAILURES_MAX = 20
+_FILE_CHARS_MAX = 64
 _SSID_CHARS_MAX = 32  # IEEE 802.11
 _PASSWORD_CHARS_MAX = 63  # WPA2 passphrase
 _LEVELS = "EWID"
+_SECONDS_TO_2000 = 946684800  # from 1970: MicroPython on this chip counts from 2000
 
 
 class ChipRandom(Random):
@@ -74,7 +90,9 @@ class Esp32Board(Board):
         self.platform = "esp32, micropython %d.%d.%d" % made[:3]
         self.protection = "file"  # NVS is not encrypted unless flash encryption is burnt in
         self._ssid = self._password = ""
-        self._settings = Fields({}, "config.json: board")
+        self._failures = 0  # attempts in a row to join the network
+        self._relays: list[tuple[int, int]] = []
+        self._panel: Panel | None = None
         self._contexts: dict[str, tls.SSLContext] = {}
         self._watchdog: machine.WDT | None = None
 
@@ -96,24 +114,23 @@ class Esp32Board(Board):
         self._ssid = wifi.text("ssid", _SSID_CHARS_MAX)
         self._password = wifi.text("password", _PASSWORD_CHARS_MAX)
         wifi.done()
-        uart = settings.child("uart")
-        number = uart.integer("number", 0, _UART_MAX)
-        tx = uart.integer("tx", 0, _PIN_MAX)
-        rx = uart.integer("rx", 0, _PIN_MAX)
-        direction = None
-        if uart.get("direction") is not None:
-            direction = uart.integer("direction", 0, _PIN_MAX)
-        uart.done()
-        self._settings = settings
-        settings.get("relays")
+        name = settings.text("file", _FILE_CHARS_MAX)
         settings.done()
+        chip = board_file.chip_of(sys.implementation[2])  # type: ignore[index]  # _machine
+        found = board_file.load("/boards/%s.json" % name, chip)
+        for pin, value in found.outputs:
+            machine.Pin(pin, machine.Pin.OUT, value=value)
+        self._relays = found.relays
+        self._panel = Panel(found, self.clock)
+        number, tx, rx, direction = found.uart
         return UartSerialPort(number, tx, rx, direction, line)
 
     def relay(self, number: int) -> Relay:
-        row = self._settings.children("relays", number + 1, _RELAYS_MAX)[number]
-        relay = PinRelay(row.integer("pin", 0, _PIN_MAX), row.integer("active_low", 0, 1, 0))
-        row.done()
-        return relay
+        if number >= len(self._relays):
+            raise FieldError(
+                "relay %d, expected one of the board's %d" % (number, len(self._relays))
+            )
+        return PinRelay(*self._relays[number])
 
     async def connect(self, gateway: GatewayConfig, tls_key: bytes) -> Stream:
         await self._associate()
@@ -134,7 +151,9 @@ class Esp32Board(Board):
     async def stop_requested(self) -> None:
         # From here on the meter runs: if it gets on no more, the chip starts anew.
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
-        await asyncio.Event().wait()
+        assert self._panel is not None
+        await self._panel.run()
+        self.log(INFO, "stopped by the button; without power off, the watchdog starts it again")
 
     def log(self, level: int, text: str) -> None:
         if level <= INFO:
@@ -147,11 +166,52 @@ class Esp32Board(Board):
         if self._watchdog is not None:
             self._watchdog.feed()
 
+    def reset_cause(self) -> int:
+        cause = machine.reset_cause()
+        if cause == machine.PWRON_RESET:  # also a brown-out, and the reset pin
+            return RESET_POWER
+        if cause == machine.WDT_RESET:
+            return RESET_WATCHDOG
+        # Of the chip by program or by panic, or of MicroPython alone.
+        if cause in (machine.HARD_RESET, machine.SOFT_RESET):
+            return RESET_SOFTWARE
+        return RESET_UNKNOWN
+
+    def rssi_dbm(self) -> int | None:
+        try:
+            return max(-128, min(0, self._wifi.status("rssi")))
+        except OSError:  # not joined
+            return None
+
+    def light(self) -> None:
+        """The LED, once the board file has told of it, says that the meter has stopped."""
+        if self._panel is not None:
+            self._panel.light(True)
+
+    def show(self, reads: bool, sends: bool) -> None:
+        if self._panel is not None:
+            self._panel.show(reads, sends)
+
+    def time_proved(self, unix_ms: int) -> None:
+        # TLS looks whether certificates have expired by this clock, which begins at 2000.
+        epoch_s = _SECONDS_TO_2000 if time.gmtime(0)[0] == 2000 else 0
+        now = time.gmtime(unix_ms // 1000 - epoch_s)
+        machine.RTC().datetime((now[0], now[1], now[2], now[6], now[3], now[4], now[5], 0))
+
     async def _associate(self) -> None:
         """Joins the wireless network if it is not joined. Raises OSError."""
         if self._wifi.isconnected():
+            self._failures = 0
             return
-        self._wifi.disconnect()
+        if self._failures >= WIFI_FAILURES_MAX:
+            self._failures = 0
+            self._wifi.active(False)
+            self._wifi.active(True)
+        self._failures += 1
+        try:
+            self._wifi.disconnect()
+        except OSError:
+            pass  # there was nothing to leave
         self._wifi.connect(self._ssid, self._password)
         until_ms = self.clock.ticks_ms() + WIFI_MS
         while not self._wifi.isconnected():
@@ -187,6 +247,7 @@ def main() -> None:
         meter = Meter(board)
     except (MeterError, OSError, ValueError) as error:
         board.log(ERROR, "%s: %s" % (type(error).__name__, error))
+        board.light()
         return
     if asyncio.run(meter.run()):
         machine.reset()
