@@ -9,6 +9,8 @@ WORKERS ?= 2
 ARGS ?=
 SEEDS ?= 100
 SEED0 ?= 0
+HOURS ?= 24
+SEED ?= 1
 
 # The tool that resolves the lock; not part of the environment, since only `make lock` needs it.
 UV_VERSION := 0.13.8
@@ -57,6 +59,11 @@ test: $(STAMP) micropython parts  ## all tests (ARGS="-k cbor" narrows them, WOR
 sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; a seed replays a run)
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation \
 		--seeds $(SEEDS) --seed0 $(SEED0) $(if $(N),--n $(N)) --workers $(WORKERS) $(ARGS)
+
+.PHONY: soak
+soak: $(STAMP) micropython  ## a meter's day with random faults, in simulated time (HOURS=24 SEED=1)
+	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.soak \
+		--hours $(HOURS) --seed $(SEED) $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) micropython parts  ## costs of signature, sample, finality and upkeep (ARGS="--only finality")
