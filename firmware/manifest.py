@@ -31,7 +31,13 @@ package(  # noqa: F821
     opt=3,
 )
 package("wattle_meter", opt=3)  # noqa: F821
-for module_file in ("esp32_board.py", "flash_slots.py", "nvs_store.py", "serial_port.py"):
+for module_file in (
+    "esp32_board.py",
+    "flash_slots.py",
+    "nvs_store.py",
+    "panel.py",
+    "serial_port.py",
+):
     module(module_file, base_path="boards/esp32", opt=3)  # noqa: F821
 module("boot_choice.py", opt=3)  # noqa: F821
 module("main.py", opt=3)  # noqa: F821

@@ -29,7 +29,7 @@ def shown(board: board_file.BoardFile) -> str:
 def main(paths: list[str]) -> int:
     """Checks every path; gives the exit code."""
     if not paths:
-        print(__doc__)
+        print("check_board.py FILE..")
         return 2
     wrong = 0
     for path in paths:
