@@ -79,7 +79,7 @@ class Meter:
         self._eui64 = settings.eui64 or board.eui64()
         self._settings = settings
         self._described = installation.described
-        signer = SoftwareSigner(keys.signing)
+        signer = board.element or SoftwareSigner(keys.signing)
         self.meter_id = topics.meter_id(signer.kid)
         self._wall = WallClock(board.uptime_ms(), self._stored_ms(), board.speed)
         self._journal = Journal(

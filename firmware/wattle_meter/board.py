@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from wattle_meter.config import GatewayConfig
     from wattle_meter.fields import Fields
     from wattle_meter.line import Line
+    from wattle_meter.signer import Signer
     from wattle_meter.slots import Slots
 
 ERROR, WARNING, INFO, DETAIL = 0, 1, 2, 3  # how important a line of the log is
@@ -141,6 +142,7 @@ class Board:
     folder: str
     platform: str  # as the birth message names it
     protection: str  # of the keys: file, sealed or element
+    element: "Signer | None" = None  # a secure element for the signing key; None: in the store
     speed = 1  # uptime milliseconds in a real one: more than one on a bench only
 
     def uptime_ms(self) -> int:

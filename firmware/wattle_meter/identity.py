@@ -1,11 +1,12 @@
 """Who a meter is: keys made at its first start, and the proof that it holds them."""
 
-from wattle_wire import cose, p256, uplink_writer
+from wattle_wire import cose, uplink_writer
 
 from wattle_meter import keys, reservation
 from wattle_meter.board import Random, Store
 from wattle_meter.journal import FIRST_SEQ
 from wattle_meter.keys import KeyDamagedError, Keys
+from wattle_meter.signer import Signer
 
 
 def keys_of(store: Store, random: Random) -> Keys:
@@ -33,15 +34,19 @@ def keys_of(store: Store, random: Random) -> Keys:
     return keys.create(store, random.bytes)
 
 
-def enrolment_proof(found: Keys, eui64: bytes, ledger_id: bytes, protection: str) -> bytes:
+def enrolment_proof(
+    found: Keys, signer: Signer, eui64: bytes, ledger_id: bytes, protection: str
+) -> bytes:
     """The signed proof of possession (SPEC section 7); `eui64` 8 bytes, `ledger_id` 16."""
     payload = uplink_writer.encode_proof(
         eui64,
-        found.signing.public,
+        signer.public,
         found.link.public,
         found.tls.public,
         FIRST_SEQ,
         protection,
     )
-    digest = cose.digest("enrol", ledger_id, found.kid(), payload)
-    return cose.sign1(found.kid(), payload, p256.sign(found.signing.private, digest))
+    digest = cose.digest("enrol", ledger_id, signer.kid, payload)
+    *_, signature = signer.steps(digest)
+    assert signature is not None
+    return cose.sign1(signer.kid, payload, signature)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class Signer:
     """Whatever holds the signing key: memory here, a secure element elsewhere.
 
-    `kid`: 8 bytes, names the key.
+    `public`: 65 bytes, 04 || x || y; `kid`: 8 bytes, names the key.
     """
 
+    public: bytes
     kid: bytes
 
     def steps(self, digest: bytes) -> "Generator[bytes | None, None, None]":
@@ -29,6 +30,7 @@ class SoftwareSigner(Signer):
     """Signs with a private key in memory."""
 
     def __init__(self, pair: Pair) -> None:
+        self.public = pair.public
         self.kid = cose.kid_of(pair.public)
         self._private = pair.private
 

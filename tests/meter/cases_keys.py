@@ -89,16 +89,32 @@ def test_a_sealed_payload_verifies():
 class ElementSigner(signer.Signer):
     """What a secure element does: the whole signature after some waiting."""
 
-    kid = b"elementx"
+    _KEY = bytes(31) + b"\x07"
+    public = p256.public_from_private(_KEY)
+    kid = cose.kid_of(public)
 
     def steps(self, digest):
         yield None
-        yield b"\x01" * 64
+        yield p256.sign(self._KEY, digest)
 
 
-def test_any_object_with_the_signers_interface_can_sign():
-    raw, _ = run(signer.seal(ElementSigner(), "birth", LEDGER, b"payload", FakeClock()))
-    assert cose.parse_sign1("birth", LEDGER, raw).signature == b"\x01" * 64
+def test_an_element_signs_what_a_meter_says():
+    element = ElementSigner()
+    raw, _ = run(signer.seal(element, "birth", LEDGER, b"payload", FakeClock()))
+    signed = cose.parse_sign1("birth", LEDGER, raw)
+    assert signed.kid == element.kid
+    p256.verify(element.public, signed.digest, signed.signature)
+
+
+def test_the_proof_of_a_meter_with_an_element_names_its_key():
+    made = identity.keys_of(FakeStore(), FakeRandom())
+    element = ElementSigner()
+    raw = identity.enrolment_proof(made, element, bytes(8), LEDGER, "element")
+    signed = cose.parse_sign1("enrol", LEDGER, raw)
+    assert signed.kid == element.kid
+    p256.verify(element.public, signed.digest, signed.signature)
+    _, signing, link, _, _, protection = uplink.decode_proof(signed.payload)
+    assert (signing, link, protection) == (element.public, made.link.public, "element")
 
 
 class FakeRandom:
@@ -145,7 +161,8 @@ def test_a_power_cut_before_the_keys_were_safe_leaves_a_new_board():
 def test_the_enrolment_proof_is_signed_by_the_key_it_names():
     store = FakeStore()
     made = identity.keys_of(store, FakeRandom())
-    raw = identity.enrolment_proof(made, bytes(8), LEDGER, "file")
+    own = signer.SoftwareSigner(made.signing)
+    raw = identity.enrolment_proof(made, own, bytes(8), LEDGER, "file")
     signed = cose.parse_sign1("enrol", LEDGER, raw)
     p256.verify(made.signing.public, signed.digest, signed.signature)
     eui64, signing, link, tls, first_seq, protection = uplink.decode_proof(signed.payload)

@@ -12,6 +12,7 @@ from wattle_meter import config, identity
 from wattle_meter.app import Meter
 from wattle_meter.errors import MeterError
 from wattle_meter.installation import Installation
+from wattle_meter.signer import SoftwareSigner
 from wattle_wire import topics
 
 _PROOF = "enrol.cbor"
@@ -85,10 +86,11 @@ def show_identity(board: LinuxBoard) -> None:
             board.relay(row.relay)
     keys = identity.keys_of(board.store, board.random)
     eui64 = settings.eui64 or board.eui64()
-    proof = identity.enrolment_proof(keys, eui64, settings.ledger_id, board.protection)
+    signer = board.element or SoftwareSigner(keys.signing)
+    proof = identity.enrolment_proof(keys, signer, eui64, settings.ledger_id, board.protection)
     with open(board.folder + "/" + _PROOF, "wb") as file:
         file.write(proof)
-    print(json.dumps({"meter": topics.meter_id(keys.kid()), "eui64": eui64.hex()}))
+    print(json.dumps({"meter": topics.meter_id(signer.kid), "eui64": eui64.hex()}))
 
 
 def main(arguments: list[str]) -> int:
