@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from wattle_hil import parts
-from wattle_hil.bench.flash import Hour, flash_cost
 from wattle_hil.bench.signature import BoardSignatureCost, board_signature_cost
 from wattle_hil.board import machine
 from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
@@ -17,7 +16,6 @@ from wattle_hil.devices.device import EmulatedDevice
 from wattle_hil.devices.families import FAMILIES
 from wattle_hil.devices.line import Line
 from wattle_hil.parts import PartMissingError
-from wattle_meter.outbox import CAPACITY_BYTES_MIN
 from wattle_testkit import device_cases
 from wattle_tools.image.compiler import compiled, package
 from wattle_tools.image.romfs import rom_image
@@ -112,19 +110,6 @@ def test_a_counted_run_ends_at_the_same_instruction(tmp_path: Path) -> None:
     image.write_bytes(rom_image({"program.mpy": compiled(program)}))
     counts = {int(machine.run(image, counted=True)) for _ in range(4)}
     assert len(counts) == 1 and counts.pop() > 1_000_000
-
-
-def test_samples_that_are_final_in_time_never_reach_the_flash() -> None:
-    quick, slow, none = (
-        flash_cost(Hour(10, 300, final_after_s), CAPACITY_BYTES_MIN)
-        for final_after_s in (5, 100, None)
-    )
-    assert (quick.appends, quick.erases, quick.dropped) == (0, 0, 0)
-    # At the age of 30 s what waits is written, three or four samples at once.
-    assert 360 / 4 <= slow.appends <= 360 / 3
-    assert none.appends == 360
-    assert 0 < slow.erases < none.erases
-    assert none.erases_of_one_block_max < none.erases / 10
 
 
 def test_metering_devices_are_read_over_the_second_uart(

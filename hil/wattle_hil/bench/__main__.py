@@ -13,7 +13,7 @@ from pathlib import Path
 from wattle_hil.bench import openssl, text
 from wattle_hil.bench.airtime import airtimes
 from wattle_hil.bench.finality import IDLE_S, measure_finality
-from wattle_hil.bench.flash import Hour, flash_cost
+from wattle_hil.bench.flash import Duty, capacity, figures, flash_cost
 from wattle_hil.bench.ingest import METERS, measure_ingest
 from wattle_hil.bench.signature import SignatureCost, board_signature_cost, signature_cost
 from wattle_hil.bench.upkeep import measure_upkeep
@@ -24,6 +24,9 @@ from wattle_hil.errors import BenchError, HilError
 from wattle_hil.parts import PartMissingError
 
 DONE, CANNOT = 0, 2
+
+# Readings that share a sample while there is no link (the firmware's sampling.py).
+GATHERED = 10
 
 # What one measurement gives: its key in the JSON, the content there, and lines for people.
 Found = tuple[str, object, Sequence[str]]
@@ -130,21 +133,11 @@ def _signature(_options: argparse.Namespace) -> Iterator[Found]:
 
 
 def _flash(_options: argparse.Namespace) -> Iterator[Found]:
-    sample_bytes = airtimes()[0].sample
-    try:
-        found = [
-            (hour, flash_cost(hour))
-            for hour in (
-                Hour(1, sample_bytes, 4),
-                Hour(1, sample_bytes, 20),
-                Hour(1, sample_bytes, None),
-                Hour(10, sample_bytes, None),
-            )
-        ]
-    except PartMissingError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return
-    yield "flash", [asdict(hour) | asdict(cost) for hour, cost in found], text.flash(found)
+    duties = (Duty(24, 1, 1, 8), Duty(24, 1, 1, 20), Duty(24, 1, 10, None), Duty(24, 10, 1, None))
+    found = [(duty, flash_cost(duty)) for duty in duties]
+    held = capacity(GATHERED)
+    content = {"holds": asdict(held), "wears": [figures(duty, cost) for duty, cost in found]}
+    yield "flash", content, text.flash(held, found)
 
 
 def _ingest(options: argparse.Namespace) -> Iterator[Found]:

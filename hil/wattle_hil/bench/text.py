@@ -8,11 +8,21 @@ from wattle_hil.bench import upkeep as daily_limits
 from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime
 from wattle_hil.bench.alliance import GATEWAYS
 from wattle_hil.bench.finality import Finality, rank
-from wattle_hil.bench.flash import OUTBOX_BYTES, FlashCost, Hour
+from wattle_hil.bench.flash import (
+    ERASE_CYCLES,
+    OUTBOX_BYTES,
+    Capacity,
+    Duty,
+    FlashCost,
+    outage_hours_a_year,
+)
 from wattle_hil.bench.ingest import METERS, Round
 from wattle_hil.bench.signature import HEAP, BoardSignatureCost, SignatureCost
 from wattle_hil.bench.upkeep import Upkeep
 from wattle_hil.report.numbers import grouped
+
+# How long a meter is expected to stay where it is.
+LIFE_YEARS = 10
 
 
 def signatures(costs: Mapping[int, SignatureCost]) -> list[str]:
@@ -47,18 +57,24 @@ def counted_signature(cost: BoardSignatureCost) -> list[str]:
     ]
 
 
-def flash(found: Sequence[tuple[Hour, FlashCost]]) -> list[str]:
-    """Appends and erases of the outbox in an hour."""
+def flash(held: Capacity, found: Sequence[tuple[Duty, FlashCost]]) -> list[str]:
+    """What the outbox holds; its appends and erases in an hour; how long flash stands that."""
+    hours, minutes = held.seconds // 3_600, held.seconds // 60 % 60
     lines = [
-        f"Outbox of {grouped(OUTBOX_BYTES)} bytes on LittleFS, 2 MB of flash in blocks of 4 KB, in"
-        " an hour",
-        "  sample every   final after   appends   erases   most of one block   overwritten",
+        f"Outbox of {grouped(OUTBOX_BYTES)} bytes: {grouped(held.samples)} samples of ten readings,"
+        f" {hours} h {minutes} min at 1 Hz",
+        f"  a sample of {grouped(held.sample_bytes)} bytes takes {held.flash_bytes_each}",
+        f"On LittleFS, 2 MB of flash in blocks of 4 KB; hours a year that it stands for"
+        f" {LIFE_YEARS} years at {grouped(ERASE_CYCLES)} erases of the worst block",
+        "  reading every   in a sample   final after   appends/h   erases/h   worst/h   h/year",
     ]
-    for hour, cost in found:
-        after = "no link" if hour.final_after_s is None else f"{hour.final_after_s} s"
+    for duty, cost in found:
+        after = "no link" if duty.final_after_s is None else f"{duty.final_after_s} s"
+        stands = outage_hours_a_year(cost, duty.hours, LIFE_YEARS)
         lines.append(
-            f"  {hour.every_s:10} s   {after:>11}   {cost.appends:7}   {cost.erases:6}"
-            f"   {cost.erases_of_one_block_max:17}   {cost.dropped:11}"
+            f"  {duty.every_s:11} s   {duty.readings:11}   {after:>11}"
+            f"   {cost.appends / duty.hours:9.0f}   {cost.erases / duty.hours:8.0f}"
+            f"   {cost.erases_of_one_block_max / duty.hours:7.2f}   {grouped(stands):>6}"
         )
     return lines
 
