@@ -1,14 +1,12 @@
-"""The baseline engine on days that can be checked by hand."""
+"""The baseline engine on days that can be checked by hand: which days, which hours."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
-from wattle_gateway.contracts.baseline.engine import Baseline, baseline
 from wattle_gateway.contracts.baseline.errors import EventError, HistoryError
-from wattle_gateway.contracts.baseline.history import Event, Exclusions
-from wattle_gateway.contracts.baseline.local_days import UTC, LocalDays, Zone, date_of, days_of
+from wattle_gateway.contracts.baseline.history import Event
+from wattle_gateway.contracts.baseline.local_days import date_of
 from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.contracts.baseline.rule import (
     AdjustmentKind,
@@ -18,51 +16,19 @@ from wattle_gateway.contracts.baseline.rule import (
     RankBy,
     Rule,
     Selection,
-    Window,
 )
 from wattle_gateway.contracts.baseline.series import HOUR_S, MJ_PER_WH, EnergySeries
-from wattle_testkit.load_days import BERLIN_2026, Load, event, hourly
-
-FIRST = date(2026, 6, 1)  # a Monday
-EVENT_DAY = date(2026, 7, 15)  # a Wednesday
-PLAIN = Rule("plain", quota=Quota(4, 4, 1))
-BEFORE = Window(before_from_min=180, before_to_min=60)
-
-
-def judge(
-    rule: Rule,
-    load: Load | EnergySeries,
-    *,
-    called: Event | None = None,
-    zone: Zone = UTC,
-    holidays: Iterable[date] = (),
-    past_events: Iterable[date] = (),
-    excluded: Iterable[date] = (),
-    control: Iterable[EnergySeries] = (),
-) -> Baseline:
-    series = load if isinstance(load, EnergySeries) else hourly(load, FIRST, 60, zone)
-    return baseline(
-        rule,
-        series,
-        called or event(EVENT_DAY, 17, 20, zone),
-        LocalDays(zone, days_of(holidays)),
-        Exclusions(days_of(past_events), days_of(excluded)),
-        tuple(control),
-    )
-
-
-def number(day: int, hour: int) -> int:
-    """A thousand a day of the month, one an hour: says where an energy came from."""
-    return 1_000 * date_of(day).day + hour
-
-
-def taken(found: Baseline) -> list[int]:
-    """The days of the month."""
-    return [date_of(day).day for day in found.days]
-
-
-def hours_wh(found: Baseline) -> list[int]:
-    return [entry.baseline_mj // MJ_PER_WH for entry in found.intervals]
+from wattle_testkit.judged_event import (
+    BEFORE,
+    EVENT_DAY,
+    FIRST,
+    PLAIN,
+    hours_wh,
+    judge,
+    number,
+    taken,
+)
+from wattle_testkit.load_days import event, hourly
 
 
 def test_all_of_y_takes_the_most_recent_like_days() -> None:
@@ -216,96 +182,6 @@ def test_weekends_may_have_a_quota_of_their_own() -> None:
     assert taken(found) == [14, 12]
 
 
-def evening(day: int, hour: int) -> int:
-    """1000 in each hour; on the day of the event 1300 before noon, 1600 later."""
-    if date_of(day) != EVENT_DAY:
-        return 1_000
-    return 1_300 if hour < 12 else 1_600
-
-
-@pytest.mark.parametrize(
-    ("kind", "cap", "expected"),
-    [
-        (AdjustmentKind.NONE, None, 1_000),
-        (AdjustmentKind.MULTIPLICATIVE, None, 1_600),
-        (AdjustmentKind.MULTIPLICATIVE, 200, 1_200),
-        (AdjustmentKind.ADDITIVE, None, 1_600),
-        (AdjustmentKind.ADDITIVE, 500, 1_500),
-    ],
-)
-def test_the_adjustment_moves_the_baseline_up_to_its_cap(
-    kind: AdjustmentKind, cap: int | None, expected: int
-) -> None:
-    rule = replace(
-        PLAIN, adjustment=kind, window=BEFORE, cap_up_permille=cap, cap_down_permille=cap
-    )
-    found = judge(rule, evening)
-    assert hours_wh(found) == [expected] * 3
-    assert found.adjusted.kind is kind
-    assert found.adjusted.is_capped is (cap is not None)
-    assert {entry.unadjusted_mj for entry in found.intervals} == {1_000 * MJ_PER_WH}
-
-
-def test_additive_and_multiplicative_differ_where_the_day_has_a_shape() -> None:
-    def load(day: int, hour: int) -> int:
-        shape = 1_000 if hour < 17 else 3_000
-        return shape * 3 // 2 if date_of(day) == EVENT_DAY else shape
-
-    ratio = replace(PLAIN, adjustment=AdjustmentKind.MULTIPLICATIVE, window=BEFORE)
-    assert hours_wh(judge(ratio, load)) == [4_500] * 3
-    shift = replace(PLAIN, adjustment=AdjustmentKind.ADDITIVE, window=BEFORE)
-    assert hours_wh(judge(shift, load)) == [3_500] * 3
-
-
-def test_caps_may_differ_up_and_down() -> None:
-    rule = replace(
-        PLAIN,
-        adjustment=AdjustmentKind.MULTIPLICATIVE,
-        window=BEFORE,
-        cap_up_permille=0,
-        cap_down_permille=None,
-    )
-    assert hours_wh(judge(rule, evening)) == [1_000] * 3
-
-    def less(day: int, hour: int) -> int:
-        return 400 if date_of(day) == EVENT_DAY else 1_000
-
-    assert hours_wh(judge(rule, less)) == [400] * 3
-
-
-def test_hours_after_the_event_adjust_too() -> None:
-    rule = replace(
-        PLAIN,
-        adjustment=AdjustmentKind.ADDITIVE,
-        window=Window(before_from_min=120, before_to_min=60, after_from_min=60, after_to_min=120),
-    )
-
-    def load(day: int, hour: int) -> int:
-        if date_of(day) != EVENT_DAY:
-            return 1_000
-        return {15: 1_100, 21: 1_300}.get(hour, 0)
-
-    assert hours_wh(judge(rule, load)) == [1_200] * 3
-
-
-def test_without_a_measured_window_nothing_is_adjusted_and_the_reason_is_told() -> None:
-    rule = replace(PLAIN, adjustment=AdjustmentKind.MULTIPLICATIVE, window=BEFORE)
-
-    def lost(day: int, hour: int) -> int | None:
-        return None if date_of(day) == EVENT_DAY and hour == 15 else 1_000
-
-    found = judge(rule, lost)
-    assert found.adjusted.reason == "the window was not measured on the event day"
-    assert hours_wh(found) == [1_000] * 3
-
-    def idle(day: int, hour: int) -> int:
-        return 0 if hour < 17 else 1_000
-
-    found = judge(rule, idle)
-    assert found.adjusted.reason == "no ratio: nothing was drawn in the window"
-    assert hours_wh(found) == [1_000] * 3
-
-
 def test_same_day_3_plus_2_skips_an_hour_on_each_side() -> None:
     # PJM's example: for hours ending 13 to 17, hours ending 9 to 11 and 19 to 20.
     counted = {8: 100, 9: 200, 10: 300, 18: 400, 19: 500}
@@ -379,79 +255,6 @@ def test_rounding_is_half_to_even_once() -> None:
         return found.intervals[0].baseline_mj
 
     assert [at_mj(value) for value in (1, 3, 5, -1, -3)] == [0, 2, 2, 0, -2]
-
-
-# --- clocks that change -------------------------------------------------------------------------
-
-
-def clock(day: int, hour: int) -> int:
-    """The hour on the wall."""
-    return hour
-
-
-@pytest.mark.parametrize(
-    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 7, 15), 24)]
-)
-def test_other_days_are_read_at_the_same_time_on_the_clock(day: date, hours: int) -> None:
-    series = hourly(clock, day - timedelta(days=40), 41, BERLIN_2026)
-    whole_day = event(day, 0, 24, BERLIN_2026)
-    rule = Rule("like", quota=Quota(4, 4, 4))
-    found = judge(rule, series, called=whole_day, zone=BERLIN_2026)
-    assert len(found.intervals) == hours
-    # Whatever the day's length: what stands for an hour is the hour of the same name.
-    assert [entry.baseline_mj for entry in found.intervals] == [
-        entry.actual_mj for entry in found.intervals
-    ]
-
-
-def test_a_day_whose_clock_skips_the_hour_is_no_candidate() -> None:
-    series = hourly(clock, date(2026, 3, 1), 40, BERLIN_2026)
-    rule = Rule("like", quota=Quota(2, 2, 2))
-    found = judge(rule, series, called=event(date(2026, 4, 4), 2, 4, BERLIN_2026), zone=BERLIN_2026)
-    assert [str(date_of(day)) for day in found.days] == ["2026-03-28", "2026-03-22"]
-    assert [(str(date_of(day)), why) for day, why in found.passed_over] == [
-        ("2026-03-29", "not measured completely")
-    ]
-
-
-def test_of_an_hour_that_a_day_has_twice_the_first_counts() -> None:
-    zone = BERLIN_2026
-    series = hourly(clock, date(2026, 10, 1), 31, zone)
-    first, second = zone.moments(days_of_25(), 2 * HOUR_S)
-    energies = dict(series.energies_mj) | {first: 7 * MJ_PER_WH, second: 9 * MJ_PER_WH}
-    found = judge(
-        Rule("like", quota=Quota(1, 1, 1)),
-        replace(series, energies_mj=energies),
-        called=event(date(2026, 10, 31), 2, 3, zone),
-        zone=zone,
-    )
-    assert found.baseline_wh == 7
-
-
-def days_of_25() -> int:
-    return min(days_of([date(2026, 10, 25)]))
-
-
-def test_an_event_over_midnight_belongs_to_the_day_it_begins() -> None:
-    called = event(EVENT_DAY, 23, 25)
-    found = judge(replace(PLAIN, quota=Quota(2, 2, 2)), number, called=called)
-    assert taken(found) == [14, 13]
-    # 23 o'clock of the 14th and 13th; midnight of the 15th and 14th.
-    assert hours_wh(found) == [13_523, 14_500]
-
-
-def test_the_event_itself_never_makes_its_baseline() -> None:
-    # The hours after midnight of the candidate of the 14th lie within the event.
-    called = event(EVENT_DAY, 0, 24)
-    after = replace(
-        PLAIN,
-        adjustment=AdjustmentKind.ADDITIVE,
-        window=Window(after_from_min=0, after_to_min=60),
-        quota=Quota(1, 1, 1),
-    )
-    found = judge(after, number, called=called)
-    assert taken(found) == [13]
-    assert [reason for _, reason in found.passed_over] == ["not measured completely"]
 
 
 @pytest.mark.parametrize(

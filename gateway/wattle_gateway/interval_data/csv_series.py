@@ -137,7 +137,7 @@ class _CsvFile:
                 )
         repeats = len(starts) - len(first)
         if repeats:
-            self._notes.append(f"{repeats} rows repeat another one and count once")
+            self._notes.append(f"rows that repeat another one: {repeats}, counted once")
         return [at for _, at in sorted(first.items())]
 
     def _check_grid(self, starts: list[int], interval_s: int) -> None:
@@ -181,8 +181,8 @@ class _CsvFile:
     def _note_gaps(self, series: EnergySeries, starts: list[int], kept: list[int]) -> None:
         without = len(kept) - len(series.energies_mj)
         if without:
-            self._notes.append(f"{without} rows have no value: not measured")
+            self._notes.append(f"rows without a value: {without}, not measured")
         span_s = starts[kept[-1]] - starts[kept[0]]
         lacking = span_s // series.interval_s + 1 - len(kept)
         if lacking:
-            self._notes.append(f"{lacking} intervals have no row: not measured")
+            self._notes.append(f"intervals without a row: {lacking}, not measured")

@@ -73,11 +73,10 @@ def _text(path: Path) -> str:
 
 
 def _header(path: Path, text: str, wanted: Sequence[str]) -> tuple[str, list[str], int]:
-    """The delimiter under which all wanted columns are found, the names, and their line."""
+    """The delimiter under which all wanted columns are found, the names, and their last line."""
     seen: list[str] = []
-    for line, content in enumerate(_first_lines(text), start=1):
-        for delimiter in _DELIMITERS:
-            names = _names(content, delimiter)
+    for delimiter in _DELIMITERS:
+        for line, names in _first_rows(text, delimiter):
             if all(_places(names, name) for name in wanted):
                 return delimiter, names, line
             if len(names) > len(seen):
@@ -88,21 +87,15 @@ def _header(path: Path, text: str, wanted: Sequence[str]) -> tuple[str, list[str
     raise UsageError(f"{path}: column {missing!r} {problem}; columns found: {columns}")
 
 
-def _first_lines(text: str) -> Iterator[str]:
-    start = 0
-    for _ in range(MAX_PREAMBLE_LINES):
-        end = text.find("\n", start)
-        yield (text[start:] if end < 0 else text[start:end]).rstrip("\r")
-        if end < 0:
-            return
-        start = end + 1
-
-
-def _names(line: str, delimiter: str) -> list[str]:
+def _first_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+        for fields in reader:
+            if reader.line_num > MAX_PREAMBLE_LINES:
+                return
+            yield reader.line_num, [field.strip() for field in fields]
     except csv.Error:
-        return []
+        return  # not this delimiter, or what reading the rows will tell with its line
 
 
 def _places(names: Sequence[str], name: str) -> tuple[int, ...]:

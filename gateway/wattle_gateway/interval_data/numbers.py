@@ -10,16 +10,16 @@ from wattle_gateway.errors import UsageError
 POINT, COMMA = "point", "comma"
 MISSING = frozenset({"", "?", "-", "--", "nan", "na", "n/a", "#n/a", "null", "none", "nil"})
 # Space, no-break spaces, apostrophes: group thousands everywhere, and nothing else anywhere.
-_GROUPING = re.compile("(?<=\\d)[ \u00a0\u202f'\u2019](?=\\d{3}(?!\\d))")
-_EXPONENT = re.compile(r"[eE][+-]?\d{1,3}$")
-_DIGITS_AND_MARKS = re.compile(r"[\d.,]+")
+_GROUPING = re.compile("(?<=\\d)[ \u00a0\u202f'\u2019](?=\\d{3}(?!\\d))", re.ASCII)
+_EXPONENT = re.compile(r"[eE][+-]?\d{1,3}$", re.ASCII)
+_DIGITS_AND_MARKS = re.compile(r"[\d.,]+", re.ASCII)
 _GROUPED = {
-    POINT: re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"),
-    COMMA: re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?"),
+    POINT: re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII),
+    COMMA: re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?", re.ASCII),
 }
 _PLAIN = {
-    POINT: re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?"),
-    COMMA: re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d{1,3})?"),
+    POINT: re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII),
+    COMMA: re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d{1,3})?", re.ASCII),
 }
 
 

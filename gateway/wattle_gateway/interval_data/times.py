@@ -16,16 +16,17 @@ from wattle_gateway.errors import UsageError
 
 _MS_PER_S = 1_000
 _EPOCH = datetime(1970, 1, 1)
-_UNIX_S = re.compile(r"\d{9,10}(\.0*)?")
-_UNIX_MS = re.compile(r"\d{9,10}000")
+_UNIX_S = re.compile(r"\d{9,10}(\.0*)?", re.ASCII)
+_UNIX_MS = re.compile(r"\d{9,10}000", re.ASCII)
 _ISO = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/.]?)(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?:(?:[Tt]| +)(?P<hour>\d{1,2}(?!\d)|\d{2}(?=\d{2}))"
     r"(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,]0+)?)?)?"
-    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?"
+    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII,
 )
-_COMPACT_DATE = re.compile(r"\d{8}(\D|$)")
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{2}):?(\d{2})?")
+_COMPACT_DATE = re.compile(r"\d{8}(\D|$)", re.ASCII)
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{2}):?(\d{2})?", re.ASCII)
 EXPECTED = (
     "expected the year first, as in 2026-07-01, 2026-07-01 17:00, 2026-07-01T17:00:00Z or "
     "2026-07-01 17:00+02:00, or Unix seconds"

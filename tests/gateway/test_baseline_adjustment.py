@@ -1,0 +1,99 @@
+"""The same-day adjustment and its cap, on days that can be checked by hand."""
+
+from dataclasses import replace
+
+import pytest
+from wattle_gateway.contracts.baseline.local_days import date_of
+from wattle_gateway.contracts.baseline.rule import AdjustmentKind, Window
+from wattle_gateway.contracts.baseline.series import MJ_PER_WH
+from wattle_testkit.judged_event import BEFORE, EVENT_DAY, PLAIN, hours_wh, judge
+
+
+def evening(day: int, hour: int) -> int:
+    """1000 in each hour; on the day of the event 1300 before noon, 1600 later."""
+    if date_of(day) != EVENT_DAY:
+        return 1_000
+    return 1_300 if hour < 12 else 1_600
+
+
+@pytest.mark.parametrize(
+    ("kind", "cap", "expected"),
+    [
+        (AdjustmentKind.NONE, None, 1_000),
+        (AdjustmentKind.MULTIPLICATIVE, None, 1_600),
+        (AdjustmentKind.MULTIPLICATIVE, 200, 1_200),
+        (AdjustmentKind.ADDITIVE, None, 1_600),
+        (AdjustmentKind.ADDITIVE, 500, 1_500),
+    ],
+)
+def test_the_adjustment_moves_the_baseline_up_to_its_cap(
+    kind: AdjustmentKind, cap: int | None, expected: int
+) -> None:
+    rule = replace(
+        PLAIN, adjustment=kind, window=BEFORE, cap_up_permille=cap, cap_down_permille=cap
+    )
+    found = judge(rule, evening)
+    assert hours_wh(found) == [expected] * 3
+    assert found.adjusted.kind is kind
+    assert found.adjusted.is_capped is (cap is not None)
+    assert {entry.unadjusted_mj for entry in found.intervals} == {1_000 * MJ_PER_WH}
+
+
+def test_additive_and_multiplicative_differ_where_the_day_has_a_shape() -> None:
+    def load(day: int, hour: int) -> int:
+        shape = 1_000 if hour < 17 else 3_000
+        return shape * 3 // 2 if date_of(day) == EVENT_DAY else shape
+
+    ratio = replace(PLAIN, adjustment=AdjustmentKind.MULTIPLICATIVE, window=BEFORE)
+    assert hours_wh(judge(ratio, load)) == [4_500] * 3
+    shift = replace(PLAIN, adjustment=AdjustmentKind.ADDITIVE, window=BEFORE)
+    assert hours_wh(judge(shift, load)) == [3_500] * 3
+
+
+def test_caps_may_differ_up_and_down() -> None:
+    rule = replace(
+        PLAIN,
+        adjustment=AdjustmentKind.MULTIPLICATIVE,
+        window=BEFORE,
+        cap_up_permille=0,
+        cap_down_permille=None,
+    )
+    assert hours_wh(judge(rule, evening)) == [1_000] * 3
+
+    def less(day: int, hour: int) -> int:
+        return 400 if date_of(day) == EVENT_DAY else 1_000
+
+    assert hours_wh(judge(rule, less)) == [400] * 3
+
+
+def test_hours_after_the_event_adjust_too() -> None:
+    rule = replace(
+        PLAIN,
+        adjustment=AdjustmentKind.ADDITIVE,
+        window=Window(before_from_min=120, before_to_min=60, after_from_min=60, after_to_min=120),
+    )
+
+    def load(day: int, hour: int) -> int:
+        if date_of(day) != EVENT_DAY:
+            return 1_000
+        return {15: 1_100, 21: 1_300}.get(hour, 0)
+
+    assert hours_wh(judge(rule, load)) == [1_200] * 3
+
+
+def test_without_a_measured_window_nothing_is_adjusted_and_the_reason_is_told() -> None:
+    rule = replace(PLAIN, adjustment=AdjustmentKind.MULTIPLICATIVE, window=BEFORE)
+
+    def lost(day: int, hour: int) -> int | None:
+        return None if date_of(day) == EVENT_DAY and hour == 15 else 1_000
+
+    found = judge(rule, lost)
+    assert found.adjusted.reason == "the window was not measured on the event day"
+    assert hours_wh(found) == [1_000] * 3
+
+    def idle(day: int, hour: int) -> int:
+        return 0 if hour < 17 else 1_000
+
+    found = judge(rule, idle)
+    assert found.adjusted.reason == "no ratio: nothing was drawn in the window"
+    assert hours_wh(found) == [1_000] * 3
