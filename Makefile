@@ -70,6 +70,13 @@ bench: $(STAMP) micropython parts  ## costs of signature, sample, finality and u
 	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
 	@$(if $(ARGS),,PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.control_latency)
 
+CURVE ?= ../shared/data/eemeter_il-electricity-cdd-hdd-hourly.csv.gz
+.PHONY: placebo
+placebo: $(STAMP)  ## how far baseline rules are off on days without an event (CURVE=FILE)
+	@test -e "$(CURVE)" || { echo "no load curve $(CURVE): name one by CURVE=FILE" >&2; exit 1; }
+	@.venv/bin/wattle-gateway placebo --csv "$(CURVE)" --time start --power value --unit kW \
+		--stamp start --from 2015-11-22 --to 2016-11-21 --hours 17:00-20:00 $(ARGS)
+
 .PHONY: check
 check: lint types imports firmware-types firmware-code  ## everything that needs no run of the program
 
