@@ -8,6 +8,8 @@ from wattle_meter.board import ERROR, Board
 
 # A task that fails at once, again and again, must leave the others their time.
 RESTART_AFTER_MS = 1000
+# A task that was cancelled mostly ends at its next turn; closing a connection takes it longer.
+CANCEL_AGAIN_S = (0, 0, 0.05)
 
 
 class Tasks:
@@ -23,13 +25,17 @@ class Tasks:
         self._running[name] = asyncio.create_task(self._supervise(name, make))
 
     async def stop(self, name: str) -> None:
-        """Cancels the task `name` and waits until it has ended."""
+        """Cancels the task `name` and waits until it has ended.
+
+        More than once if need be: MicroPython's wait_for swallows a cancel that comes in the same
+        turn as what it waits for.
+        """
         task = self._running.pop(name)
-        task.cancel()
-        try:
-            await task
-        except asyncio.CancelledError:
-            pass
+        while not task.done():
+            task.cancel()
+            for pause_s in CANCEL_AGAIN_S:
+                if not task.done():
+                    await asyncio.sleep(pause_s)
 
     async def stop_all(self) -> None:
         """Cancels every task that still runs."""

@@ -110,3 +110,23 @@ async def stopping(board, tasks):
 
 
 test_stopping_waits_for_the_end = case(stopping)
+
+
+async def swallowing(board, tasks):
+    swallowed = []
+
+    async def work():
+        while len(swallowed) < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed.append(True)
+        await asyncio.Event().wait()
+
+    tasks.start("worker", work)
+    await settle()
+    await tasks.stop("worker")
+    assert len(swallowed) == 2
+
+
+test_a_task_that_swallows_its_cancel_is_cancelled_again = case(swallowing)
