@@ -135,7 +135,7 @@ def provision(
         raise BoardError("the site files are of different ledgers; expected gateways of one")
     ledger_id = sites[0].ledger_id
     _check_same_ledger(folder, ledger_id)
-    gateways = _preferred(sites)
+    gateways = preferred(sites)
     try:
         (folder / "profiles").mkdir(parents=True, exist_ok=True)
         _copy_files(folder, "profiles", {row.profile for row in choice.devices}, firmware)
@@ -144,7 +144,7 @@ def provision(
             _copy_files(folder, "loads", {row.kind for row in choice.loads}, firmware)
         config = _config(sites[0], gateways, choice)
         for at, gateway in enumerate(gateways):
-            _write(folder / _authority_name(at), gateway.authority)
+            _write(folder / authority_name(at), gateway.authority)
         _write(folder / CONFIG_FILE, (json.dumps(config, indent=1) + "\n").encode())
     except OSError as error:
         raise BoardError(f"{folder}: cannot be set up: {error.strerror}") from error
@@ -168,10 +168,25 @@ def ledger_of(folder: Path) -> bytes:
 
 def authorities(folder: Path) -> list[Path]:
     """The files of the site authorities that the board trusts."""
-    return sorted(folder.glob(_authority_name("*")))
+    return sorted(folder.glob(authority_name("*")))
 
 
-def _authority_name(which: int | str) -> str:
+def gateway_rows(gateways: Sequence[SiteGateway]) -> list[dict[str, object]]:
+    """`gateways` of a board's configuration; their authorities are files of `authority_name`."""
+    return [
+        {
+            "host": gateway.host,
+            "port": gateway.port,
+            "server_name": gateway.host,
+            "ca": authority_name(at),
+            "link_public": gateway.link_public.hex(),
+        }
+        for at, gateway in enumerate(gateways)
+    ]
+
+
+def authority_name(which: int | str) -> str:
+    """The file of the authority of a gateway by its place in the list."""
     return f"authority{which}.der"
 
 
@@ -197,8 +212,10 @@ def _copy_files(folder: Path, kind: str, names: Set[str], firmware: Firmware) ->
         shutil.copyfile(source, folder / kind / source.name)
 
 
-def _preferred(sites: Sequence[SiteFile]) -> list[SiteGateway]:
-    """Each gateway once (a link key is one gateway's): those named first, then the others."""
+def preferred(sites: Sequence[SiteFile]) -> list[SiteGateway]:
+    """At most GATEWAYS_MAX gateways, each once (a link key is one gateway's): those named first,
+    then the others.
+    """
     first = [site.gateways[0] for site in sites]
     others = [gateway for site in sites for gateway in site.gateways[1:]]
     found: dict[bytes, SiteGateway] = {}
@@ -215,16 +232,8 @@ def _config(
         "site": choice.site or site.site,
         "ledger_id": site.ledger_id.hex(),
         "interval_ms": choice.interval_ms,
-        "gateways": [
-            {
-                "host": gateway.host,
-                "port": gateway.port,
-                "server_name": gateway.host,
-                "ca": _authority_name(at),
-                "link_public": gateway.link_public.hex(),
-            }
-            for at, gateway in enumerate(gateways)
-        ],
+        "gateways": gateway_rows(gateways),
+        "members": [public.hex() for public in site.members],
         "devices": [_device(device) for device in choice.devices],
         "board": {"port": choice.line.port},
     }

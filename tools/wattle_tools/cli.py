@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wattle_tools import board_folder, certificate, site_file
+from wattle_tools import board_folder, certificate, site_file, update_bundle
 from wattle_tools.board_folder import BoardChoice, DeviceChoice, Firmware, Line, LoadChoice
 from wattle_tools.boards import arguments as boards_arguments
 from wattle_tools.device import firmware_folder
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     flash = commands.add_parser("flash", help="fill ESP32 boards: interpreter and firmware")
     flash_arguments.add_arguments(flash)
     flash.set_defaults(run=_flash)
+    update_bundle.add(commands)
     image_commands.add(commands)
     return parser
 

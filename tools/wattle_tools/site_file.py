@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _MEMBERS_MAX = 32
 # A site file with 32 members and their authorities has about 90 kB.
 _FILE_BYTES_MAX = 200_000
 _PUBLIC_KEY_BYTES = 65
+_ROLE_MAX = 7  # SPEC section 9
+_VOTING_ROLES = range(1, 6)
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class SiteGateway:
 @dataclass(frozen=True)
 class SiteFile:
     """A site of a ledger (`ledger_id` 16 bytes) and the `gateways` of the alliance in the order
-    in which its meters should try them, the site's own first."""
+    in which its meters should try them, the site's own first. `members`: block keys (65 bytes) of
+    those who vote; two of them sign what updates a meter."""
 
     ledger_id: bytes
     ledger_name: str
     site: str
     gateways: tuple[SiteGateway, ...]
+    members: tuple[bytes, ...] = ()
 
 
 def load(path: Path) -> SiteFile:
@@ -76,14 +81,23 @@ class _Reader:
             ledger_id=self._hex(cose.LEDGER_ID_BYTES, "ledger_id"),
             ledger_name=self._text("ledger_name"),
             site=site,
-            gateways=tuple(self._gateway(at) for at in range(self._gateways())),
+            gateways=tuple(self._gateway(at) for at in range(self._count("gateways"))),
+            members=tuple(self._voting()),
         )
 
-    def _gateways(self) -> int:
-        rows = self._get("gateways")
+    def _count(self, key: str) -> int:
+        rows = self._get(key)
         if not isinstance(rows, list) or not 1 <= len(rows) <= _MEMBERS_MAX:
-            raise self._error("gateways", f"a list of 1 to {_MEMBERS_MAX}")
+            raise self._error(key, f"a list of 1 to {_MEMBERS_MAX}")
         return len(rows)
+
+    def _voting(self) -> Iterator[bytes]:
+        for at in range(self._count("members")):
+            role = self._get("members", at, "role")
+            if type(role) is not int or not 1 <= role <= _ROLE_MAX:
+                raise self._error(f"members.{at}.role", f"1 to {_ROLE_MAX}")
+            if role in _VOTING_ROLES:
+                yield self._point("members", at, "block_key")
 
     def _gateway(self, at: int) -> SiteGateway:
         port = self._get("gateways", at, "port")

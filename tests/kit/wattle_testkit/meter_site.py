@@ -76,6 +76,7 @@ class MeterSite:
         self.port = _free_port()
         self._group = group
         self.authority = authority.SiteAuthority.create(keys.new_p256(), SITE)
+        self.members = [keys.new_p256() for _ in range(2)]  # who sign what updates its meters
         self._meters: set[MeterAccess] = set()
         link = ec.generate_private_key(ec.SECP256R1())
         self.gateway = ScriptGateway(LEDGER_ID, link)
@@ -100,6 +101,10 @@ class MeterSite:
                     "link_key": self.gateway.link_public.hex(),
                     "authority_der_base64": der,
                 }
+            ],
+            "members": [
+                {"name": f"member {at}", "role": 1, "block_key": crypto.public_of(key).hex()}
+                for at, key in enumerate(self.members)
             ],
         }
         path = self.folder / "site.json"
