@@ -47,5 +47,9 @@ class StoreError(GatewayError):
     """The ledger's database cannot be opened, read or written."""
 
 
+class UpdateRefusedError(GatewayError):
+    """A meter did not take an update, or went back to the version before."""
+
+
 class DeadlineError(GatewayError):
     """Something that should have happened did not within the time it was given."""

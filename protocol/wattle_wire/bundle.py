@@ -67,6 +67,15 @@ class Bundle:
         """The chunks in their order."""
         return chunks(self.stream)
 
+    def contents(self) -> list[tuple[str, bytes]]:
+        """(name, content) of each file."""
+        found = []
+        at = 0
+        for name, size, _ in self.update.files:
+            found.append((name, self.stream[at : at + size]))
+            at += size
+        return found
+
     def with_signature(self, signed: cose.Signed) -> "Bundle":
         """This bundle with one signature more; one by the same kid is replaced."""
         rest = [other for other in self.signatures if other.kid != signed.kid]

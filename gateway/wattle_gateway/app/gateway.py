@@ -22,6 +22,7 @@ from wattle_gateway.admin.channel import AdminServer
 from wattle_gateway.admin.commands import AdminCommands
 from wattle_gateway.admin.live_status import LiveStatus, candidate_rows
 from wattle_gateway.admin.membership import Membership
+from wattle_gateway.admin.meter_updates import MeterUpdates
 from wattle_gateway.admin.registrar import Registrar
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.admin.standing_approval import StandingApproval
@@ -44,6 +45,7 @@ from wattle_gateway.ingest.intake import Intake
 from wattle_gateway.ingest.links import LinkKeys
 from wattle_gateway.ingest.mqtt_link import MqttLink, TlsFiles
 from wattle_gateway.ingest.presence import Presence
+from wattle_gateway.ingest.updates import UpdateOffers
 from wattle_gateway.ingest.workers import Workers
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.epoch import first_epoch
@@ -154,7 +156,9 @@ class Gateway:
         handlers = AdminCommands(
             self.registrar, membership, self.ledger, self.identity, self.config.site, self._live
         )
-        admin = AdminServer(self.home.admin_socket, handlers.by_name())
+        updating = MeterUpdates(self.updates, self.desk, lambda: self.epoch, lambda: self.meters)
+        names = handlers.by_name() | updating.by_name()
+        admin = AdminServer(self.home.admin_socket, names)
         parts.push_async_callback(admin.stop)
         await admin.start()
         _log.info("running", ledger=self.epoch.ledger_id.hex(), folder=self.home.folder)
@@ -191,8 +195,9 @@ class Gateway:
             self._publish,
             self._remember,
         )
+        self.updates = UpdateOffers(self._publish, steady_ms)
         self.presence = Presence(
-            ledger_id, self.desk, self.acks, sender, self.clock.now_ms, steady_ms
+            ledger_id, self.desk, self.acks, sender, self.updates, self.clock.now_ms, steady_ms
         )
         parts.push_async_callback(self._write_desk)
         self.workers = Workers(limits.workers, ledger_id)

@@ -15,6 +15,7 @@ from wattle_gateway.cli import (
     ledger_commands,
     meter_commands,
     report_commands,
+    update_commands,
 )
 from wattle_gateway.cli.alliance_arguments import (
     ROLES,
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands.add_parser("run", help="run a gateway until SIGTERM or Ctrl-C"))
     _status(commands.add_parser("status", help="where the ledger stands, how the gateway is"))
     _meters(commands.add_parser("meters", help="enrol, list and revoke meters"))
+    _update(commands.add_parser("update", help="bundles for meters: sign, show"))
     alliance_arguments.add(
         commands.add_parser("alliance", help="members: found, invite, join, approve, leave, show")
     )
@@ -134,6 +136,33 @@ def _meters(command: argparse.ArgumentParser) -> None:
         "--last-seq", type=int, metavar="N", help="last sample that counts (default: newest)"
     )
     revoke.set_defaults(run=meter_commands.revoke)
+    _meters_update(commands.add_parser("update", help="send a signed bundle to a meter"))
+
+
+def _meters_update(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    command.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
+    command.add_argument("bundle", type=Path, metavar="BUNDLE", help="signed by two members")
+    command.add_argument(
+        "--wait",
+        type=int,
+        default=update_commands.WAIT_S,
+        metavar="S",
+        help="follow it for so long, 0: not at all (default: %(default)s)",
+    )
+    command.set_defaults(run=update_commands.send)
+
+
+def _update(command: argparse.ArgumentParser) -> None:
+    commands = command.add_subparsers(metavar="COMMAND", required=True)
+    for name, run, text in (
+        ("sign", update_commands.sign, "add this member's signature to a bundle"),
+        ("show", update_commands.show, "what is in a bundle, and who has signed it"),
+    ):
+        one = commands.add_parser(name, help=text)
+        folder(one)
+        one.add_argument("bundle", type=Path, metavar="BUNDLE", help="the file")
+        one.set_defaults(run=run)
 
 
 def _samples(command: argparse.ArgumentParser) -> None:

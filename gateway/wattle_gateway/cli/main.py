@@ -19,6 +19,7 @@ from wattle_gateway.errors import (
     PeerError,
     RefusedError,
     StoreError,
+    UpdateRefusedError,
     UsageError,
 )
 from wattle_gateway.ledger.errors import LedgerError
@@ -43,6 +44,7 @@ EXIT_CODES: dict[type[GatewayError], int] = {
     PeerError: 11,
     DivergenceError: 12,
     SafetyError: 12,
+    UpdateRefusedError: 13,
 }
 
 

@@ -14,6 +14,7 @@ from wattle_wire import topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli import update_commands
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
 from wattle_gateway.cli.text import console, shown_time
 from wattle_gateway.errors import UsageError
@@ -102,8 +103,10 @@ def list_meters(arguments: argparse.Namespace) -> None:
         opened_operation(home, first.ledger_id) as operation,
     ):
         found = meters.lines(reader, operation, ledger_rows.load_state(reader), None)
+    news = update_commands.news(home)
     if arguments.format == "json":
-        print(json.dumps([asdict(line) for line in found], indent=2))
+        rows = [{**asdict(line), "update": news.get(line.meter)} for line in found]
+        print(json.dumps(rows, indent=2))
     elif arguments.format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_CSV_COLUMNS)
@@ -111,7 +114,7 @@ def list_meters(arguments: argparse.Namespace) -> None:
             values = asdict(line)
             writer.writerow(["" if (v := values[c]) is None else v for c in _CSV_COLUMNS])
     else:
-        console().print(meters_table(found))
+        console().print(meters_table(found, news))
 
 
 _CSV_COLUMNS = (
@@ -126,15 +129,18 @@ _CSV_COLUMNS = (
     "last_seq",
     "last_ms",
     "state",
+    "firmware",
+    "version",
 )
 
 
-def meters_table(found: list[meters.MeterLine]) -> Table:
-    """The registry for people."""
+def meters_table(found: list[meters.MeterLine], news: dict[str, list[int]]) -> Table:
+    """The registry for people; `news` of updates by meter id."""
     table = Table(title=f"meters: {len(found)}")
     for name in ("meter", "site", "points", "key", "first", "final", "last", "newest reading"):
         table.add_column(name)
-    table.add_column("state")
+    for name in ("state", "firmware", "update"):
+        table.add_column(name)
     for line in found:
         table.add_row(
             line.meter,
@@ -146,6 +152,8 @@ def meters_table(found: list[meters.MeterLine]) -> Table:
             "" if line.last_seq is None else str(line.last_seq),
             shown_time(line.last_ms),
             line.state,
+            line.firmware + (f" ({line.version})" if line.version else ""),
+            update_commands.shown_news(news.get(line.meter)),
         )
     return table
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from wattle_wire import cbor, cose, downlink, topics, uplink
+from wattle_wire import cbor, cose, downlink, topics, update, uplink
 from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts.registry import Meter
@@ -16,6 +16,7 @@ from wattle_gateway.ingest.acks import AckSender
 from wattle_gateway.ingest.commands import CommandSender
 from wattle_gateway.ingest.desk import Desk
 from wattle_gateway.ingest.mqtt_link import Message
+from wattle_gateway.ingest.updates import UpdateOffers
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.errors import LedgerError
 
@@ -41,6 +42,7 @@ class Presence:
         desk: Desk,
         acks: AckSender,
         commands: CommandSender,
+        updates: UpdateOffers,
         now_ms: Callable[[], int],
         steady_ms: Callable[[], int],
     ) -> None:
@@ -48,6 +50,7 @@ class Presence:
         self._desk = desk
         self._acks = acks
         self._commands = commands
+        self._updates = updates
         self._now_ms = now_ms
         self._steady_ms = steady_ms
         self._meters: dict[bytes, Meter] = {}
@@ -75,7 +78,7 @@ class Presence:
             self._desk.refuse(downlink.MALFORMED, self._now_ms(), message.topic, message.payload)
 
     def _state(self, meter: Meter, payload: bytes) -> None:
-        online, connection, nonce, health, _news = uplink.decode_state(payload)
+        online, connection, nonce, health, news = uplink.decode_state(payload)
         known = self.connections.get(meter.kid)
         is_new = known is None or known.id != connection
         now_ms = self._steady_ms()
@@ -89,7 +92,9 @@ class Presence:
             self._desk.connected(meter.kid, self._now_ms(), previous_ms)
         since_ms = now_ms if known is None or is_new else known.since_ms
         self.connections[meter.kid] = Connection(connection, since_ms, True)
-        self._acks.remind(meter.kid)
+        self._updates.heard(meter, news)
+        if news is None or news[1] != update.RECEIVING:  # that state asks for a chunk, no more
+            self._acks.remind(meter.kid)
         if health is not None:
             self._health(meter.kid, cbor.encode(health.record))
         if nonce is not None:

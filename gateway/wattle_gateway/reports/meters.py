@@ -3,8 +3,9 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from wattle_wire import topics
+from wattle_wire import cbor, topics
 
 from wattle_gateway.contracts import classes, registry
 from wattle_gateway.contracts.registry import Meter
@@ -21,7 +22,8 @@ REVOKED = "revoked"
 class MeterLine:
     """One meter. `last_seq` and `last_ms` (newest reading) None before its first sample;
     `classes` counts of its samples by class name ("valid" for none); `waiting` samples on disk
-    that no commit has taken."""
+    that no commit has taken; `firmware` and `version` as its newest birth says, "" and None
+    before the first."""
 
     meter: str
     eui64: str
@@ -44,6 +46,8 @@ class MeterLine:
     flaps: int
     repeats: int
     health: MeterHealth | None
+    firmware: str
+    version: int | None
 
 
 def lines(
@@ -91,6 +95,7 @@ def _line(
     samples, last_seq, last_ms = row or (0, None, None)
     known = seen.get(meter.kid)
     shown = known or operation_rows.Seen(meter.kid)
+    born = birth(shown)
     return MeterLine(
         meter=topics.meter_id(meter.kid),
         eui64=meter.eui64.hex(),
@@ -113,7 +118,20 @@ def _line(
         flaps=shown.flaps,
         repeats=shown.repeats,
         health=health.read(shown, now_ms if meter.revoked is None else None),
+        firmware=str(born.get("fw", "")),
+        version=born.get("version"),
     )
+
+
+def birth(seen: operation_rows.Seen) -> dict[str, Any]:
+    """The newest birth of a meter, {} before the first; one that an older gateway has kept may
+    lack what was added since.
+    """
+    if seen.birth is None:
+        return {}
+    row = cbor.decode(seen.birth)
+    assert isinstance(row, dict)  # checked before it was kept
+    return row
 
 
 def _class_counts(connection: sqlite3.Connection) -> dict[bytes, dict[str, int]]:
