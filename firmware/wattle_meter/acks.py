@@ -1,8 +1,9 @@
 """What to send next to one gateway, and what its acks change (SPEC section 8); pure.
 
 The broker's PUBACK proves nothing, so only `durable` ends retransmission to this gateway and
-only `final` lets the outbox forget. New samples go first, one by one as they are made; what
-piled up before (the backlog) follows at a limited rate, and so does everything sent again.
+only `final` lets the outbox forget. The newest sample goes first on each connection, and new
+ones as they are made: whoever watches sees how things stand now. What piled up before (the
+backlog) follows at a limited rate, oldest first, and so does everything sent again.
 """
 
 from wattle_wire.downlink import BUSY, MISSING_MAX, NOT_ENROLLED, REVOKED, Ack
@@ -64,9 +65,9 @@ class Delivery:
         self._retry_base_ms = retry_ms
         self._retry_ms = retry_ms
         self._backlog_interval_ms = backlog_interval_ms
-        self._live_next = newest + 1
+        self._live_next = max(newest, final + 1)
         self._waiting = SeqRanges(_WAITING_RANGES_MAX)
-        self._waiting.add(final + 1, newest)
+        self._waiting.add(final + 1, newest - 1)
         self._flying: dict[int, tuple[int, int]] = {}  # seq: (sent at, bytes), above durable
         self._refused: dict[int, int] = {}  # seq: how often, of those refused for good
         self._progress_at = now_ms
@@ -122,12 +123,14 @@ class Delivery:
             self.counts["stale_acks"] += 1
             return False
         if ack.final > self.final or ack.durable > self.durable:
+            self._forget_older(now_ms - ON_ITS_WAY_MS)
             self._progress_at = now_ms
             self._retry_ms = self._retry_base_ms
         self.final = ack.final
         self.commit_index = ack.commit_index
         # Nobody can hold what was never made: a higher value would stop us from sending it.
         self.durable = max(self.durable, min(ack.durable, newest))
+        self._live_next = max(self._live_next, self.durable + 1)
         self._waiting.remove(0, self.durable)
         self._backlog_at = min(self._backlog_at, now_ms + self._backlog_interval_ms)
         self._forget_held(ack)
@@ -204,6 +207,16 @@ class Delivery:
         if not self._flying:
             return self._retry_ms
         return max(1, self._progress_at + self._retry_ms - now_ms)
+
+    def _forget_older(self, sent_ms: int) -> None:
+        """Drops from the window what was sent up to `sent_ms`, to a gateway that gets on.
+
+        An ack names no sample above the highest hole as held: without this, new samples that are
+        sent while a long backlog drains would fill the window and stop it.
+        """
+        for seq in list(self._flying):
+            if self._flying[seq][0] <= sent_ms:
+                del self._flying[seq]
 
     def _forget_held(self, ack: Ack) -> None:
         """Drops from the window what this gateway holds, also beyond a hole."""

@@ -59,25 +59,31 @@ def test_new_samples_are_sent_at_once_even_before_the_first_ack():
     assert delivery.next(Box([1, 2]), 2, 7) == (2, 0)
 
 
-def test_the_backlog_waits_for_the_first_ack_which_may_shorten_it():
+def test_the_newest_goes_first_and_the_backlog_waits_for_an_ack_which_may_shorten_it():
     delivery = Delivery(0, 0, 9, 1000)
     box = Box(range(1, 10))
+    assert delivery.next(box, 9, 1000) == (9, 0)
+    delivery.sent(9, 100, 1000)
     assert delivery.next(box, 9, 1000) == (None, acks.FIRST_ACK_MS)
     assert delivery.acked(ack(3, 6), 9, 1100)
-    assert drain(delivery, box, 9, 1200) == [7, 8, 9]
+    assert drain(delivery, box, 9, 1200) == [7, 8]
+
+
+def test_the_newest_is_not_sent_to_a_gateway_that_says_it_has_it():
+    delivery = connected(9, final=4)
+    assert delivery.acked(ack(4, 9), 9, 0)
+    assert drain(delivery, Box(range(1, 11)), 10, 0) == [10]
 
 
 def test_without_an_ack_the_backlog_is_sent_all_the_same():
     delivery = Delivery(0, 0, 3, 0)
-    assert drain(delivery, Box([1, 2, 3]), 3, acks.FIRST_ACK_MS) == [1, 2, 3]
+    assert drain(delivery, Box([1, 2, 3]), 3, acks.FIRST_ACK_MS) == [3, 1, 2]
 
 
 def test_live_goes_before_backlog():
     delivery = connected(5)
     box = Box(range(1, 8))
-    seq, _ = delivery.next(box, 5, 100)
-    assert seq == 1
-    delivery.sent(1, 100, 100)
+    assert drain(delivery, box, 5, 100, most=2) == [5, 1]
     assert delivery.next(box, 7, 100) == (6, 0)
     delivery.sent(6, 100, 100)
     delivery.sent(7, 100, 100)
@@ -90,17 +96,53 @@ def test_the_backlog_has_a_rate_and_a_window():
     delivery = connected(1000)
     box = Box(range(1, 1001))
     first = drain(delivery, box, 1000, 1000)
-    assert first == list(range(1, acks.BACKLOG_WINDOW + 1))
+    assert first == [1000] + list(range(1, acks.BACKLOG_WINDOW))
     assert delivery.acked(ack(0, 30), 1000, 2000)
     second = drain(delivery, box, 1000, 2000)
-    assert second == list(range(33, 63))
-    assert delivery.counts["backlog"] == 62
+    assert second == list(range(32, 62))
+    assert delivery.counts["backlog"] == 61
+
+
+def test_after_an_outage_two_hours_drain_at_the_stated_rate_behind_what_is_new():
+    """7,200 samples wait; one a second is made meanwhile. The gateway acks five times a second."""
+    waiting = 7200
+    rate = 1000 // acks.BACKLOG_INTERVAL_MS
+    assert rate == 40
+    delivery = connected(waiting)
+    box = Box([])
+    box.next_held = lambda seq: seq  # it holds them all
+    newest = waiting
+    live = drained_ms = 0
+    durable = 0  # of the backlog, which comes in order
+    sent_ms = [-1000] * rate
+    for tick in range(0, 200000, 5):
+        if tick % 1000 == 0 and tick:
+            newest += 1
+        if tick % 200 == 0:
+            holes = [(durable + 1, waiting - 1)] if durable < waiting - 1 else []
+            delivery.acked(ack(0, durable if holes else newest - 1, holes), newest, tick)
+        seq, _ = delivery.next(box, newest, tick)
+        if seq is None:
+            continue
+        delivery.sent(seq, 400, tick)
+        if seq >= waiting:
+            assert (tick, seq) == (1000 * live, waiting + live)
+            live += 1
+        else:
+            assert seq == durable + 1
+            durable = seq
+            assert tick - sent_ms[seq % rate] >= 1000
+            sent_ms[seq % rate] = drained_ms = tick
+    assert (live, durable) == (200, waiting - 1)
+    # But for the turns that new samples take.
+    assert durable / rate <= drained_ms / 1000 <= durable / (rate - 1)
+    assert delivery.counts["retries"] == 0
 
 
 def test_large_samples_fill_the_window_by_bytes():
     delivery = connected(1000)
     sent = drain(delivery, Box(range(1, 1001)), 1000, 1000, size=16384)
-    assert sent == [1, 2, 3, 4]
+    assert sent == [1000, 1, 2, 3]
 
 
 def test_live_samples_stop_when_their_window_is_full():
@@ -199,9 +241,9 @@ def test_a_backlog_hole_named_missing_is_not_sent_twice():
     delivery = connected(100)
     box = Box(range(1, 102))
     sent = drain(delivery, box, 101, 100, most=11)
-    assert sent == [101] + list(range(1, 11))
-    delivery.acked(ack(0, 0, missing=[(1, 100)]), 101, 400)
-    assert drain(delivery, box, 101, 500, most=5) == [11, 12, 13, 14, 15]
+    assert sent == [100, 101] + list(range(1, 10))
+    delivery.acked(ack(0, 0, missing=[(1, 99)]), 101, 400)
+    assert drain(delivery, box, 101, 500, most=5) == [10, 11, 12, 13, 14]
 
 
 def test_what_is_missing_and_not_held_is_absent():
@@ -218,7 +260,7 @@ def test_what_is_missing_and_not_held_is_absent():
 def test_holes_in_the_backlog_are_absent():
     delivery = connected(10)
     assert drain(delivery, Box([2, 3, 7]), 10, 100) == [2, 3, 7]
-    assert delivery.absent == [(1, 1), (4, 6), (8, 10)]
+    assert delivery.absent == [(10, 10), (1, 1), (4, 6), (8, 9)]
 
 
 def test_a_missing_seq_of_the_future_is_ignored():
@@ -288,7 +330,7 @@ def test_refusals_of_what_was_never_sent_or_is_durable_are_ignored():
 def test_a_damaged_sample_is_not_asked_for_again():
     delivery = connected(3)
     delivery.lost(1)
-    assert drain(delivery, Box([2, 3]), 3, 0) == [2, 3]
+    assert drain(delivery, Box([2, 3]), 3, 0) == [3, 2]
     assert delivery.absent == []
 
 
@@ -306,4 +348,4 @@ def test_what_was_never_acked_goes_to_the_next_gateway():
     drain(first, box, 5, 0)
     first.acked(ack(2, 5, index=8), 5, 10)
     second = Delivery(first.final, first.commit_index, 5, 20)
-    assert drain(second, box, 5, 20 + acks.FIRST_ACK_MS) == [3, 4, 5]
+    assert drain(second, box, 5, 20 + acks.FIRST_ACK_MS) == [5, 3, 4]

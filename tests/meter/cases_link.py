@@ -193,7 +193,7 @@ async def reconnect(bench):
     await settle()
     assert not bench.link.is_up()
     await bench.record()
-    for _ in range(20):
+    for _ in range(12):
         await bench.clock.advance(1000)
     assert bench.board.dialled == ["gw0", "gw0"]
     assert bench.leaves().count("birth") == 2
