@@ -51,6 +51,7 @@ class AdminCommands:
             "revoke": self._revoke,
             "approve": self._approve,
             "leave": self._leave,
+            "upgrade": self._upgrade,
         }
 
     async def _ping(self, _request: Answer) -> Answer:
@@ -66,9 +67,12 @@ class AdminCommands:
         return {"live": {**asdict(self._live()), "consensus": consensus}}
 
     async def _enrol(self, request: Answer) -> Answer:
-        """`proof` hex; `site` text or null; `carry` uint; `points` rows without owner."""
+        """`proof` hex; `site` text or null; `carry` uint; `points` rows without owner, whose kid in
+        hex is `owner`, if it is not this gateway's member."""
         try:
-            rows = [[*row, self._owner] for row in request["points"]]
+            named = request.get("owner")
+            owner = self._owner if named is None else binascii.unhexlify(named)
+            rows = [[*row, owner] for row in request["points"]]
             enrolment = Enrolment(
                 binascii.unhexlify(request["proof"]),
                 topics.check_site(request["site"] or self._site),
@@ -107,6 +111,9 @@ class AdminCommands:
         if not all(isinstance(word, str) for word in wanted):
             raise UsageError("approve: a name or digest that is no text")
         return {"decisions": await self._membership.approve(wanted)}
+
+    async def _upgrade(self, _request: Answer) -> Answer:
+        return {"decision": await self._membership.upgrade()}
 
     async def _leave(self, request: Answer) -> Answer:
         """`member` name or kid, null: this gateway itself."""

@@ -7,14 +7,16 @@ from typing import Any
 
 from wattle_gateway.admin.signatory import NO_VOTE, Signatory
 from wattle_gateway.contracts import alliance
+from wattle_gateway.contracts import waiting as waiting_rows
 from wattle_gateway.contracts.alliance import PendingChange, PendingEnrolment
+from wattle_gateway.contracts.waiting import Waiting
 from wattle_gateway.errors import UsageError
 from wattle_gateway.home import departure
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import ready as ready_format
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
-from wattle_gateway.ledger.genesis import MEMBERS_MAX, Member
+from wattle_gateway.ledger.genesis import MEMBERS_MAX, RULES, Member
 from wattle_gateway.ledger.ready import Ready
 from wattle_gateway.ledger.transaction import Approve, Change
 from wattle_gateway.runtime.driver import LedgerDriver
@@ -37,6 +39,7 @@ class _Waiting:
     epoch: Epoch
     changes: list[PendingChange]
     enrolments: list[PendingEnrolment]
+    others: list[Waiting]
     is_voting: bool
 
     @classmethod
@@ -47,6 +50,7 @@ class _Waiting:
             epoch,
             alliance.pending_changes(state, epoch),
             alliance.pending_enrolments(state),
+            waiting_rows.everything(state),
             driver.author is not None,
         )
 
@@ -57,6 +61,10 @@ class _Waiting:
     def enrolment(self, digest: bytes) -> PendingEnrolment | None:
         """The enrolment that waits under a digest."""
         return next((found for found in self.enrolments if found.digest == digest), None)
+
+    def other(self, digest: bytes) -> Waiting | None:
+        """What else waits under a digest."""
+        return next((found for found in self.others if found.digest == digest), None)
 
 
 class Membership:
@@ -114,6 +122,19 @@ class Membership:
             change = EpochChange(members, epoch.rules, epoch.constants)
             return await self._propose(change, (), waiting)
 
+    async def upgrade(self) -> dict[str, Any]:
+        """Propose an epoch of the same members under the newest rules that this gateway knows.
+
+        Raises UsageError if they are in force, otherwise as `Signatory.commit`.
+        """
+        async with self._one_at_a_time:
+            waiting = await self._voting()
+            epoch = waiting.epoch
+            if epoch.rules >= RULES:
+                raise UsageError(f"rules {epoch.rules} are in force, this gateway knows no newer")
+            change = EpochChange(epoch.everyone, RULES, epoch.constants)
+            return await self._propose(change, (), waiting)
+
     async def _voting(self) -> _Waiting:
         waiting = await self._ledger.read(_Waiting.of)
         if not waiting.is_voting:
@@ -127,6 +148,7 @@ class Membership:
         ]
         digests = [pending.digest for pending in waiting.changes]
         digests += [pending.digest for pending in waiting.enrolments]
+        digests += [pending.digest for pending in waiting.others]
         if len(word) >= DIGEST_DIGITS_MIN:
             digests = [digest for digest in digests if digest.hex().startswith(word.lower())]
         else:
@@ -197,6 +219,13 @@ class Membership:
             await self._signatory.commit(transaction.APPROVE, body)
         if pending is not None:
             return await self._change_row(digest, waiting.epoch)
+        other = waiting.other(digest)
+        if other is not None:
+            return {
+                "kind": transaction.KIND_NAMES[other.kind],
+                "digest": digest.hex(),
+                "decided": True,
+            }
         enrolment = waiting.enrolment(digest)
         assert enrolment is not None
         return {

@@ -1,15 +1,21 @@
-"""Transactions of this member: signed, put into the pool, followed to their commit."""
+"""Transactions of this member, and of those it hosts: put into the pool, followed to their commit.
+
+A hosted user signs with a key that this gateway never sees; what it signed is carried.
+"""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from wattle_gateway.consensus.engine import Now
-from wattle_gateway.contracts import classes
+from wattle_gateway.contracts import classes, parties, registry
 from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Outcome
 from wattle_gateway.errors import DeadlineError, RefusedError, UsageError
 from wattle_gateway.home.identity import Identity
 from wattle_gateway.ledger import crypto, entry, transaction
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.transaction import Transaction
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.progress import Progress
@@ -27,6 +33,10 @@ NO_VOTE = (
     "this gateway has no vote in the epoch in force: only voting members propose, approve, enrol "
     "and revoke (`wattle-gateway alliance show`)"
 )
+
+
+_Added = tuple[tuple[bytes, Outcome | None], Progress]
+"""((digest, outcome if it was executed at once), progress of the step)."""
 
 
 class Signatory:
@@ -52,36 +62,54 @@ class Signatory:
             if waiting is not None:
                 waiting.put_nowait(outcome)
 
-    async def commit(self, kind: int, body: list[object]) -> bytes:
+    async def commit(self, kind: int, body: list[object], *, alone: bool = False) -> bytes:
         """Have a transaction of this kind committed; gives its digest (32 bytes).
+
+        `alone`: not while an earlier one of ours has no answer yet. Whoever is told that a payment
+        was not committed in time and sends it again would pay twice.
 
         Raises RefusedError with the ledger's verdict, DeadlineError if it is not committed in
         time (it may be yet), UsageError if this gateway has no vote (its entries get into no
         block) or it fits into no entry, StoreError.
         """
-        async with self._one_at_a_time:
-            try:
-                async with asyncio.timeout(COMMIT_DEADLINE_S):
-                    return await self._commit(kind, body)
-            except TimeoutError as error:
-                raise DeadlineError(
-                    f"not committed within {COMMIT_DEADLINE_S:.0f} s, but it may be yet; "
-                    "look at `wattle-gateway status`"
-                ) from error
 
-    async def _commit(self, kind: int, body: list[object]) -> bytes:
+        def add(driver: LedgerDriver, at: Now) -> _Added:
+            if alone:
+                _check_answered(driver, self._identity.kid)
+            return self._sign_and_add(driver, at, kind, body)
+
+        async with self._one_at_a_time, _deadline():
+            await self._await_current()
+            while True:
+                digest, outcome = await self._submit(add)
+                # A transaction that the ledger calls a repeat had no effect and never will: its
+                # nonce was used by one of ours that we had not seen.
+                if outcome.effect != contracts.REPEAT:
+                    return _accepted(digest, outcome)
+
+    async def turn(self, kid: bytes) -> int:
+        """The nonce of the next transaction in lane 0 of a party that signs by itself."""
         await self._await_current()
-        while True:
-            digest, outcome = await self._submit(kind, body)
-            # A transaction that the ledger calls a repeat had no effect and never will: its nonce
-            # was used by one of ours that we had not seen. Any other answer is the last word.
-            if outcome.effect == contracts.RECORDED:
-                if outcome.verdict != classes.ACCEPTED:
-                    name = classes.REFUSAL_NAMES[outcome.verdict]
-                    raise RefusedError(f"the ledger refused it: {name}")
-                return digest
-            if outcome.effect != contracts.REPEAT:
-                raise RefusedError(f"the ledger did not take it: {outcome.effect}")
+        return await self._ledger.read(lambda at: registry.next_nonce(at.state, kid, LANE))
+
+    async def carry(self, raw: bytes) -> bytes:
+        """Have a transaction (COSE_Sign1 bytes) committed that another party signed, in lane 0;
+        gives its digest (32 bytes).
+
+        Raises UsageError for one that the ledger would not even record, otherwise as `commit`.
+        """
+
+        def add(driver: LedgerDriver, at: Now) -> _Added:
+            if driver.author is None:
+                raise UsageError(NO_VOTE)
+            tx = _carriable(driver, raw)
+            return _add(driver, at, raw, tx.digest)
+
+        async with self._one_at_a_time, _deadline():
+            digest, outcome = await self._submit(add)
+            if outcome.effect == contracts.REPEAT:
+                raise RefusedError("another transaction of this party took its nonce; sign again")
+            return _accepted(digest, outcome)
 
     async def _await_current(self) -> None:
         """Wait until the own state is what others say that they have, for some time."""
@@ -93,11 +121,11 @@ class Signatory:
         except TimeoutError:
             return  # the nonce may be an old one; then the ledger says so, and we sign again
 
-    async def _submit(self, kind: int, body: list[object]) -> tuple[bytes, Outcome]:
+    async def _submit(self, add: Callable[[LedgerDriver, Now], _Added]) -> tuple[bytes, Outcome]:
+        """The answer to what `add` signs and adds, in the ledger's thread, so that no other step
+        takes the nonce in between."""
         try:
-            digest, outcome = await self._ledger.step(
-                lambda driver, at: self._sign_and_add(driver, at, kind, body)
-            )
+            digest, outcome = await self._ledger.step(add)
         except LedgerError as error:
             raise UsageError(f"it cannot be written to the ledger: {error}") from error
         # Nothing ran in this loop since the step ended, so no outcome was missed.
@@ -111,15 +139,11 @@ class Signatory:
             del self._waiting[digest]
         return digest, outcome
 
-    def _sign_and_add(
-        self, driver: LedgerDriver, at: Now, kind: int, body: list[object]
-    ) -> tuple[tuple[bytes, Outcome | None], Progress]:
-        """In the ledger's thread, so that no other step takes the nonce in between."""
-        epoch = driver.epoch
+    def _sign_and_add(self, driver: LedgerDriver, at: Now, kind: int, body: list[object]) -> _Added:
         if driver.author is None:
             raise UsageError(NO_VOTE)
         raw = transaction.build(
-            epoch.ledger_id,
+            driver.epoch.ledger_id,
             self._identity.kid,
             crypto.signer(self._identity.block_key),
             lane=LANE,
@@ -128,11 +152,80 @@ class Signatory:
             kind=kind,
             body=body,
         )
-        digest = transaction.parse(raw, epoch.ledger_id).digest
-        wrapped = entry.encode(entry.TRANSACTION, raw, epoch.constants.entry_bytes_max)
-        row = PoolEntry(0, entry.TRANSACTION, None, None, digest, 0, 0, wrapped)
-        progress = driver.add([row], at)
-        return (digest, progress.transactions.get(digest)), progress
+        return _add(driver, at, raw, transaction.parse(raw, driver.epoch.ledger_id).digest)
+
+
+def _add(driver: LedgerDriver, at: Now, raw: bytes, digest: bytes) -> _Added:
+    wrapped = entry.encode(entry.TRANSACTION, raw, driver.epoch.constants.entry_bytes_max)
+    row = PoolEntry(0, entry.TRANSACTION, None, None, digest, 0, 0, wrapped)
+    # The same bytes may come twice; the pool has them once.
+    progress = driver.add([] if driver.queue.waits(digest) else [row], at)
+    return (digest, progress.transactions.get(digest)), progress
+
+
+def _carriable(driver: LedgerDriver, raw: bytes) -> Transaction:
+    """The transaction in `raw`, if it is authentic and next in its lane; UsageError otherwise."""
+    try:
+        tx = transaction.parse(raw, driver.epoch.ledger_id)
+        party = parties.party(driver.state, driver.epoch, tx.kid)
+        if party is None:
+            raise UsageError(f"{tx.kid.hex()} is no party of this ledger")
+        crypto.verify(party.key, tx.digest, tx.signature)
+    except LedgerError as error:
+        raise UsageError(f"not a transaction that the ledger takes: {error}") from error
+    due = registry.next_nonce(driver.state, tx.kid, LANE)
+    if (tx.lane, tx.nonce) != (LANE, due):
+        raise UsageError(
+            f"it has nonce {tx.nonce} in lane {tx.lane}, expected {due} in lane {LANE}; sign again"
+        )
+    others = [digest for digest in _unanswered(driver, tx.kid) if digest != tx.digest]
+    if others:
+        raise UsageError(_unanswered_text(others[0]))
+    return tx
+
+
+def _check_answered(driver: LedgerDriver, kid: bytes) -> None:
+    waiting = _unanswered(driver, kid)
+    if waiting:
+        raise UsageError(_unanswered_text(waiting[0]))
+
+
+def _unanswered(driver: LedgerDriver, kid: bytes) -> list[bytes]:
+    """Digests of the transactions of a party that this gateway has and no commit has yet."""
+    ledger_id = driver.epoch.ledger_id
+    found = []
+    for row in driver.queue.transactions():
+        tx = transaction.parse(entry.decode(row.body).body, ledger_id)
+        if tx.kid == kid:
+            found.append(tx.digest)
+    return found
+
+
+def _unanswered_text(digest: bytes) -> str:
+    return (
+        f"an earlier transaction of this party ({digest.hex()[:16]}..) is not committed yet; once "
+        "it is, see what it did before you send another"
+    )
+
+
+def _accepted(digest: bytes, outcome: Outcome) -> bytes:
+    if outcome.effect != contracts.RECORDED:
+        raise RefusedError(f"the ledger did not take it: {outcome.effect}")
+    if outcome.verdict != classes.ACCEPTED:
+        raise RefusedError(f"the ledger refused it: {classes.REFUSAL_NAMES[outcome.verdict]}")
+    return digest
+
+
+@asynccontextmanager
+async def _deadline() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(COMMIT_DEADLINE_S):
+            yield
+    except TimeoutError as error:
+        raise DeadlineError(
+            f"not committed within {COMMIT_DEADLINE_S:.0f} s, but it may be yet; "
+            "look at `wattle-gateway status`"
+        ) from error
 
 
 def _is_current(driver: LedgerDriver) -> bool:

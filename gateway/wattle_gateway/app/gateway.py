@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wattle_gateway import config as configuration
+from wattle_gateway.admin.account_desk import AccountDesk
 from wattle_gateway.admin.channel import AdminServer
 from wattle_gateway.admin.commands import AdminCommands
 from wattle_gateway.admin.live_status import LiveStatus, candidate_rows
@@ -157,7 +158,8 @@ class Gateway:
             self.registrar, membership, self.ledger, self.identity, self.config.site, self._live
         )
         updating = MeterUpdates(self.updates, self.desk, lambda: self.epoch, lambda: self.meters)
-        names = handlers.by_name() | updating.by_name()
+        accounts = AccountDesk(self.signatory, self.ledger)
+        names = handlers.by_name() | updating.by_name() | accounts.by_name()
         admin = AdminServer(self.home.admin_socket, names)
         parts.push_async_callback(admin.stop)
         await admin.start()

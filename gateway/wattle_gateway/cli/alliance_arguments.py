@@ -19,6 +19,7 @@ def add(command: argparse.ArgumentParser) -> None:
     _join(commands.add_parser("join", help="make a gateway from an invitation"))
     _approve(commands.add_parser("approve", help="take in who asks, approve what waits"))
     _leave(commands.add_parser("leave", help="propose to leave, or that another one leaves"))
+    _upgrade(commands.add_parser("upgrade", help="propose the newest rules"))
     _show(commands.add_parser("show", help="members, what waits, who cheated"))
 
 
@@ -170,6 +171,12 @@ def _approve(command: argparse.ArgumentParser) -> None:
         metavar="WHAT",
         help="a name or kid of who asks, or a digest (8 digits are enough), from `alliance show`",
     )
+    command.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="approve as the party of this key, by whole digests (default: as this gateway)",
+    )
     output_format(command, "text", "json")
     command.set_defaults(run=approval_commands.approve)
 
@@ -183,6 +190,16 @@ def _leave(command: argparse.ArgumentParser) -> None:
     command.add_argument("--member", metavar="NAME", help="name or kid of the one to suspend")
     output_format(command, "text", "json")
     command.set_defaults(run=approval_commands.leave)
+
+
+def _upgrade(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Proposes an epoch of the same members under the newest rules that this gateway knows; "
+        "every gateway has to know them before a quorum approves."
+    )
+    folder(command)
+    output_format(command, "text", "json")
+    command.set_defaults(run=approval_commands.upgrade)
 
 
 def _show(command: argparse.ArgumentParser) -> None:

@@ -3,14 +3,16 @@
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from wattle_gateway.cli.text import shown_name, shown_time
+from wattle_gateway.cli.text import plain_name, shown_name, shown_time
 from wattle_gateway.reports.alliance import (
     Alliance,
     ChangeLine,
     EnrolmentLine,
     MemberLine,
+    WaitingLine,
     Who,
 )
 
@@ -23,6 +25,8 @@ def print_alliance(console: Console, found: Alliance) -> None:
         console.print(_change(change))
     for enrolment in found.enrolments:
         console.print(_enrolment(enrolment))
+    for waiting in found.waiting:
+        console.print(_other(waiting))
     if found.asking is None:
         console.print("who asks to become a member is known only while the gateway runs")
     elif found.asking:
@@ -95,6 +99,15 @@ def _enrolment(enrolment: EnrolmentLine) -> Table:
     table.add_row("home", _names([enrolment.home]))
     table.add_row("one of", _names(enrolment.approvers))
     table.add_row("until", shown_time(enrolment.until_ms))
+    return table
+
+
+def _other(waiting: WaitingLine) -> Table:
+    table = _waiting(f"{waiting.kind} waits", waiting.digest)
+    table.add_row("for", escape(plain_name(waiting.what)))
+    table.add_row("sent by", _names([waiting.origin]))
+    table.add_row("one of", _names(waiting.approvers))
+    table.add_row("until", shown_time(waiting.until_ms))
     return table
 
 

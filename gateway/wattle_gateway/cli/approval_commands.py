@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli import party_commands
 from wattle_gateway.cli.alliance_text import print_alliance
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
 from wattle_gateway.cli.text import console, plain_name
@@ -23,6 +24,9 @@ EACH_DEADLINE_S = 35.0
 
 def approve(arguments: argparse.Namespace) -> None:
     """Approve what waits, or take in who asks."""
+    if arguments.key is not None:
+        party_commands.approve(arguments)
+        return
     home = home_of(arguments.folder)
     deadline_s = FIRST_DEADLINE_S + EACH_DEADLINE_S * len(arguments.what)
     answer = ask(home.admin_socket, "approve", deadline_s, wanted=arguments.what)
@@ -33,6 +37,13 @@ def leave(arguments: argparse.Namespace) -> None:
     """Propose an alliance without this gateway, or without another one."""
     home = home_of(arguments.folder)
     answer = ask(home.admin_socket, "leave", FIRST_DEADLINE_S, member=arguments.member)
+    _print_decisions(arguments, [answer["decision"]])
+
+
+def upgrade(arguments: argparse.Namespace) -> None:
+    """Propose the newest rules."""
+    home = home_of(arguments.folder)
+    answer = ask(home.admin_socket, "upgrade", FIRST_DEADLINE_S)
     _print_decisions(arguments, [answer["decision"]])
 
 
@@ -73,6 +84,8 @@ def _print_decisions(arguments: argparse.Namespace, decisions: list[dict[str, An
 def _decision_text(decision: dict[str, Any]) -> str:
     if decision["kind"] == "enrolment":
         return f"meter {decision['meter']} is enrolled"
+    if decision["kind"] != "change":
+        return f"done: the {decision['kind']} that waited"
     if decision["decided"]:
         members = ", ".join(map(plain_name, decision["members"]))
         return f"decided: epoch {decision['epoch']} has begun, with {members}"

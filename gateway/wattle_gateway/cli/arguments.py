@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wattle_gateway import config
 from wattle_gateway.cli import (
+    account_arguments,
     alliance_arguments,
     audit_command,
     baseline_arguments,
@@ -41,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
     alliance_arguments.add(
         commands.add_parser("alliance", help="members: found, invite, join, approve, leave, show")
     )
+    account_arguments.add(
+        commands.add_parser("account", help="open, issue, transfer, lock, show: who has what")
+    )
+    account_arguments.add_party(commands.add_parser("party", help="users whom members host"))
     _samples(commands.add_parser("samples", help="the readings in the ledger"))
     energy_command.add(
         commands.add_parser("energy", help="what a point used, interval by interval")
@@ -114,6 +119,10 @@ def _meters(command: argparse.ArgumentParser) -> None:
         help="device numbers, each with its own rating and capacity if need be (default: 1)",
     )
     enrol.add_argument(
+        "--owner", metavar="WHO", help="of its points, name or kid (default: this gateway's member)"
+    )
+    enrol.add_argument("--commodity", choices=("electricity", "heat", "gas"), default="electricity")
+    enrol.add_argument(
         "--certificate",
         type=Path,
         metavar="FILE",
@@ -129,6 +138,8 @@ def _meters(command: argparse.ArgumentParser) -> None:
     folder(health)
     output_format(health, "table", "json")
     health.set_defaults(run=health_command.show_health)
+    account_arguments.points(commands.add_parser("points", help="points and who owns them"))
+    account_arguments.assign(commands.add_parser("assign", help="hand a point on"))
     revoke = commands.add_parser("revoke", help="take a meter off the ledger")
     folder(revoke)
     revoke.add_argument("meter", metavar="METER", help="its id, 16 hex digits")

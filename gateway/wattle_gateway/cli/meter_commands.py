@@ -16,6 +16,7 @@ from wattle_wire.errors import WireError
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli import update_commands
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
+from wattle_gateway.cli.sending import opened_book
 from wattle_gateway.cli.text import console, shown_time
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import transaction
@@ -50,7 +51,10 @@ def enrol(arguments: argparse.Namespace) -> None:
         proof=proof.hex(),
         site=arguments.site,
         carry=0,
-        points=points_rows(arguments.points, arguments.rating, arguments.capacity),
+        points=points_rows(
+            arguments.points, arguments.rating, arguments.capacity, arguments.commodity
+        ),
+        owner=_owner(arguments),
     )
     if answer["waits"] is not None:
         _print_waiting(arguments, answer)
@@ -62,6 +66,14 @@ def enrol(arguments: argparse.Namespace) -> None:
         return
     how = "enrolled" if answer["new"] else "was enrolled already"
     print(f"meter {answer['meter']} {how} at site {answer['site']}")
+
+
+def _owner(arguments: argparse.Namespace) -> str | None:
+    """The kid of the points' owner, None for this gateway's member."""
+    if arguments.owner is None:
+        return None
+    with opened_book(arguments.folder) as (book, _):
+        return book.kid_of(arguments.owner).hex()
 
 
 def _print_waiting(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
@@ -158,8 +170,9 @@ def meters_table(found: list[meters.MeterLine], news: dict[str, list[int]]) -> T
     return table
 
 
-def points_rows(text: str, rating_w: int, capacity_w: int) -> list[list[object]]:
+def points_rows(text: str, rating_w: int, capacity_w: int, commodity: str) -> list[list[object]]:
     """The points of an enrol body, without owners, from `D[:RATING[:CAPACITY]],..`."""
+    (number,) = (code for code, name in transaction.COMMODITY_NAMES.items() if name == commodity)
     rows = []
     for part in text.split(","):
         fields = part.split(":")
@@ -174,7 +187,7 @@ def points_rows(text: str, rating_w: int, capacity_w: int) -> list[list[object]]
         rows.append(
             [
                 device,
-                transaction.ELECTRICITY,
+                number,
                 rating,
                 capacity,
                 _NO_RATIO,

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from wattle_gateway.contracts import alliance
+from wattle_gateway.contracts import alliance, parties, waiting
 from wattle_gateway.contracts.alliance import PendingChange, PendingEnrolment
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.ledger import genesis
+from wattle_gateway.contracts.waiting import Waiting
+from wattle_gateway.ledger import account_bodies, crypto, genesis, hosted_word, transaction
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Member
@@ -73,6 +74,19 @@ class EnrolmentLine:
 
 
 @dataclass(frozen=True)
+class WaitingLine:
+    """Another transaction of `origin` that waits for one of `approvers` until `until_ms`: `kind` by
+    name, and `what` it would do."""
+
+    digest: str
+    kind: str
+    what: str
+    origin: Who
+    until_ms: int
+    approvers: list[Who]
+
+
+@dataclass(frozen=True)
 class Alliance:
     """The whole answer; `asking` is None when the gateway is stopped. Its rows are those of
     `LiveStatus.candidates`. `since_ms` when the epoch began, `size`, `faulty_max`, `quorum` n, f
@@ -90,6 +104,7 @@ class Alliance:
     members: list[MemberLine]
     changes: list[ChangeLine]
     enrolments: list[EnrolmentLine]
+    waiting: list[WaitingLine]
     asking: list[dict[str, Any]] | None
 
     def as_json(self) -> dict[str, Any]:
@@ -125,6 +140,11 @@ def read(
             enrolment_line(pending, epoch)
             for pending in alliance.pending_enrolments(state)
             if pending.until_ms >= head.time_ms
+        ],
+        waiting=[
+            waiting_line(state, found, epoch)
+            for found in waiting.everything(state)
+            if found.until_ms >= head.time_ms
         ],
         asking=asking,
     )
@@ -170,6 +190,39 @@ def enrolment_line(pending: PendingEnrolment, epoch: Epoch) -> EnrolmentLine:
         until_ms=pending.until_ms,
         approvers=_named(member for member in epoch.members if member.role != role),
     )
+
+
+def waiting_line(state: Mapping[bytes, bytes], found: Waiting, epoch: Epoch) -> WaitingLine:
+    """A registration, a new asset or a point that waits for somebody's yes."""
+    kids = [member.kid for member in epoch.members]
+    kids += [user.kid for user in parties.hosted_users(state)]
+    asked = [kid for kid in kids if waiting.may_approve(state, found, epoch, kid)]
+    return WaitingLine(
+        digest=found.digest.hex(),
+        kind=transaction.KIND_NAMES[found.kind],
+        what=_what(state, found, epoch),
+        origin=_party(state, epoch, found.origin),
+        until_ms=found.until_ms,
+        approvers=[_party(state, epoch, kid) for kid in asked],
+    )
+
+
+def _what(state: Rows, found: Waiting, epoch: Epoch) -> str:
+    if found.kind == transaction.ISSUE:
+        body = account_bodies.parse_issue(found.body)
+        return f"new asset {body.asset} of {body.decimals} decimals"
+    if found.kind == transaction.ASSIGN:
+        given = account_bodies.parse_assign(found.body)
+        owner = _party(state, epoch, given.owner)
+        return f"point {given.meter.hex()}/{given.device} to {owner.name} ({owner.kid})"
+    raw = account_bodies.parse_register(found.body).word
+    word = hosted_word.parse(raw, epoch.ledger_id, crypto.verify)
+    return f"hosted user {word.name} ({word.kid.hex()})"
+
+
+def _party(state: Rows, epoch: Epoch, kid: bytes) -> Who:
+    party = parties.party(state, epoch, kid)
+    return Who("" if party is None else party.name, kid.hex())
 
 
 def who(epoch: Epoch, kid: bytes) -> Who:

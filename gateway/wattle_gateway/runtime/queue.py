@@ -163,6 +163,11 @@ class EntryQueue:
             return True
         return pool_rows.has_digest(self._connection, digest)
 
+    def transactions(self) -> list[PoolEntry]:
+        """The transactions that wait or are carried: all that the ledger has not answered yet."""
+        carried = [row for row in self._carried.values() if row.kind == entry.TRANSACTION]
+        return [*pool_rows.transactions(self._connection), *carried]
+
     def find(self, kind: int, meter: bytes, seq: int) -> PoolEntry | None:
         """The waiting entry of a kind for a meter and seq, wherever it is."""
         row = pool_rows.find(self._connection, kind, meter, seq)

@@ -60,6 +60,14 @@ def has_digest(connection: sqlite3.Connection, digest: bytes) -> bool:
     return row is not None
 
 
+def transactions(connection: sqlite3.Connection) -> list[PoolEntry]:
+    """The transactions that wait, oldest first."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM pool WHERE kind = ? ORDER BY id", (entry.TRANSACTION,)
+    )
+    return [PoolEntry(*row) for row in rows]
+
+
 def size(connection: sqlite3.Connection) -> int:
     """How many entries wait."""
     (count,) = connection.execute("SELECT count(*) FROM pool").fetchone()
