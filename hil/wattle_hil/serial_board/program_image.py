@@ -1,10 +1,12 @@
 """Interpreter images for emulated boards: of the form of an ESP32's, with nothing to run in them.
 
 A bootloader's header, a partition table and an app with its description (ESP-IDF Programming Guide,
-"App Image Format" and "Partition Tables"). The emulated board takes only the app's version of it.
+"App Image Format" and "Partition Tables"). Its app's description says which version of MicroPython
+the emulated board is to be; the images of micropython.org leave that field empty.
 """
 
 import hashlib
+import random
 import struct
 
 from wattle_hil.serial_board.flash_memory import APP_IMAGE_MAGIC, BOOTLOADER_AT, TABLE_AT
@@ -27,7 +29,7 @@ def interpreter_image(
     files_bytes: int = 0x100000,
     romfs: bool = False,
 ) -> bytes:
-    """A file as micropython.org has it for an ESP32: to be written at 0x1000.
+    """A file as micropython.org has it: of an ESP32 (chip 0) to be written at 0x1000, else at 0.
 
     files_bytes: size of the file system's partition. romfs: whether there is one for ROMFS.
     """
@@ -44,12 +46,15 @@ def interpreter_image(
         for kind, subtype, offset, size, name in rows
     )
     table += _MD5_ROW + hashlib.md5(table, usedforsecurity=False).digest()
-    parts = {BOOTLOADER_AT: _header(chip, b""), TABLE_AT: table}
-    parts[_APP_AT] = _header(chip, _description(version)).ljust(app_bytes, b"\x5a")
+    start = BOOTLOADER_AT if chip == _ESP32 else 0
+    parts = {start: _header(chip, b""), TABLE_AT: table}
+    app = _header(chip, _description(version))
+    # Code does not compress to nothing, nor does this.
+    parts[_APP_AT] = app + random.Random(version).randbytes(app_bytes - len(app))
     image = bytearray(b"\xff" * (_APP_AT + app_bytes))
     for offset, part in parts.items():
         image[offset : offset + len(part)] = part
-    return bytes(image[BOOTLOADER_AT:])
+    return bytes(image[start:])
 
 
 def _header(chip: int, segment: bytes) -> bytes:

@@ -130,7 +130,7 @@ class Loader:
             assert process.stdout is not None
             process.stdout.close()
         if process.returncode != 0:
-            raise _error(output)
+            raise _error(output, os.path.exists(self._port))
         return output
 
     def _follow(
@@ -198,7 +198,7 @@ def _chip(output: str) -> Chip:
     return Chip(family[1], name[1].strip(), bytes.fromhex(mac[1].replace(":", "")))
 
 
-def _error(output: str) -> Exception:
+def _error(output: str, line_is_there: bool) -> Exception:
     found = _FATAL.search(output)
     said = " ".join((found[1] if found else output).split()) or "nothing"
     lower = said.lower()
@@ -206,6 +206,12 @@ def _error(output: str) -> Exception:
         return _DiffersError(output)
     if "does not match data in flash" in lower or "md5 of file" in lower:
         return _read_back_differs()
+    # After a break esptool opens the line again, so this is often the last that it says.
+    if not line_is_there or any(word in lower for word in _BROKEN):
+        return SerialLineError(
+            "the line broke while esptool worked",
+            "plug the board in again, and run the command again: it goes on where it was",
+        )
     if "failed to connect" in lower or "no serial data received" in lower:
         return SerialLineError(
             "its serial loader does not answer",
@@ -214,11 +220,6 @@ def _error(output: str) -> Exception:
     if "could not open" in lower or "port is busy" in lower:
         return SerialLineError(
             "its line cannot be opened", "close other programs that use it, and run it again"
-        )
-    if any(word in lower for word in _BROKEN):
-        return SerialLineError(
-            "the line broke while esptool worked",
-            "plug the board in again, and run the command again: it goes on where it was",
         )
     if "not for this chip" in lower or "unexpected chip id" in lower:
         return InterpreterImageError(f"esptool: {said[:120]}", "take the image of this chip")

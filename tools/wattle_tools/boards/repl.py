@@ -24,7 +24,7 @@ _READ_S = 1.0
 _OPEN_S = 5.0
 # A program may be inside C code when Ctrl-C comes: joining a network is the longest, seconds.
 _PROMPT_S = 5.0
-_ASK_AGAIN_S = 1.5
+_ASK_AGAIN_S = 0.5
 # A line that has been quiet for so long has said what it had to say.
 _QUIET_S = 0.2
 _HEARD_BYTES_MAX = 20_000
@@ -35,6 +35,7 @@ EXEC_S = 30.0
 CHUNK_BYTES = 1_024
 _STOP_AND_LEAVE = b"\r\x03\x02"  # Ctrl-C, Ctrl-B: answered with the prompt in any mode
 _RESTART = b"\x04"
+_RESTARTING = b"soft reboot\r\n"
 _PROMPT = b">>> "
 _NO_PROGRAM = b"invalid header: 0x"  # of the ESP32's ROM, again and again
 
@@ -127,7 +128,8 @@ class Repl:
             self._line.allow(EXEC_S, "restarting")
             self._transport.exit_raw_repl()
             self._line.write(_RESTART)
-            self._transport.serial.flush()
+            # It says so at once; whoever opens the line next finds it starting, not about to.
+            self._transport.read_until(1, _RESTARTING, timeout=_TRY_S, timeout_overall=_TRY_S)
 
     def _advance(self, path: str, done: int, progress: Progress) -> None:
         self._line.allow(EXEC_S, f"writing {path}")
@@ -155,14 +157,18 @@ class Repl:
                 )
             if now - began > _PROMPT_S:
                 raise _no_prompt(heard, quiet=now - heard_at > _QUIET_S)
-            if now - last_asked > _ASK_AGAIN_S and not count:
+            if now - max(last_asked, heard_at) > _ASK_AGAIN_S and not count:
                 self._line.write(_STOP_AND_LEAVE)
                 last_asked = now
 
     def _enter(self) -> None:
-        """Enters the raw prompt, and tries it: disturbed lines show here, before anything else."""
+        """Enters the raw prompt, and tries it: disturbed lines show here, before anything else.
+
+        With a soft reset: it frees the heap of the program that ran, and closes files that a job
+        left open which was cut off; closed later, they would write into their successors.
+        """
         self._line.allow(_ENTER_S, "entering the raw prompt")
-        self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_ENTER_S / 2)
+        self._transport.enter_raw_repl(soft_reset=True, timeout_overall=_ENTER_S / 2)
         self._line.allow(_TRY_S, "trying the raw prompt")
         try:
             answer = self._transport.exec("print('wattle')")

@@ -8,6 +8,7 @@ the bench sends. What the unix port has no part for is put in its place: `machin
 `vfs.rom_ioctl`, and the version that the board's image bears. The process ends with its input.
 """
 
+import gc
 import sys
 
 import vfs
@@ -104,7 +105,7 @@ def dress():
 
 
 def mount():
-    """Mounts what an ESP32 mounts at its start; a file system that is none is made anew."""
+    """Mounts the file system; one that is none is made anew."""
     blocks = FlashBlocks()
     try:
         files = vfs.VfsLfs2(blocks)
@@ -112,13 +113,22 @@ def mount():
         vfs.VfsLfs2.mkfs(blocks)
         files = vfs.VfsLfs2(blocks)
     vfs.mount(files, "/")
+
+
+def mount_rom():
+    """As at every start, soft or not: the partition may have been written."""
     sys.path[:] = ["", ".frozen", "/lib"]
-    if rom_bytes:
-        try:
-            vfs.mount(vfs.VfsRom(memoryview(rom_read())), "/rom")
-            sys.path.extend(["/rom", "/rom/lib"])
-        except OSError:
-            pass
+    if not rom_bytes:
+        return
+    try:
+        vfs.umount("/rom")
+    except OSError:
+        pass
+    try:
+        vfs.mount(vfs.VfsRom(memoryview(rom_read())), "/rom")
+        sys.path.extend(["/rom", "/rom/lib"])
+    except OSError:
+        pass
 
 
 def say(text):
@@ -129,11 +139,24 @@ def print_error(error):
     sys.print_exception(error, sys.stdout)
 
 
+def renew():
+    """What no Ctrl-C interrupts on a board."""
+    while True:
+        try:
+            for name in list(sys.modules):
+                del sys.modules[name]
+            # Closes the files that nobody holds any more, as a soft reset does.
+            gc.collect()
+            mount_rom()
+            dress()
+            return
+        except KeyboardInterrupt:
+            pass
+
+
 def start(names):
     """A soft start: the modules of the last run are forgotten; then boot.py and, if asked, main."""
-    for name in list(sys.modules):
-        del sys.modules[name]
-    dress()
+    renew()
     for name in names:
         try:
             with open(name) as file:
@@ -207,7 +230,8 @@ def raw_repl():
                 execute(source, names)
             elif byte == b"\x04":
                 say(b"OK\r\nMPY: soft reboot\r\n")
-                names = {"__name__": "__main__"}
+                names.clear()
+                names["__name__"] = "__main__"
                 start(["boot.py"])
                 say(b"raw REPL; CTRL-B to exit\r\n>")
             elif byte != b"\r" or line:

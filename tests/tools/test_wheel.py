@@ -1,0 +1,51 @@
+"""The wheel has what runs on boards inside it, and finds it there."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+from wattle_tools.device import firmware_folder
+from wattle_tools.image.sources import device_files
+
+ROOT = Path(__file__).resolve().parents[2]
+ASK = """
+import wattle_tools.device as device, wattle_tools.image.sources as sources
+folder = device.firmware_folder()
+print(folder)
+for kind in ("esp32", "linux"):
+    for file in sources.device_files(folder, kind):
+        print(file.path)
+"""
+
+
+def test_an_installed_wheel_finds_the_sources_of_the_checkout(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    installed = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    folder, *paths = map(Path, done.stdout.splitlines())
+    assert folder == installed / "wattle_tools" / "device" / "firmware"
+    assert all(path.is_relative_to(installed) for path in paths)
+    here = [
+        file.path for kind in ("esp32", "linux") for file in device_files(firmware_folder(), kind)
+    ]
+    assert [path.name for path in paths] == [path.name for path in here]
+    assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in here]
+    for name in ("main.py", "profiles/sdm630.json", "loads/relay-2kw.json"):
+        assert (folder / name).read_bytes() == (ROOT / "firmware" / name).read_bytes()
+
+
+def test_a_checkout_uses_its_own_firmware() -> None:
+    assert firmware_folder() == ROOT / "firmware"
