@@ -13,13 +13,14 @@ import pytest
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import registry
 from wattle_gateway.contracts.execute import HELD, RECORDED, REPEAT
-from wattle_gateway.errors import RefusedError
-from wattle_gateway.ledger import transaction
+from wattle_gateway.errors import RefusedError, UsageError
+from wattle_gateway.ledger import entry, transaction
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_testkit.alliance import (
     Board,
     Party,
+    digest_of,
     epoch_of,
     genesis_of,
     private_key,
@@ -187,3 +188,45 @@ def test_a_transaction_that_was_held_back_goes_on_after_one_about_a_meter(
     four.add("bob", transaction_entry(FOUR, PARTIES[1], transaction.ENROL, body))
     four.run(5_000)
     assert recorded(four, bob) == 2
+
+
+class TestAlone:
+    """A payment is not signed beside one that has no answer yet."""
+
+    def test_an_earlier_one_without_an_answer_is_in_its_way(self, four: DrivenAlliance) -> None:
+        stuck = transaction_entry(FOUR, PARTIES[1], UNKNOWN_KIND, [])
+        four.cut("bob")
+        four.add("bob", stuck)
+
+        async def pay(signatory: Signatory) -> str:
+            with pytest.raises(UsageError) as refused:
+                await signatory.commit(transaction.OPEN, ["CNY"], alone=True)
+            return str(refused.value)
+
+        said = played(four, pay)
+        assert f"({digest_of(FOUR, stuck).hex()[:16]}..) is not committed yet" in said
+        four.heal()
+        four.run(20_000)
+        with pytest.raises(RefusedError, match="asset_unknown"):
+            played(four, lambda at: at.commit(transaction.OPEN, ["CNY"], alone=True))
+
+    def test_somebody_elses_is_not(self, four: DrivenAlliance) -> None:
+        """Ann's waits at bob's gateway, with a nonce that is not due."""
+        four.add("bob", transaction_entry(FOUR, PARTIES[0], UNKNOWN_KIND, [], nonce=7))
+        with pytest.raises(RefusedError, match="asset_unknown"):
+            played(four, lambda at: at.commit(transaction.OPEN, ["CNY"], alone=True))
+
+
+def test_what_another_party_signed_is_carried_once(four: DrivenAlliance) -> None:
+    """Ann hands hers to bob's gateway, twice at the same time: it is recorded once."""
+    raw = entry.decode(transaction_entry(FOUR, PARTIES[0], transaction.OPEN, ["CNY"])).body
+
+    async def carry(signatory: Signatory) -> list[object]:
+        return await asyncio.gather(
+            signatory.carry(raw), signatory.carry(raw), return_exceptions=True
+        )
+
+    first, second = played(four, carry)
+    assert (type(first), str(first)) == (RefusedError, "the ledger refused it: asset_unknown")
+    assert (type(second), "expected 1 in lane 0" in str(second)) == (UsageError, True)
+    assert recorded(four, PARTIES[0].kid) == 1
