@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wattle_gateway.contracts.baseline.engine import Baseline, baseline
 from wattle_gateway.contracts.baseline.history import Exclusions
@@ -72,6 +72,7 @@ def baselines(found: Baseline) -> list[int]:
     return [entry.baseline_mj for entry in found.intervals]
 
 
+@settings(deadline=None)
 @given(RULES | ADJUSTED, loads(), st.integers(0, 10**9))
 def test_what_is_used_in_the_event_does_not_move_its_baseline(
     rule: Rule, series: EnergySeries, other: int
@@ -84,6 +85,7 @@ def test_what_is_used_in_the_event_does_not_move_its_baseline(
     assert [entry.actual_mj for entry in after.intervals] == [other, other]
 
 
+@settings(deadline=None)
 @given(RULES | ADJUSTED, loads())
 def test_nothing_later_moves_a_baseline_that_looks_back(rule: Rule, series: EnergySeries) -> None:
     if rule.method is Method.NEAREST:
@@ -94,6 +96,7 @@ def test_nothing_later_moves_a_baseline_that_looks_back(rule: Rule, series: Ener
     )
 
 
+@settings(deadline=None)
 @given(RULES | ADJUSTED, loads(), st.integers(2, 1_000))
 def test_k_times_the_load_has_k_times_the_baseline(
     rule: Rule, series: EnergySeries, times: int
@@ -105,6 +108,7 @@ def test_k_times_the_load_has_k_times_the_baseline(
         assert abs(many - one * times) <= times
 
 
+@settings(deadline=None)
 @given(RULES | ADJUSTED, loads())
 def test_a_week_later_everything_is_the_same(rule: Rule, series: EnergySeries) -> None:
     week_s = 7 * DAY_S
@@ -115,6 +119,7 @@ def test_a_week_later_everything_is_the_same(rule: Rule, series: EnergySeries) -
     assert [day - 7 for day in later.days] == list(judge(rule, series).days)
 
 
+@settings(deadline=None)
 @given(RULES, loads())
 def test_an_unadjusted_baseline_lies_between_its_days(rule: Rule, series: EnergySeries) -> None:
     if rule.method is Method.SAME_DAY:
@@ -126,6 +131,7 @@ def test_an_unadjusted_baseline_lies_between_its_days(rule: Rule, series: Energy
         assert min(same) <= entry.baseline_mj <= max(same)
 
 
+@settings(deadline=None)
 @given(ADJUSTED, loads())
 def test_no_interval_is_adjusted_beyond_the_cap(rule: Rule, series: EnergySeries) -> None:
     for entry in judge(rule, series).intervals:
@@ -137,6 +143,7 @@ def test_no_interval_is_adjusted_beyond_the_cap(rule: Rule, series: EnergySeries
             assert moved * 1_000 >= -room * rule.cap_down_permille - 2_000
 
 
+@settings(deadline=None)
 @given(RULES | ADJUSTED, loads(), st.data())
 def test_a_day_that_was_not_a_candidate_may_as_well_be_excluded(
     rule: Rule, series: EnergySeries, data: st.DataObject
@@ -150,6 +157,7 @@ def test_a_day_that_was_not_a_candidate_may_as_well_be_excluded(
     assert baselines(again) == baselines(found)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 5_000), min_size=24, max_size=24))
 def test_where_every_day_is_the_same_nothing_was_reduced(day: list[int]) -> None:
     begin_s = day_of(MONDAY) * DAY_S
@@ -162,6 +170,7 @@ def test_where_every_day_is_the_same_nothing_was_reduced(day: list[int]) -> None
             assert judge(preset.rule, series).reduction_wh == 0
 
 
+@settings(deadline=None)
 @given(ADJUSTED | RULES, loads(), st.sets(st.integers(1, DAYS), max_size=12))
 def test_x_of_y_equals_its_dumb_twin(rule: Rule, series: EnergySeries, out: set[int]) -> None:
     rule = replace(rule, method=Method.X_OF_Y)
@@ -216,6 +225,7 @@ def twin(rule: Rule, series: EnergySeries, excluded: frozenset[int]) -> list[int
     return values
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**12), 10**12), st.integers(1, 10**6))
 def test_rounding_is_that_of_exact_halves_to_even(numerator: int, denominator: int) -> None:
     assert rounded(numerator, denominator) == round(Fraction(numerator, denominator))

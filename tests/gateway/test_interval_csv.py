@@ -236,6 +236,7 @@ def test_offsets_in_the_times_make_the_zone(tmp_path: Path) -> None:
         ([*PLAIN, "2026-07-01 12:45,1"], "line 5: column 't': times with a zone and times without"),
         ([*PLAIN, '2026-07-01T12:45Z,"1'], "line 5: no CSV"),
         (["t,p", "2026-07-01,1", "2026-07-02,1"], "the commonest step between rows is 86400 s"),
+        ([*PLAIN, "2226-07-01T12:45Z,1"], "line 5: column 't': .* more than a century after"),
         (["t,p", PLAIN[1], PLAIN[1]], "every row has this time"),
         (
             ["t,p", "2026-07-01T12:00+01:00,1", "2026-07-01T12:00Z,1", "2026-07-01T14:00+01:00,1"],
@@ -285,7 +286,8 @@ def test_unit_and_stamp_are_of_two_kinds(tmp_path: Path, unit: str, stamp: str) 
 def test_holidays_are_a_day_a_line(tmp_path: Path) -> None:
     path = tmp_path / "holidays.txt"
     path.write_text(
-        "date,name\n2026-12-25,Christmas\n\n# moved\n2026-12-26  # second\n2026/01/01;New Year\n"
+        'date,name\n"2026-12-25",Christmas\n,\n\n'
+        "# moved\n2026-12-26  # second\n2026/01/01;New Year\n"
     )
     expected = days_of(
         datetime.strptime(day, "%Y-%m-%d").date()

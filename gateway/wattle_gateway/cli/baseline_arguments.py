@@ -75,7 +75,7 @@ def _data(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--timezone",
         metavar="ZONE",
-        help="whose days are counted and local times meant: Europe/Berlin, +01:00 "
+        help="whose days are counted and local times meant: Europe/Berlin, +01:00, UTC-6 "
         "(default: the offsets in the file)",
     )
     group.add_argument("--time-format", metavar="FORMAT", help="strptime, for other notations")

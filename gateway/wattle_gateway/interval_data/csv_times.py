@@ -8,6 +8,9 @@ from wattle_gateway.errors import UsageError
 from wattle_gateway.interval_data import times, zones
 from wattle_gateway.interval_data.times import WrittenTime
 
+# A century: more is a misread column, and zones are computed day by day.
+MAX_SPAN_S = 36_525 * DAY_S
+
 # Makes the error of one row from its index and what is wrong with its time.
 Fault = Callable[[int, object], UsageError]
 
@@ -39,12 +42,15 @@ def read_times(
     if any(named) and not all(named):
         problem = "times with a zone and times without one, expected all with or all without"
         raise fault(named.index(not named[0]), problem)
+    walls = [time.wall_s for time in written]
+    if max(walls) - min(walls) > MAX_SPAN_S:
+        last = walls.index(max(walls))
+        raise fault(last, f"{texts[last]!r} is more than a century after another row")
     if timezone is not None:
-        walls = [time.wall_s for time in written]
         zone = zones.named_zone(timezone, min(walls), max(walls))
         return RowTimes(_moments(texts, written, zone, ends, fault), zone, True)
     if not named[0]:
-        return RowTimes([time.wall_s for time in written], Zone(), False)
+        return RowTimes(walls, Zone(), False)
     offsets = [time.offset_s or 0 for time in written]
     at_s = [time.wall_s - offset_s for time, offset_s in zip(written, offsets, strict=True)]
     as_written = zones.zone_as_written(sorted(zip(at_s, offsets, strict=True)))

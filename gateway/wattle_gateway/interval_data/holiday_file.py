@@ -1,10 +1,12 @@
 """Holidays from a file: a day a line, what follows it is its name."""
 
+import re
 from pathlib import Path
 
 from wattle_gateway.errors import UsageError
 from wattle_gateway.interval_data import times
 
+_BETWEEN = re.compile(r"[\s,;\"']+")
 # Centuries of holidays.
 MAX_LINES = 10_000
 
@@ -21,10 +23,10 @@ def read_holidays(path: Path) -> frozenset[int]:
     found = set()
     is_first = True
     for number, line in enumerate(lines, start=1):
-        content = line.partition("#")[0].strip()
-        if not content:
+        words = _BETWEEN.split(line.partition("#")[0].strip(" \t\"'"), maxsplit=1)
+        word = words[0]
+        if not word:
             continue
-        word = content.replace(",", " ").replace(";", " ").split()[0].strip("\"'")
         try:
             found.add(times.parse_day(word))
         except UsageError as error:

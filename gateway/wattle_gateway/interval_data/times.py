@@ -22,11 +22,13 @@ _ISO = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/.]?)(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?:(?:[Tt]| +)(?P<hour>\d{1,2}(?!\d)|\d{2}(?=\d{2}))"
     r"(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,]0+)?)?)?"
-    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?)?",
+    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
 _COMPACT_DATE = re.compile(r"\d{8}(\D|$)", re.ASCII)
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{2}):?(\d{2})?", re.ASCII)
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?([0-5]\d)?", re.ASCII)
+# A calendar of four-digit years, with room for a day more.
+_YEARS = range(1970, 9999)
 EXPECTED = (
     "expected the year first, as in 2026-07-01, 2026-07-01 17:00, 2026-07-01T17:00:00Z or "
     "2026-07-01 17:00+02:00, or Unix seconds"
@@ -121,8 +123,7 @@ def _by_format(text: str, time_format: str) -> WrittenTime:
     offset = found.utcoffset()
     naive = found.replace(tzinfo=None)
     return WrittenTime(
-        (naive - _EPOCH) // timedelta(seconds=1),
-        None if offset is None else int(offset.total_seconds()),
+        _checked_s(naive, text), None if offset is None else int(offset.total_seconds())
     )
 
 
@@ -140,10 +141,14 @@ def _wall_s(found: re.Match[str], text: str) -> int:
         )
     except ValueError as error:
         raise UsageError(f"{text!r} is no time: {error}") from error
-    wall_s = (date - _EPOCH) // timedelta(seconds=1)
-    if wall_s < 0:
-        raise UsageError(f"{text!r} lies before 1970")
+    wall_s = _checked_s(date, text)
     return wall_s + DAY_S if ends_day else wall_s
+
+
+def _checked_s(shown: datetime, text: str) -> int:
+    if shown.year not in _YEARS:
+        raise UsageError(f"{text!r}, expected a year from {_YEARS[0]} to {_YEARS[-1]}")
+    return (shown - _EPOCH) // timedelta(seconds=1)
 
 
 def _written_offset_s(zone: str | None) -> int | None:
