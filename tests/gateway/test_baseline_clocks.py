@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from wattle_gateway.contracts.baseline.local_days import date_of, days_of
+from wattle_gateway.contracts.baseline.local_days import date_of
 from wattle_gateway.contracts.baseline.rule import AdjustmentKind, Quota, Rule, Window
 from wattle_gateway.contracts.baseline.series import HOUR_S, MJ_PER_WH
 from wattle_testkit.judged_event import EVENT_DAY, PLAIN, hours_wh, judge, number, taken
-from wattle_testkit.load_days import BERLIN_2026, event, hourly
+from wattle_testkit.load_days import BERLIN_2026, days_of, event, hourly
 
 
 def clock(day: int, hour: int) -> int:

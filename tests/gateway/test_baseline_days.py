@@ -15,11 +15,10 @@ from wattle_gateway.contracts.baseline.local_days import (
     Zone,
     date_of,
     day_of,
-    days_of,
 )
 from wattle_gateway.errors import UsageError
 from wattle_gateway.interval_data.zones import named_zone, zone_as_written
-from wattle_testkit.load_days import BERLIN_2026
+from wattle_testkit.load_days import BERLIN_2026, days_of
 
 BEGIN_S, END_S = 1_420_070_400, 1_798_761_600  # 2015 to 2026
 NAMES = (

@@ -218,6 +218,24 @@ def test_nearest_days_are_those_of_the_most_similar_other_hours() -> None:
     wider = replace(rule, match_gap_min=0)
     assert taken(judge(wider, load)) == [14, 13, 10]
 
+    def lost(day: int, hour: int) -> int | None:
+        return None if date_of(day) == EVENT_DAY and hour == 3 else load(day, hour)
+
+    with pytest.raises(HistoryError, match="no day can be matched"):
+        judge(rule, lost)
+    assert taken(judge(replace(rule, least_intervals_permille=900), lost)) == [13, 10, 9]
+
+    def alternating(day: int, hour: int) -> int | None:
+        is_event_day = date_of(day) == EVENT_DAY
+        return None if hour < 16 and (hour % 2 == 0) is is_event_day else load(day, hour)
+
+    # Half of the hours each, never the same ones; those after the event are not there either.
+    early = hourly(alternating, FIRST, 60)
+    late_s = 21 * HOUR_S
+    energies = {at: e for at, e in early.energies_mj.items() if at % (24 * HOUR_S) < late_s}
+    with pytest.raises(HistoryError, match="no measured hour in common"):
+        judge(replace(rule, least_intervals_permille=300), replace(early, energies_mj=energies))
+
 
 def test_a_control_group_stands_for_the_point_scaled_by_the_hours_before() -> None:
     def member(scale: int) -> EnergySeries:

@@ -7,12 +7,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from wattle_gateway.contracts.baseline.local_days import Zone, days_of
+from wattle_gateway.contracts.baseline.local_days import Zone
 from wattle_gateway.contracts.baseline.series import MJ_PER_WH
 from wattle_gateway.errors import UsageError
 from wattle_gateway.interval_data import csv_table, holiday_file
 from wattle_gateway.interval_data.csv_series import CsvColumns, CsvSeries, read_series
-from wattle_testkit.load_days import BERLIN_2026
+from wattle_testkit.load_days import BERLIN_2026, days_of
 
 KW = CsvColumns("t", "p", "kW", "start")
 NOON_S = 1_782_907_200  # 2026-07-01 12:00:00 UTC

@@ -5,11 +5,11 @@ from datetime import date
 
 from wattle_gateway.contracts.baseline.engine import Baseline, baseline
 from wattle_gateway.contracts.baseline.history import Event, Exclusions
-from wattle_gateway.contracts.baseline.local_days import UTC, LocalDays, Zone, date_of, days_of
+from wattle_gateway.contracts.baseline.local_days import UTC, LocalDays, Zone, date_of
 from wattle_gateway.contracts.baseline.rule import Quota, Rule, Window
 from wattle_gateway.contracts.baseline.series import MJ_PER_WH, EnergySeries
 
-from wattle_testkit.load_days import Load, event, hourly
+from wattle_testkit.load_days import Load, days_of, event, hourly
 
 # Sixty days of load from a Monday; the event is on a Wednesday, at 17 to 20 o'clock.
 FIRST = date(2026, 6, 1)

@@ -1,6 +1,6 @@
 """Days of load for tests of baselines, written as a function of the wall clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 from wattle_gateway.contracts.baseline.history import Event
@@ -34,3 +34,8 @@ def event(day: date, begin_h: int, end_h: int, zone: Zone = UTC) -> Event:
     assert start_s is not None
     assert end_s is not None
     return Event(start_s, end_s)
+
+
+def days_of(dates: Iterable[date]) -> frozenset[int]:
+    """Days since 1970-01-01."""
+    return frozenset(day_of(day) for day in dates)

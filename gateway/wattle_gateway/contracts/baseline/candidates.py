@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wattle_gateway.contracts.baseline.errors import HistoryError
-from wattle_gateway.contracts.baseline.history import Exclusions, History, Spot, means
+from wattle_gateway.contracts.baseline.history import Exclusions, History, Spot, mean
 from wattle_gateway.contracts.baseline.local_days import DayType, date_of
 from wattle_gateway.contracts.baseline.rule import (
     PERMILLE,
@@ -121,9 +121,7 @@ def _filled(
 
 
 def _event_usage(history: History, day: int) -> Fraction:
-    columns = means([history.energies(day, history.event_spots)])
-    present = [value for value in columns if value is not None]
-    return sum(present, Fraction()) / len(present)
+    return mean(history.energies(day, history.event_spots)) or Fraction()
 
 
 def _best_event_days(
@@ -165,12 +163,17 @@ def _ranked(pool: list[int], value: Callable[[int], Fraction]) -> list[int]:
 def _distance(history: History, day: int) -> Fraction:
     """The mean squared difference of an interval's energy, apart from the event."""
     own = [history.series.usable(start_s) for start_s in history.match_starts]
+    if not history.enough(own):
+        raise HistoryError(
+            "the event day's hours apart from the event are not measured completely: no day can "
+            "be matched with it"
+        )
     pairs = zip(own, history.energies(day, history.match_spots), strict=True)
     squares = [
         (mine - theirs) ** 2 for mine, theirs in pairs if mine is not None and theirs is not None
     ]
     if not squares:
-        raise HistoryError("the event day has no measured hours by which days could be matched")
+        raise HistoryError(f"{date_of(day)} and the event day have no measured hour in common")
     return Fraction(sum(squares), len(squares))
 
 

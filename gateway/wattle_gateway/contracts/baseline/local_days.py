@@ -6,7 +6,6 @@ a day has 23 or 25 hours when the clock is changed, and what people do follows t
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -127,10 +126,6 @@ class LocalDays:
         is_saturday = weekday == _SATURDAY and day not in self.holidays
         return DayType.SATURDAY if is_saturday else DayType.SUNDAY
 
-    def days_between(self, begin_s: int, end_s: int) -> frozenset[int]:
-        """The local days that a span touches; its end does not belong to it."""
-        return frozenset(range(self.zone.wall(begin_s)[0], self.zone.wall(end_s - 1)[0] + 1))
-
 
 def day_of(day: date) -> int:
     """Days since 1970-01-01."""
@@ -140,8 +135,3 @@ def day_of(day: date) -> int:
 def date_of(day: int) -> date:
     """The date of a day counted from 1970-01-01."""
     return date.fromordinal(day + _EPOCH_ORDINAL)
-
-
-def days_of(dates: Iterable[date]) -> frozenset[int]:
-    """The same for several."""
-    return frozenset(day_of(day) for day in dates)

@@ -117,7 +117,8 @@ class Rule:
     days back from the event day that are searched.
     low_usage_permille: a candidate whose energy in the event's hours is below this part of the
     candidates' mean is passed over and replaced; 0 = off.
-    least_intervals_permille: part of the intervals needed that a day must have measured.
+    least_intervals_permille: part of the intervals needed that a day must have measured; of a
+    control group, part of its points that an interval must have.
     window: of the adjustment, or of a same-day rule. cap_up/down_permille: no interval is
     adjusted by more than this part of its own unadjusted value; None = no cap.
     match_gap_min: minutes before and after the event that do not count when days are matched.
