@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 from wattle_hil import parts
-from wattle_hil.bench.signature import BoardSignatureCost, board_signature_cost
+from wattle_hil.bench.signature import (
+    INSTRUCTIONS_LIMIT,
+    SLICE_LIMIT,
+    BoardSignatureCost,
+    board_signature_cost,
+)
 from wattle_hil.board import machine
 from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
 from wattle_hil.devices.device import EmulatedDevice
@@ -30,8 +35,6 @@ CASES = [
 # One group: the image is compiled once.
 pytestmark = pytest.mark.xdist_group("emulated-board")
 
-SIGNATURE_INSTRUCTIONS_MAX = 12_000_000
-SLICE_INSTRUCTIONS_MAX = 3_000_000
 T0_MS = 1_170_288_000_000
 HOUR_MS = 3_600_000
 
@@ -90,7 +93,7 @@ def cost(board: None) -> BoardSignatureCost:
 
 def test_a_signature_keeps_its_budget(cost: BoardSignatureCost) -> None:
     assert 1_000_000 < cost.sign_instructions <= cost.sign_instructions_max
-    assert cost.sign_instructions_max <= SIGNATURE_INSTRUCTIONS_MAX
+    assert cost.sign_instructions_max <= INSTRUCTIONS_LIMIT
 
 
 def test_nothing_with_a_key_holds_up_a_due_read(cost: BoardSignatureCost) -> None:
@@ -100,7 +103,7 @@ def test_nothing_with_a_key_holds_up_a_due_read(cost: BoardSignatureCost) -> Non
         cost.ecdh_slice_instructions_max,
     )
     assert min(longest) > 0
-    assert max(longest) <= SLICE_INSTRUCTIONS_MAX
+    assert max(longest) <= SLICE_LIMIT
 
 
 def test_a_counted_run_ends_at_the_same_instruction(tmp_path: Path) -> None:

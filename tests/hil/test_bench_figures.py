@@ -15,6 +15,7 @@ from wattle_hil.bench.finality import Finality, rank
 from wattle_hil.bench.ingest import METERS
 from wattle_hil.bench.mqtt_publisher import publish_packet
 from wattle_hil.bench.paper_meter import PaperMeter
+from wattle_hil.bench.signature import BoardSignatureCost
 from wattle_hil.bench.upkeep import Upkeep
 from wattle_hil.children.processes import Finished
 from wattle_hil.errors import BenchError
@@ -88,6 +89,15 @@ def test_what_was_measured_stands_beside_its_limit() -> None:
     assert "    wire      60.00 MB a day = 0.50 of 120" in lines
 
 
+def test_what_a_board_computes_stands_beside_its_limits() -> None:
+    cost = BoardSignatureCost(10, 9_780_000, 9_840_000, 950_000, 58_260_000, 1_540_000, 49_210_000, 1_540_000)
+    lines = text.counted_signature(cost)
+    assert "  signature           9.78   between yields   0.95 at most" in lines
+    assert "  check              58.26   between yields   1.54 at most" in lines
+    assert "  dearest signature            9.84 million = 0.82 of 12" in lines
+    assert "  longest without yield        1.54 million = 0.51 of 3" in lines
+
+
 def bench(tmp_path: Path, *words: str) -> tuple[str, dict[str, Any]]:
     """Runs the program; what it printed, and its JSON."""
     figures = tmp_path / "bench.json"
@@ -117,6 +127,7 @@ def test_signatures_and_ingest_are_measured(tmp_path: Path) -> None:
     (cost,) = content["signature"].values()
     assert 0 < cost["sign_us"] <= cost["sign_us_max"]
     assert cost["garbage_bytes"] > 0
+    assert cost["verify_garbage_bytes"] > cost["garbage_bytes"]  # it has no table of its key
 
 
 @pytest.mark.slow

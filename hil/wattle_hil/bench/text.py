@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
+from wattle_wire.sample import SAMPLE_BYTES_MAX
+
 from wattle_hil.bench import finality as final_limits
 from wattle_hil.bench import upkeep as daily_limits
 from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime
@@ -11,18 +13,27 @@ from wattle_hil.bench.finality import Finality, rank
 from wattle_hil.bench.flash import (
     ERASE_CYCLES,
     OUTBOX_BYTES,
+    YEAR_H,
     Capacity,
     Duty,
     FlashCost,
     outage_hours_a_year,
 )
 from wattle_hil.bench.ingest import METERS, Round
-from wattle_hil.bench.signature import HEAP, BoardSignatureCost, SignatureCost
+from wattle_hil.bench.signature import (
+    HEAP,
+    INSTRUCTIONS_LIMIT,
+    SLICE_LIMIT,
+    BoardSignatureCost,
+    SignatureCost,
+)
 from wattle_hil.bench.upkeep import Upkeep
 from wattle_hil.report.numbers import grouped
 
 # How long a meter is expected to stay where it is.
 LIFE_YEARS = 10
+# What an outbox of the usual size has to hold, at a reading a second.
+CAPACITY_S = 7_200
 
 
 def signatures(costs: Mapping[int, SignatureCost]) -> list[str]:
@@ -36,6 +47,9 @@ def signatures(costs: Mapping[int, SignatureCost]) -> list[str]:
             f"  between yields   {cost.slice_us_max / 1_000:8.2f} ms at most",
             f"  heap allocated   {grouped(cost.garbage_bytes):>8} bytes, kept {cost.kept_bytes}"
             f" bytes after all",
+            f"  one check        {cost.verify_us / 1_000:8.2f} ms, between yields"
+            f" {cost.verify_slice_us_max / 1_000:.2f} ms at most",
+            f"  heap allocated   {grouped(cost.verify_garbage_bytes):>8} bytes",
         ]
     return lines
 
@@ -47,25 +61,32 @@ def counted_signature(cost: BoardSignatureCost) -> list[str]:
         ("check", cost.verify_instructions, cost.verify_slice_instructions_max),
         ("key agreement", cost.ecdh_instructions, cost.ecdh_slice_instructions_max),
     ]
+    slice_most = max(most for _, _, most in rows)
+    limit, slice_limit = INSTRUCTIONS_LIMIT / 1e6, SLICE_LIMIT / 1e6
     return [
-        f"Emulated Cortex-M3, heap of {HEAP}B, million instructions (most of"
-        f" {cost.signatures} signatures: {cost.sign_instructions_max / 1e6:.2f})",
+        f"Emulated Cortex-M3, heap of {HEAP}B, million instructions (signature: of"
+        f" {cost.signatures})",
         *(
             f"  {name:<14}{whole / 1e6:10.2f}   between yields {most / 1e6:6.2f} at most"
             for name, whole, most in rows
         ),
+        _against("  dearest signature     ", cost.sign_instructions_max / 1e6, limit, "million"),
+        _against("  longest without yield ", slice_most / 1e6, slice_limit, "million"),
     ]
 
 
 def flash(held: Capacity, found: Sequence[tuple[Duty, FlashCost]]) -> list[str]:
     """What the outbox holds; its appends and erases in an hour; how long flash stands that."""
     hours, minutes = held.seconds // 3_600, held.seconds // 60 % 60
+    worst = ERASE_CYCLES / LIFE_YEARS / YEAR_H
     lines = [
         f"Outbox of {grouped(OUTBOX_BYTES)} bytes: {grouped(held.samples)} samples of ten readings,"
         f" {hours} h {minutes} min at 1 Hz",
-        f"  a sample of {grouped(held.sample_bytes)} bytes takes {held.flash_bytes_each}",
+        f"  a sample of {grouped(held.sample_bytes)} bytes takes {held.flash_bytes_each};"
+        f" expected are {CAPACITY_S // 3_600} h at least",
         f"On LittleFS, 2 MB of flash in blocks of 4 KB; hours a year that it stands for"
         f" {LIFE_YEARS} years at {grouped(ERASE_CYCLES)} erases of the worst block",
+        f"  (all {grouped(YEAR_H)} of them: up to {worst:.2f} worst/h)",
         "  reading every   in a sample   final after   appends/h   erases/h   worst/h   h/year",
     ]
     for duty, cost in found:
@@ -88,7 +109,8 @@ def air(samples: Sequence[Airtime]) -> list[str]:
     ]
     return [
         *lines,
-        f"  on air: with TLS 1.3 ({TLS_RECORD_BYTES}) and TCP/IPv4 ({TCP_IP_BYTES})",
+        f"  on air: with TLS 1.3 ({TLS_RECORD_BYTES}) and TCP/IPv4 ({TCP_IP_BYTES}); a sample may"
+        f" have {grouped(SAMPLE_BYTES_MAX)}",
     ]
 
 
