@@ -9,8 +9,8 @@ _ANSWER_BYTES_MAX = 512
 async def ask(host: str, port: int, question: bytes, timeout_ms: int) -> bytes:
     """What `host`:`port` answers to `question`, 512 bytes at most.
 
-    Raises OSError, also when nothing comes within `timeout_ms`. The look-up of a name holds up
-    every other task, as it does for a connection.
+    Raises OSError, also when nothing comes within `timeout_ms`. A name holds up every other task
+    until the interpreter has looked it up: names.py does better.
     """
     address = socket.getaddrinfo(host, port, 0, socket.SOCK_DGRAM)[0][-1]
     channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

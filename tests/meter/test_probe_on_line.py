@@ -102,3 +102,22 @@ def test_units_that_are_none(folder: Path) -> None:
             check=False,
         )
         assert done.returncode == 2, text
+
+
+def test_a_device_that_swaps_its_words_is_told_by_its_other_order(
+    folder: Path, tmp_path: Path
+) -> None:
+    """A profile of the wrong order reads nonsense; the probe shows which order makes sense."""
+    (tmp_path / "profiles").mkdir()
+    for name in ("nvs", "outbox"):
+        (tmp_path / name).mkdir()
+    shutil.copy(folder / "config.json", tmp_path)
+    profile = json.loads((folder / "profiles" / "sdm120.json").read_text())
+    profile["word_order"] = "low_first"
+    (tmp_path / "profiles" / "sdm120.json").write_text(json.dumps(profile))
+    code, lines = probed(tmp_path, 64, str(UNITS["sdm120"]))
+    assert code == 0
+    said = [line for line in lines if line.startswith("unit ")]
+    assert said
+    assert all("sdm120, high word first: " in line for line in said), said
+    assert "230.0 V" in said[0]

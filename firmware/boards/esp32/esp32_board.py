@@ -37,6 +37,7 @@ from wattle_meter.directory import Directory
 from wattle_meter.errors import MeterError
 from wattle_meter.fields import FieldError, Fields
 from wattle_meter.line import Line
+from wattle_meter.names import Names
 from wattle_meter.ticks import TickClock
 
 CERTIFICATE = "tls.crt.der"
@@ -44,7 +45,7 @@ CERTIFICATE_BYTES_MAX = 4096
 # Association and DHCP take seconds; the MQTT client gives a whole connection 20 s.
 WIFI_MS = 15000
 WIFI_POLL_MS = 100
-# The longest the event loop stands still is a name look-up without an answer, about 15 s.
+# The longest the event loop stands still is the look-up of a name that names.py leaves to the chip.
 WATCHDOG_MS = 60000
 # A radio that finds nothing for so many attempts in a row is switched off and on again: about ten
 # minutes with the pauses of the client in between.
@@ -93,6 +94,7 @@ class Esp32Board(Board):
         self._failures = 0  # attempts in a row to join the network
         self._relays: list[tuple[int, int]] = []
         self._panel: Panel | None = None
+        self._names = Names(self._servers, datagram.ask, self.random)
         self._contexts: dict[str, tls.SSLContext] = {}
         self._watchdog: machine.WDT | None = None
 
@@ -141,12 +143,14 @@ class Esp32Board(Board):
             context = tls_stream.context(trusted, certificate, tls_key)
             # Kept: it needs 2 kB in one piece, which a heap that has run for a while may not have.
             self._contexts[gateway.ca] = context
-        return await tls_stream.dial(gateway.host, gateway.port, context, gateway.server_name)
+        address = await self._names.address_of(gateway.host)
+        return await tls_stream.dial(address, gateway.port, context, gateway.server_name)
 
     async def ask(self, host: str, port: int, question: bytes, timeout_ms: int) -> bytes:
         if not self._wifi.isconnected():  # to join it is the business of connect()
             raise OSError("no wireless network %s" % self._ssid)
-        return await datagram.ask(host, port, question, timeout_ms)
+        address = await self._names.address_of(host)
+        return await datagram.ask(address, port, question, timeout_ms)
 
     async def stop_requested(self) -> None:
         # From here on the meter runs: if it gets on no more, the chip starts anew.
@@ -197,6 +201,10 @@ class Esp32Board(Board):
         epoch_s = _SECONDS_TO_2000 if time.gmtime(0)[0] == 2000 else 0
         now = time.gmtime(unix_ms // 1000 - epoch_s)
         machine.RTC().datetime((now[0], now[1], now[2], now[6], now[3], now[4], now[5], 0))
+
+    def _servers(self) -> list[str]:
+        server = self._wifi.ifconfig()[3]
+        return [] if server == "0.0.0.0" else [server]
 
     async def _associate(self) -> None:
         """Joins the wireless network if it is not joined. Raises OSError."""

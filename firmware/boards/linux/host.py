@@ -77,3 +77,26 @@ class StopSignals:
         """The number of the next of these signals."""
         info = await asyncio.StreamReader(self._file).readexactly(_SIGINFO_BYTES)
         return struct.unpack("<I", info[:4])[0]
+
+
+def name_servers() -> list[str]:
+    """IPv4 addresses of the host's name servers (resolv.conf(5)), as they are now."""
+    rows = [row.split() for row in _lines("/etc/resolv.conf")]
+    return [row[1] for row in rows if row[:1] == ["nameserver"] and len(row) > 1 and "." in row[1]]
+
+
+def listed_address(name: str) -> str | None:
+    """The IPv4 address that hosts(5) gives `name`, None if it does not."""
+    for line in _lines("/etc/hosts"):
+        row = line.split("#")[0].split()
+        if name in row[1:] and "." in row[0]:
+            return row[0]
+    return None
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path) as file:
+            return file.read().split("\n")
+    except OSError:
+        return []

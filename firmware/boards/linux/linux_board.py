@@ -20,6 +20,7 @@ from wattle_meter.config import GatewayConfig
 from wattle_meter.directory import Directory
 from wattle_meter.fields import Fields
 from wattle_meter.line import Line
+from wattle_meter.names import SERVERS_MAX, Names
 from wattle_meter.slots import Slots
 from wattle_meter.ticks import TickClock
 
@@ -83,6 +84,8 @@ class LinuxBoard(Board):
             self.speed = options.bench.speed
         self._contexts: dict[str, object] = {}
         self._settings = Fields({}, "config.json: board")
+        self._name_servers: list[object] | None = None
+        self._names = Names(self._servers, datagram.ask, self.random)
         self._stop = host.StopSignals()
 
     def uptime_ms(self) -> int:
@@ -117,6 +120,8 @@ class LinuxBoard(Board):
         path = settings.text("port", _PATH_CHARS_MAX)
         self._settings = settings
         settings.get("relays")
+        if settings.get("name_servers") is not None:
+            self._name_servers = settings.items("name_servers", 1, SERVERS_MAX)
         settings.done()
         return PosixSerialPort(path, line)
 
@@ -132,10 +137,19 @@ class LinuxBoard(Board):
             context = tls_stream.context(self._der(gateway.ca), self._der(CERTIFICATE), tls_key)
             # Kept: it needs 2 kB in one piece, which a heap that has run for a while may not have.
             self._contexts[gateway.ca] = context
-        return await tls_stream.dial(gateway.host, gateway.port, context, gateway.server_name)
+        address = await self._address_of(gateway.host)
+        return await tls_stream.dial(address, gateway.port, context, gateway.server_name)
 
     async def ask(self, host: str, port: int, question: bytes, timeout_ms: int) -> bytes:
-        return await datagram.ask(host, port, question, timeout_ms)
+        return await datagram.ask(await self._address_of(host), port, question, timeout_ms)
+
+    async def _address_of(self, name: str) -> str:
+        return host.listed_address(name) or await self._names.address_of(name)
+
+    def _servers(self) -> list[str]:
+        if self._name_servers is None:
+            return host.name_servers()
+        return [str(server) for server in self._name_servers]
 
     async def stop_requested(self) -> None:
         await self._stop.wait()
