@@ -12,6 +12,7 @@ from wattle_hil.devices.faults import FaultRule, FaultScript, NoReply
 from wattle_hil.devices.line import Line
 from wattle_testkit import waiting
 from wattle_testkit.meter_site import Board, MeterSite, emulated_sdm120
+from wattle_tools.board_folder import DeviceChoice
 from wattle_wire import downlink
 from wattle_wire.sample import GAP_RESTART
 
@@ -216,6 +217,38 @@ def test_a_restarted_broker_costs_nothing_but_time(
     assert board.meter.broken == []
     assert board.meter.broken_links() == []
     assert all(not sample.gaps for sample, _, _ in board.meter.samples.values())
+
+
+def test_an_outage_ends_with_the_newest_sample_then_the_others_ten_readings_in_each(
+    site: MeterSite, group: ProcessGroup, line: Line
+) -> None:
+    power = DeviceChoice(1, "sdm120", 1, quantities=("p",))  # read fast enough for a short test
+    board = site.board("meter", "64", line.link, interval_ms=500, devices=[power])
+    site.start_broker()
+    group.start(board.process)
+    samples_reach(board, 2)
+    assert site.broker is not None
+    site.broker.kill()
+    waiting.until(lambda: not count(board, "connected"), SAMPLES_S, "lost link")
+    before, arrived = max(board.meter.samples), len(board.meter.arrivals)
+    made = waiting.until(
+        lambda: seq if (seq := int(str(board.status()["seq"]))) > before + 5 else None,
+        2 * SAMPLES_S,
+        "samples of the outage",
+    )
+    site.start_broker()
+    waiting.until(
+        lambda: set(range(before + 1, made + 1)) <= set(board.meter.samples), SAMPLES_S, "backlog"
+    )
+    # What the broker never acknowledged comes twice: MQTT repeats it, too.
+    order = list(dict.fromkeys(board.meter.arrivals[arrived:]))
+    assert order[0] >= made
+    backlog = [seq for seq in order if seq < order[0]]
+    assert backlog == sorted(backlog)
+    readings = [len(board.meter.samples[seq][0].readings) for seq in range(made - 3, made + 1)]
+    assert readings == [10] * 4
+    assert board.meter.broken == []
+    assert board.meter.broken_links() == []
 
 
 def test_a_killed_meter_uses_no_seq_twice_and_declares_the_gap(
