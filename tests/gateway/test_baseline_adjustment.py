@@ -97,3 +97,32 @@ def test_without_a_measured_window_nothing_is_adjusted_and_the_reason_is_told() 
     found = judge(rule, idle)
     assert found.adjusted.reason == "no ratio: nothing was drawn in the window"
     assert hours_wh(found) == [1_000] * 3
+
+
+def test_a_window_may_lack_an_interval_if_the_rule_allows_it() -> None:
+    rule = replace(
+        PLAIN,
+        adjustment=AdjustmentKind.ADDITIVE,
+        window=BEFORE,
+        least_intervals_permille=500,
+    )
+
+    def lost(day: int, hour: int) -> int | None:
+        if date_of(day) == EVENT_DAY:
+            return None if hour == 15 else 1_300
+        # The only hour left to compare, 14 o'clock, was measured on two of the days.
+        return None if hour == 14 and date_of(day).day in (9, 13) else 1_000
+
+    found = judge(rule, lost)
+    assert hours_wh(found) == [1_300] * 3
+    assert (found.adjusted.window_actual_mj, found.adjusted.window_baseline_mj) == (
+        1_300 * MJ_PER_WH,
+        1_000 * MJ_PER_WH,
+    )
+
+
+def test_a_rule_without_adjustment_needs_no_window() -> None:
+    def lost(day: int, hour: int) -> int | None:
+        return None if hour == 15 else 1_000
+
+    assert hours_wh(judge(replace(PLAIN, window=BEFORE), lost)) == [1_000] * 3

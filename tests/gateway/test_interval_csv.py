@@ -103,6 +103,14 @@ def test_thousands_are_read_as_the_column_shows(tmp_path: Path) -> None:
     assert energies_wh(read(tmp_path, lines, comma)) == {0: 1.234, 3_600: 2}
 
 
+@pytest.mark.parametrize("step_s", [1, 60, 3_600])
+def test_intervals_are_a_second_to_an_hour(tmp_path: Path, step_s: int) -> None:
+    rows = [f"{NOON_S + count * step_s},3.6" for count in range(3)]
+    found = read(tmp_path, ["t,p", *rows], CsvColumns("t", "p", "W", "start"))
+    assert set(found.series.energies_mj.values()) == {3_600 * step_s}
+    assert found.series.interval_s == step_s
+
+
 def test_missing_rows_and_values_are_unmeasured_and_told(tmp_path: Path) -> None:
     found = read(tmp_path, [*PLAIN, "2026-07-01T13:15Z,NaN", "2026-07-01T13:30Z,1"])
     assert energies_wh(found) == {**PLAIN_WH, 5_400: 250.0}
