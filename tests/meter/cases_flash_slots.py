@@ -15,7 +15,7 @@ class FakePartition:
     TYPE_DATA = 1
     present = True
     flash = bytearray()
-    erased = []  # noqa: RUF012 - one flash a test
+    erased = []
 
     @classmethod
     def find(cls, kind, label):
