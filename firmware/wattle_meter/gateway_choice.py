@@ -30,10 +30,19 @@ class GatewayChoice:
         self._arrived_at = now_ms
         self._visited_at = now_ms
         self._visit_next = 1
+        self._is_visit = False
+        self._seen_to = False  # a visit in which `final` has moved
+
+    def visit_within(self, outbox_ms: int) -> None:
+        """Visits come twice in the time that the outbox covers, if that is less than two days: what
+        a gateway keeps to itself is still here when it is found out.
+        """
+        self._visit_every_ms = min(self._visit_every_ms, outbox_ms // 2)
 
     def final_moved(self, now_ms: int) -> None:
         """`final` rose: whoever we are at does its work."""
         self._tried = 1
+        self._seen_to = self._is_visit
         if self._waiting_since is not None:
             self._waiting_since = now_ms
 
@@ -52,13 +61,15 @@ class GatewayChoice:
             return self._go((self.index + 1) % self._count, now_ms)
         if self._count == 1:
             return False
-        if self.index and now_ms - self._arrived_at >= self._retry_ms:
+        if self.index and (self._seen_to or now_ms - self._arrived_at >= self._retry_ms):
             return self._go(0, now_ms)
         if not self.index and now_ms - self._visited_at >= self._visit_every_ms:
             self._visited_at = now_ms
             at = self._visit_next
             self._visit_next = at % (self._count - 1) + 1
-            return self._go(at, now_ms)
+            self._go(at, now_ms)
+            self._is_visit = True
+            return True
         return False
 
     def _patience_ms(self) -> int:
@@ -66,6 +77,7 @@ class GatewayChoice:
 
     def _go(self, index: int, now_ms: int) -> bool:
         self.index = index
+        self._is_visit = self._seen_to = False
         self._arrived_at = now_ms
         if self._waiting_since is not None:
             self._waiting_since = now_ms

@@ -27,6 +27,8 @@ from wattle_meter.updating import Updater, is_update
 # How often the time is asked for while no answer comes; an answer is valid for 10 s.
 ASK_EVERY_MS = 20000
 HEALTH_EVERY_MS = 300000  # SPEC section 7 allows no more; an operator looks less often
+# Of the outbox, ten readings a sample and packed: 1 MB holds two hours of one device a second.
+READING_BYTES = 145
 # The sender looks again at the latest after this, whatever the ack rules say.
 IDLE_MS_MAX = 1000
 _CLIENT_ID_RANDOM_BYTES = 11  # 22 of the 23 characters that every broker takes (MQTT 3.1.3.1)
@@ -77,6 +79,8 @@ class Link(Handler):
         # Now, because it takes a board a quarter of a second that a running meter does not have.
         self._link_keys = {row.link_kid: self._link_key(row) for row in config.gateways}
         self._choice = GatewayChoice(len(config.gateways), self._clock.ticks_ms())
+        rounds = config.outbox_bytes // READING_BYTES // len(config.devices)
+        self._choice.visit_within(rounds * config.interval_ms // board.speed)
         self._commands = Commands(board.store, [row.link_kid for row in config.gateways])
         self._delivery = self._new_delivery()
         self._progress = self._delivery.progress()

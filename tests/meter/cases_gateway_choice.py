@@ -79,3 +79,30 @@ def test_a_single_gateway_is_never_left_for_a_visit():
     for at in range(3 * 24 * 60):
         choice.final_moved(at * MINUTE)
         assert not choice.decide(True, at * MINUTE)
+
+
+def test_a_visit_ends_when_it_has_shown_that_final_moves():
+    choice = GatewayChoice(2, 0)
+    choice.final_moved(VISIT_EVERY_MS - 1)
+    assert choice.decide(True, VISIT_EVERY_MS)
+    assert choice.index == 1
+    assert not choice.decide(True, VISIT_EVERY_MS + 1000)
+    choice.final_moved(VISIT_EVERY_MS + 2000)
+    assert choice.decide(True, VISIT_EVERY_MS + 2000)
+    assert choice.index == 0
+    choice.final_moved(VISIT_EVERY_MS + 3000)
+    assert not choice.decide(True, VISIT_EVERY_MS + 4000)
+
+
+def test_visits_come_twice_in_what_the_outbox_covers():
+    for outbox_ms, every_ms in ((2 * 60 * MINUTE, 60 * MINUTE), (10**12, VISIT_EVERY_MS)):
+        choice = GatewayChoice(2, 0)
+        choice.visit_within(outbox_ms)
+        visits = []
+        for at in range(2 * 24 * 60 + 1):
+            now_ms = at * MINUTE
+            choice.final_moved(now_ms)
+            if choice.decide(True, now_ms) and choice.index:
+                visits.append(now_ms)
+        assert visits[0] == every_ms
+        assert all(after - before == every_ms for before, after in zip(visits, visits[1:]))
