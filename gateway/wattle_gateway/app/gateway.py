@@ -23,6 +23,7 @@ from wattle_gateway.admin.channel import AdminServer
 from wattle_gateway.admin.commands import AdminCommands
 from wattle_gateway.admin.live_status import LiveStatus, candidate_rows
 from wattle_gateway.admin.membership import Membership
+from wattle_gateway.admin.meter_resending import MeterResending
 from wattle_gateway.admin.meter_updates import MeterUpdates
 from wattle_gateway.admin.registrar import Registrar
 from wattle_gateway.admin.signatory import Signatory
@@ -46,6 +47,7 @@ from wattle_gateway.ingest.intake import Intake
 from wattle_gateway.ingest.links import LinkKeys
 from wattle_gateway.ingest.mqtt_link import MqttLink, TlsFiles
 from wattle_gateway.ingest.presence import Presence
+from wattle_gateway.ingest.resending import Resending
 from wattle_gateway.ingest.updates import UpdateOffers
 from wattle_gateway.ingest.workers import Workers
 from wattle_gateway.ledger import crypto
@@ -159,7 +161,9 @@ class Gateway:
         )
         updating = MeterUpdates(self.updates, self.desk, lambda: self.epoch, lambda: self.meters)
         accounts = AccountDesk(self.signatory, self.ledger)
-        names = handlers.by_name() | updating.by_name() | accounts.by_name()
+        again = MeterResending(self.resending, self.presence.connections, lambda: self.meters)
+        parts_by_name = (handlers, updating, accounts, again)
+        names = {name: run for part in parts_by_name for name, run in part.by_name().items()}
         admin = AdminServer(self.home.admin_socket, names)
         parts.push_async_callback(admin.stop)
         await admin.start()
@@ -197,6 +201,7 @@ class Gateway:
             self._publish,
             self._remember,
         )
+        self.resending = Resending(sender)
         self.updates = UpdateOffers(self._publish, steady_ms)
         self.presence = Presence(
             ledger_id, self.desk, self.acks, sender, self.updates, self.clock.now_ms, steady_ms
@@ -214,6 +219,7 @@ class Gateway:
             self.acks,
             self.clock.now_ms,
             self.presence.take,
+            self.resending.arrived,
         )
 
     async def _start_peering(self, parts: contextlib.AsyncExitStack) -> None:

@@ -1,4 +1,4 @@
-"""Commands to meters; so far the one that gives them the time (SPEC section 8)."""
+"""Commands to meters: the time, samples once more (SPEC section 8)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -47,6 +47,11 @@ class CommandSender:
         self._answered_ms[meter.kid] = steady_ms
         counter = await self._next_counter()
         return self._send(meter, counter, downlink.TIME, [nonce, self._now_ms()])
+
+    async def resend(self, meter: Meter, first: int, to: int) -> bool:
+        """Ask a meter for samples `first` .. `to` again; False if the broker is not reached."""
+        counter = await self._next_counter()
+        return self._send(meter, counter, downlink.RESEND, [first, to])
 
     def _send(self, meter: Meter, counter: int, kind: int, body: list[object]) -> bool:
         message = cose.mac0(

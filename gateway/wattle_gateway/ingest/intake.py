@@ -32,7 +32,10 @@ _log = Log("ingest")
 
 
 class Intake:
-    """Takes the messages of the link; `on_hint(topic's meter, leaf, message)` gets the rest."""
+    """Takes the messages of the link; `on_hint(topic's meter, leaf, message)` gets the rest.
+
+    `on_sample(meter, seq, whether it is new)` is told of each sound sample.
+    """
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Intake:
         acks: AckSender,
         now_ms: Callable[[], int],
         on_hint: Callable[[str, str, str, Message], None],
+        on_sample: Callable[[bytes, int, bool], None],
     ) -> None:
         self._ledger = ledger
         self._workers = workers
@@ -52,6 +56,7 @@ class Intake:
         self._acks = acks
         self._now_ms = now_ms
         self._on_hint = on_hint
+        self._on_sample = on_sample
         self._meters: dict[bytes, Meter] = {}
         self._waiting: list[Message] = []
         self._arrived = asyncio.Event()
@@ -147,6 +152,7 @@ class Intake:
         self._desk.count({STORED: "stored", REPEAT: "repeat", FORK: "fork"}[effect])
         seen, sample = self._desk.of(checked.meter), checked.signed.sample
         repeated = effect != STORED
+        self._on_sample(checked.meter, sample.seq, not repeated)
         self._desk.note(
             replace(
                 seen,
