@@ -15,6 +15,8 @@ import alliance_vectors
 from make_vectors import TIME_MS, example_samples, private_key, signed
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
 from wattle_gateway.contracts.execute import execute
+from wattle_gateway.contracts.snapshot import Snapshot
+from wattle_gateway.contracts.state import Change, changes_root
 from wattle_gateway.ledger import crypto, entry, genesis, merkle, transaction
 from wattle_gateway.ledger.commit import CommitHead, first_head
 from wattle_gateway.ledger.epoch import Epoch, first_epoch
@@ -103,12 +105,28 @@ class Run:
     def __init__(self, epoch: Epoch) -> None:
         self._epoch = epoch
         self._head: CommitHead = first_head(epoch)
+        self._before = self._head.state_digest
+        self._changes: tuple[Change, ...] = ()
         self._state: dict[bytes, bytes] = {}
         self._engine = Engine(epoch, 0, sign_as("block"), Recovered(self._head))
         self._blocks: dict[object, object] = {}
         self.blocks: list[dict[str, object]] = []
         self.commits: list[dict[str, object]] = []
         self.leaves: list[bytes] = []
+
+    def snapshot(self) -> Snapshot:
+        """Of the newest commit, whose index is a multiple of `state_root_every`; not signed."""
+        assert self._head.index % self._epoch.constants.state_root_every == 0
+        return Snapshot(
+            self._epoch.ledger_id,
+            self.leaves[-1],
+            len(self.leaves) - 1,
+            self._before,
+            changes_root(self._changes),
+            b"",
+            (),
+            self._state,
+        )
 
     def propose(self, entries: list[bytes], unix_ms: int) -> None:
         """Put entries into a block at a time, and go on until they are committed."""
@@ -139,6 +157,7 @@ class Run:
                     self._state.pop(key, None)
                 else:
                     self._state[key] = value
+            self._before, self._changes = self._head.state_digest, done.changes
             self._head = done.head
             self.leaves += done.leaves
             self.commits.append(
@@ -163,7 +182,7 @@ def accounts() -> dict[str, object]:
     run = Run(epoch)
     for number, entries in enumerate(account_vectors.Accounts(epoch).commits()):
         run.propose(entries, TIME_MS + number * 2_000)
-    return written(made, epoch, run)
+    return {**written(made, epoch, run), "snapshot": run.snapshot().encode().hex()}
 
 
 def written(made: genesis.Genesis, epoch: Epoch, run: Run) -> dict[str, object]:

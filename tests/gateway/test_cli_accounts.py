@@ -140,7 +140,7 @@ class TestAdminChannel:
     def test_a_wrong_nonce_is_told_at_once(self, gateway: GatewayProcess, tmp_path: Path) -> None:
         user = User("of nonces")
         word = tmp_path / "word"
-        word.write_bytes(user.word(gateway.epoch, _Host(gateway.member.kid)))  # type: ignore[arg-type]
+        word.write_bytes(user.word(gateway.epoch, gateway.member))
         said("party", "register", gateway.folder, word)
         assert gateway.ask("turn", party=user.kid.hex())["nonce"] == 0
         with pytest.raises(UsageError, match="it has nonce 1 in lane 0, expected 0"):
@@ -169,13 +169,6 @@ class TestAdminChannel:
     def test_turns_are_of_kids(self, gateway: GatewayProcess, party: object) -> None:
         with pytest.raises(UsageError, match="turn: "):
             gateway.ask("turn", party=party)
-
-
-class _Host:
-    """A host by its kid alone."""
-
-    def __init__(self, kid: bytes) -> None:
-        self.kid = kid
 
 
 def test_a_stopped_gateway_shows_accounts_and_moves_none(gateway: GatewayProcess) -> None:

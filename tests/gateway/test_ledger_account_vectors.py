@@ -158,3 +158,24 @@ def test_state_digests_hold_the_whole_state_every_second_commit() -> None:
             parts.append(tree_root([cbor2.dumps([row, state[row]]) for row in sorted(state)]))
         digest = sha256(cbor2.dumps(parts))
         assert digest.hex() == commit["state_digest"]
+
+
+def test_the_snapshot_is_the_state_that_the_last_commit_signs() -> None:
+    raw, parts = bytes.fromhex(LEDGER["snapshot"]), []
+    while raw:
+        length = int.from_bytes(raw[:4], "big")
+        parts.append(raw[4 : 4 + length])
+        raw = raw[4 + length :]
+    magic, ledger_id, leaf, at, before, changes_root, note, proof = cbor2.loads(parts[0])
+    assert (magic, ledger_id, note, proof) == ("wattle/1/snapshot", LEDGER_ID, b"", [])
+    every = [leaf for commit in LEDGER["commits"] for leaf in commit["leaves"]]
+    assert (at, leaf.hex()) == (len(every) - 1, every[-1])
+    assert before.hex() == LEDGER["commits"][-2]["state_digest"]
+    keys = [cbor2.loads(part)[0] for part in parts[1:]]
+    assert keys == sorted(set(keys))
+    digest = sha256(cbor2.dumps([before, changes_root, tree_root(parts[1:])]))
+    assert digest == cbor2.loads(leaf)[6]
+    rows = {
+        tuple(cbor2.loads(row)): cbor2.loads(value) for row, value in map(cbor2.loads, parts[1:])
+    }
+    assert rows == states()[-1]

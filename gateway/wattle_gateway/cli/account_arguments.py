@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from wattle_gateway.cli import account_commands, party_commands
+from wattle_gateway.cli import account_commands, party_commands, snapshot_commands
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 
 _WHO = "name or kid of a party (`party list`)"
@@ -38,6 +38,7 @@ def add_party(command: argparse.ArgumentParser) -> None:
     register.set_defaults(run=party_commands.register, key=None)
     listing = commands.add_parser("list", help="members and hosted users")
     folder(listing)
+    snapshot_commands.option(listing)
     output_format(listing, "table", "json")
     listing.set_defaults(run=party_commands.list_parties)
 
@@ -45,6 +46,7 @@ def add_party(command: argparse.ArgumentParser) -> None:
 def points(command: argparse.ArgumentParser) -> None:
     """`meters points`."""
     folder(command)
+    snapshot_commands.option(command)
     output_format(command, "table", "json")
     command.set_defaults(run=party_commands.points)
 
@@ -142,5 +144,6 @@ def _show(command: argparse.ArgumentParser) -> None:
     folder(command)
     command.add_argument("party", nargs="?", metavar="WHO", help=f"only of {_WHO}")
     command.add_argument("--asset", metavar="ASSET", help="only in this asset")
+    snapshot_commands.option(command)
     output_format(command, "table", "json")
     command.set_defaults(run=account_commands.show)

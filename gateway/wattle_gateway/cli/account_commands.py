@@ -8,7 +8,8 @@ from typing import Any
 from rich.table import Table
 
 from wattle_gateway.cli.amounts import parsed_amount, shown_amount
-from wattle_gateway.cli.sending import opened_book, own_kid, send, tell
+from wattle_gateway.cli.sending import own_kid, send, tell
+from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, parsed_time, shown_name, shown_time
 from wattle_gateway.contracts.accounts import Asset
 from wattle_gateway.errors import UsageError
@@ -110,13 +111,13 @@ def unlock(arguments: argparse.Namespace) -> None:
 def show(arguments: argparse.Namespace) -> None:
     """Who has what; also of a stopped gateway."""
     asset = None if arguments.asset is None else _asset_name(arguments.asset)
-    with opened_book(arguments.folder) as (book, ledger):
+    with opened_book(arguments.folder, arguments.snapshot) as (book, moment):
         if asset is not None:
             _declared(book, asset)
         kid = None if arguments.party is None else book.kid_of(arguments.party)
         found = Money(
-            ledger.head.index,
-            ledger.head.state_digest.hex(),
+            moment.commit,
+            moment.state_digest,
             book.account_lines(kid, asset),
             book.lock_lines(kid, asset),
             book.asset_lines(asset),

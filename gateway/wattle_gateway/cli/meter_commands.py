@@ -16,7 +16,7 @@ from wattle_wire.errors import WireError
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli import update_commands
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
-from wattle_gateway.cli.sending import opened_book
+from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, shown_time
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import transaction

@@ -11,7 +11,8 @@ from rich.table import Table
 from wattle_wire import cose, topics
 from wattle_wire.errors import WireError
 
-from wattle_gateway.cli.sending import Sent, opened_book, own_kid, send, tell
+from wattle_gateway.cli.sending import Sent, own_kid, send, tell
+from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, parsed_time, plain_name, shown_name, shown_time
 from wattle_gateway.errors import UsageError
 from wattle_gateway.home import durable_file
@@ -20,7 +21,6 @@ from wattle_gateway.ledger.account_bodies import Assign, Register
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.pki import keys
 from wattle_gateway.reports.accounts import Book, OwnerLine, PartyLine, PointLine
-from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
 SITE_FILE_BYTES_MAX = 1 << 20
 # A day: the new owner need not be at hand.
@@ -68,9 +68,9 @@ def register(arguments: argparse.Namespace) -> None:
         raw = arguments.word.read_bytes()
     except OSError as error:
         raise UsageError(f"{arguments.word}: cannot be read: {error.strerror}") from error
-    with opened_book(arguments.folder) as (_, ledger):
+    with opened_book(arguments.folder) as (_, moment):
         try:
-            said = hosted_word.parse(raw, ledger.epoch.ledger_id, crypto.verify)
+            said = hosted_word.parse(raw, moment.epoch.ledger_id, crypto.verify)
         except LedgerError as error:
             raise UsageError(f"{arguments.word}: no word for this ledger: {error}") from error
     sent = send(arguments, transaction.REGISTER, Register(raw).row())
@@ -80,7 +80,7 @@ def register(arguments: argparse.Namespace) -> None:
 
 def list_parties(arguments: argparse.Namespace) -> None:
     """Print members and hosted users."""
-    with opened_book(arguments.folder) as (book, _):
+    with opened_book(arguments.folder, arguments.snapshot) as (book, _):
         found = book.party_lines()
     if arguments.format == "json":
         print(json.dumps([asdict(line) for line in found], indent=2))
@@ -106,8 +106,8 @@ def approve(arguments: argparse.Namespace) -> None:
 
 def points(arguments: argparse.Namespace) -> None:
     """Print the points of all meters with their owners."""
-    with opened_book(arguments.folder) as (book, ledger):
-        found = book.point_lines(ledger.head.time_ms)
+    with opened_book(arguments.folder, arguments.snapshot) as (book, moment):
+        found = book.point_lines(moment.time_ms)
     if arguments.format == "json":
         print(json.dumps([asdict(line) for line in found], indent=2))
     else:
@@ -117,20 +117,20 @@ def points(arguments: argparse.Namespace) -> None:
 def assign(arguments: argparse.Namespace) -> None:
     """Hand a point on to a new owner, who has to agree."""
     meter, device = _point(arguments.point)
-    with opened_book(arguments.folder) as (book, ledger):
+    with opened_book(arguments.folder) as (book, moment):
         # A time that has passed when the new owner agrees would be refused.
-        from_ms = ledger.head.time_ms + ASSIGN_AHEAD_MS
+        from_ms = moment.time_ms + ASSIGN_AHEAD_MS
         if arguments.begin is not None:
             from_ms = parsed_time(arguments.begin)
         owner = book.kid_of(arguments.owner)
-        _check_owned(book, arguments, ledger)
+        _check_owned(book, arguments, moment.time_ms)
     sent = send(arguments, transaction.ASSIGN, Assign(meter, device, from_ms, owner).row())
     new = plain_name(arguments.owner)
     tell(arguments, sent, "", f"its new owner {new}, who says (a hosted user with --key FILE)")
 
 
-def _check_owned(book: Book, arguments: argparse.Namespace, ledger: ExecutedLedger) -> None:
-    lines = {line.point: line for line in book.point_lines(ledger.head.time_ms)}
+def _check_owned(book: Book, arguments: argparse.Namespace, time_ms: int) -> None:
+    lines = {line.point: line for line in book.point_lines(time_ms)}
     if arguments.point not in lines:
         raise UsageError(f"no point {arguments.point!r}; see `wattle-gateway meters points`")
     last = lines[arguments.point].owners[-1].owner

@@ -2,8 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +9,12 @@ from typing import Any
 from wattle_wire import cbor, cose
 
 from wattle_gateway.admin.channel import ask
-from wattle_gateway.cli.folder import home_of, opened_ledger
+from wattle_gateway.cli.folder import home_of
 from wattle_gateway.cli.text import shown_time
 from wattle_gateway.home.identity import load_genesis, load_member
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import crypto, transaction
-from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.pki import keys
-from wattle_gateway.reports.accounts import Book
-from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
 # Longer than the gateway itself waits for a commit.
 DEADLINE_S = 45.0
@@ -33,14 +28,6 @@ class Sent:
 
     digest: str
     waits_until_ms: int | None
-
-
-@contextmanager
-def opened_book(folder: Path) -> Iterator[tuple[Book, ExecutedLedger]]:
-    """The ledger's state of this moment, read with names. HomeError, StoreError."""
-    with opened_ledger(home_of(folder)) as (first, reader):
-        ledger = ExecutedLedger(reader, first_epoch(first))
-        yield Book(ledger.state, ledger.epoch), ledger
 
 
 def own_kid(arguments: argparse.Namespace) -> bytes:

@@ -21,3 +21,7 @@ class RefusedError(ContractError):
 
 class RunsFullError(ContractError):
     """A sample that would need more runs than a meter may have: propose it again later."""
+
+
+class SnapshotError(ContractError):
+    """A snapshot that is damaged, or of another ledger or history than it should be."""

@@ -64,7 +64,7 @@ class State:
         """RFC 6962 root over encoded `[key, value]` of the whole state sorted by key."""
         whole: dict[bytes, bytes | None] = dict(self._base.items())
         whole.update(self._changed)
-        return _root((row, whole[row]) for row in sorted(whole) if whole[row] is not None)
+        return changes_root((row, whole[row]) for row in sorted(whole) if whole[row] is not None)
 
 
 def digest(previous: bytes, changes: Iterable[Change], full_root: bytes | None) -> bytes:
@@ -73,11 +73,17 @@ def digest(previous: bytes, changes: Iterable[Change], full_root: bytes | None) 
     `full_root` is given at each commit whose index is a multiple of `state_root_every`. Changes
     enter by their RFC 6962 root, so that a commit of any size has a digest.
     """
-    parts = [previous, _root(changes)]
+    return joined(previous, changes_root(changes), full_root)
+
+
+def joined(previous: bytes, changes_root: bytes, full_root: bytes | None) -> bytes:
+    """The same from roots alone: for who has no changes at hand, but their root."""
+    parts = [previous, changes_root]
     if full_root is not None:
         parts.append(full_root)
     return sha256(cbor.encode(parts)).digest()
 
 
-def _root(rows: Iterable[Change]) -> bytes:
+def changes_root(rows: Iterable[Change]) -> bytes:
+    """RFC 6962 root over encoded `[key, value or null]`, in this order."""
     return merkle.root([merkle.leaf_hash(cbor.encode([row, value])) for row, value in rows])

@@ -10,7 +10,7 @@ from wattle_gateway.contracts.state import key
 from wattle_gateway.ledger import crypto, entry, genesis, hosted_word, transaction
 from wattle_gateway.ledger.account_bodies import Issue, Open, Register
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.ledger.genesis import Constants, Member
 from wattle_wire import cose
 
 from wattle_testkit.alliance import CREATED_MS, Party, digest_of, epoch_of, private_key
@@ -59,7 +59,7 @@ class User:
         """kid of the transaction key."""
         return cose.kid_of(self.key)
 
-    def word(self, epoch: Epoch, host: Party, version: int = 1) -> bytes:
+    def word(self, epoch: Epoch, host: Party | Member, version: int = 1) -> bytes:
         """Its word that a member hosts it."""
         return hosted_word.build(
             epoch.ledger_id, self.key, self.sign, version=version, name=self.name, host=host.kid

@@ -1,0 +1,79 @@
+"""The state as it was after an earlier commit: the ledger replayed up to there."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from wattle_gateway.audit.executions import Executions
+from wattle_gateway.audit.findings import Counts, Difference
+from wattle_gateway.audit.ledger_replay import LedgerReplay
+from wattle_gateway.audit.stored_blocks import StoredBlock
+from wattle_gateway.contracts.execute import Executed
+from wattle_gateway.contracts.state import changes_root
+from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger.commit import Commit
+from wattle_gateway.ledger.epoch import Epoch
+
+
+@dataclass(frozen=True)
+class PastState:
+    """The state after a commit; `leaf` that commit's bytes, number `at` of the log; `before` the
+    state digest of the commit before, `changes_root` of what the commit changed."""
+
+    state: dict[bytes, bytes]
+    leaf: bytes
+    at: int
+    before: bytes
+    changes_root: bytes
+
+
+def replay_to(connection: sqlite3.Connection, first: Epoch, index: int) -> PastState:
+    """The state after commit `index`, verified from the first block on; `first` is epoch 0.
+
+    Costs what an audit up to there costs. StoreError if the stored bytes do not add up.
+    """
+    until = _Until(connection, first, index)
+    try:
+        LedgerReplay(connection, until, _differ, adopts=True).run(first)
+    except _ReachedError as reached:
+        return reached.past
+    raise StoreError(f"commit {index} cannot be reached again; run `wattle-gateway audit`")
+
+
+class _ReachedError(Exception):
+    """Ends the replay with what was looked for."""
+
+    def __init__(self, past: PastState) -> None:
+        super().__init__()
+        self.past = past
+
+
+class _Until(Executions):
+    """Executes up to a commit."""
+
+    def __init__(self, connection: sqlite3.Connection, first: Epoch, index: int) -> None:
+        super().__init__(connection, first, Counts(), lambda: None)
+        self._index = index
+
+    def run(self, commit: Commit, floor: int) -> Epoch | None:
+        before = self.head.state_digest
+        following = super().run(commit, floor)
+        if commit.index == self._index:
+            executed = self._executed
+            raise _ReachedError(
+                PastState(
+                    self.replayed.state,
+                    executed.leaves[-1],
+                    self.replayed.edge.size - 1,
+                    before,
+                    changes_root(executed.changes),
+                )
+            )
+        return following
+
+    def _execute(self, commit: Commit, blocks: list[StoredBlock]) -> Executed:
+        self._executed = super()._execute(commit, blocks)
+        return self._executed
+
+
+def _differ(difference: Difference) -> None:
+    raise StoreError(f"{difference}; run `wattle-gateway audit`")
