@@ -31,6 +31,8 @@ _ENTRIES: Mapping[str, tuple[str, str]] = {
     ESP32: ("esp32_board", "main"),
     LINUX: ("linux_meter", "main"),
 }
+# Errors about bytes from outside, which a board only counts; their texts stay in the tools.
+_NUMBERED = ("wattle_wire.errors:WireError", "wattle_meter.packing:PackedDamagedError")
 # What chooses a version, on the board for good.
 _STARTS = ("main", "boot_choice")
 
@@ -54,7 +56,7 @@ def image(firmware: Path, board: str = ESP32) -> Image:
 
 def program(parts: list[link.Source], module: str, function: str = link.MAIN) -> Image:
     """The program that `function` of `module` is, linked and compiled. Raises ImageError."""
-    linked = link.link(parts, module, function)
+    linked = link.link(parts, module, function, numbered=_NUMBERED)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / f"{PROGRAM}.py"
         source.write_text(linked.source, encoding="utf-8")

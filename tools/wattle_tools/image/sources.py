@@ -9,6 +9,8 @@ from wattle_tools.errors import ImageError
 
 MANIFEST = "manifest.py"
 ESP32, LINUX = "esp32", "linux"
+# What chooses a version and starts it: on the board for good, in no image.
+STARTS = ("main", "boot_choice")
 _PACKAGES = ("wattle_wire", "wattle_meter")
 
 
@@ -29,20 +31,20 @@ class DeviceFile:
 
 
 def device_files(firmware: Path, board: str = ESP32) -> list[DeviceFile]:
-    """Every file of ours that a board of kind `board` runs.
+    """Every file of ours that a version for a board of kind `board` has; not what starts it.
 
     firmware: the folder with manifest.py and boards/. Raises ImageError for an unknown kind, or
     when there is no manifest.
     """
     if board not in (ESP32, LINUX):
         raise ImageError(f"no board of kind {board!r}, expected {ESP32} or {LINUX}")
-    files = _frozen(firmware)
+    files = [file for file in _frozen(firmware) if file.module not in STARTS]
     if board == ESP32:
         return files
     shared = [file for file in files if file.module.partition(".")[0] in _PACKAGES]
     level = shared[0].optimisation
     own = sorted((firmware / "boards" / LINUX).glob("*.py"))
-    return shared + [DeviceFile(path, path.stem, level) for path in own]
+    return shared + [DeviceFile(path, path.stem, level) for path in own if path.stem not in STARTS]
 
 
 def _frozen(firmware: Path) -> list[DeviceFile]:

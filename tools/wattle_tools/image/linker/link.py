@@ -7,7 +7,9 @@ from pathlib import Path
 
 from wattle_tools.image.linker import (
     constants,
+    inlining,
     naming,
+    numbering,
     reaching,
     readable,
     resolving,
@@ -38,9 +40,17 @@ class Linked:
 
 
 def link(
-    sources: Sequence[Source], entry: str, function: str = MAIN, *, asserts: bool = False
+    sources: Sequence[Source],
+    entry: str,
+    function: str = MAIN,
+    *,
+    asserts: bool = False,
+    numbered: Sequence[str] = (),
 ) -> Linked:
-    """The program that `function` of the module `entry` is; asserts: they stay (for tests).
+    """The program that `function` of the module `entry` is.
+
+    asserts: they stay (for tests). numbered: classes of errors, as `module:Name`, whose texts, and
+    those of derived ones, become numbers.
 
     Raises LinkError for what is not understood, with file and line.
     """
@@ -54,9 +64,11 @@ def link(
     if not any(getattr(statement, "name", None) == root for statement in body):
         raise LinkError(f"{entry} has no function {function}")
     reached = reaching.keep_reachable(constants.inline(body), [root])
-    names = naming.choose(reached, {root: MAIN})
-    table = readable.table(reached, names)  # before writing changes the tree
-    return Linked(writing.write(reached, names), table)
+    texts = numbering.number(reached, numbered)
+    inlined = inlining.inline(reached, [root])
+    names = naming.choose(inlined.body, {root: MAIN})
+    table = readable.table(inlined, names, texts)  # before writing changes the tree
+    return Linked(writing.write(inlined.body, names), table)
 
 
 def _parsed(source: Source, asserts: bool) -> Module:

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wattle_tools.errors import ImageError
+from wattle_tools.image.linker import numbering
+from wattle_tools.image.linker.inlining import Inlined
 from wattle_tools.image.linker.naming import LOCAL, Names
 
 FORMAT = 1
-_KINDS = ("functions", "globals", "attributes", "mentions")
+_KINDS = ("functions", "globals", "attributes", "mentions", "inside", "texts")
 _FRAME = re.compile(r'^(\s*File "wattle\.py")(?:, line \d+)?, in (\w+)')
 _GLOBAL = re.compile(r"(?<=name ')(\w+)(?=' isn't defined)")
 _ATTRIBUTE = re.compile(r"(?<=attribute ')(\w+)(?=')")
@@ -25,13 +27,16 @@ _CALLED = re.compile(r"\b(\w+)(?=\(\) takes \d)")
 class Readable:
     """Short name -> names in the sources: `functions` and `globals` as `module:name` or
     `module:Class.name`, `attributes` as they are. `mentions`: function -> globals and `.attribute`s
-    that it names.
+    that it names. `inside`: function -> others that were put into it. `texts`: number -> text of
+    an error.
     """
 
     functions: Mapping[str, Sequence[str]]
     globals: Mapping[str, Sequence[str]]
     attributes: Mapping[str, Sequence[str]]
     mentions: Mapping[str, Sequence[str]]
+    inside: Mapping[str, Sequence[str]]
+    texts: Mapping[str, Sequence[str]]
 
     def json(self) -> dict[str, object]:
         """As it is stored beside an image."""
@@ -48,7 +53,12 @@ class Readable:
                 continue
             known = self.functions.get(frame[2], [frame[2].removeprefix(LOCAL)])
             above = [one for one in known if self._called_by(one, above)] or known
-            yield f"{frame[1]}, in {' or '.join(above)}{text[frame.end() :]}"
+            told = " or ".join(self._told(one) for one in above)
+            yield f"{frame[1]}, in {told}{text[frame.end() :]}"
+
+    def _told(self, function: str) -> str:
+        inside = [name.rpartition(":")[2] for name in self.inside.get(function, ())]
+        return f"{function} (with {', '.join(inside)})" if inside else function
 
     def _called_by(self, function: str, callers: Sequence[str]) -> bool:
         owner, _, name = function.rpartition(".")
@@ -66,14 +76,14 @@ class Readable:
             if found is not None:
                 known = " or ".join(names.get(found[1], [found[1]]))
                 text = text[: found.start()] + known + text[found.end() :]
-        return text
+        return numbering.explained(text, {int(at): row[0] for at, row in self.texts.items()})
 
 
-def table(body: Sequence[ast.stmt], names: Names) -> Readable:
-    """The meaning of the names that `writing` will use for a reachable program."""
+def table(program: Inlined, names: Names, texts: Mapping[int, str]) -> Readable:
+    """The meaning of the names that `writing` will use for a program; `texts`: see numbering."""
     functions: dict[str, list[str]] = {}
     mentions: dict[str, list[str]] = {}
-    for statement in body:
+    for statement in program.body:
         match statement:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 _add(functions, names.globals[name], name)
@@ -90,7 +100,8 @@ def table(body: Sequence[ast.stmt], names: Names) -> Readable:
     attributes: dict[str, list[str]] = {}
     for name, short in names.attributes.items():
         _add(attributes, short, name[1:])
-    return Readable(functions, global_names, attributes, mentions)
+    rows = {str(number): [text] for number, text in texts.items()}
+    return Readable(functions, global_names, attributes, mentions, program.inside, rows)
 
 
 def parse(content: object) -> Readable:

@@ -111,9 +111,12 @@ class _Resolver(ast.NodeTransformer):
     def _import(self, node: ast.Import | ast.ImportFrom) -> ast.AST | None:
         if not self._scopes:
             return None
-        if any(isinstance(found, Foreign) for found in self._imported(node).values()):
-            raise self._module.error(node, "MicroPython's modules are imported at the top")
-        return ast.Pass()
+        found = self._imported(node)
+        if not any(isinstance(meaning, Foreign) for meaning in found.values()):
+            return ast.Pass()
+        for alias in node.names:
+            alias.asname = self._bound(node, alias.asname or alias.name)
+        return node
 
     def _imported(self, node: ast.AST) -> dict[str, Meaning]:
         assert isinstance(node, ast.Import | ast.ImportFrom)
@@ -187,7 +190,8 @@ class _Resolver(ast.NodeTransformer):
         meanings: dict[str, Meaning] = {}
         for node in scopes.own_nodes(block):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                meanings |= self._imported(node)
+                found = self._imported(node).items()
+                meanings |= {name: one for name, one in found if not isinstance(one, Foreign)}
         bound = scopes.bound_in(block) - meanings.keys()
         for parameter in scopes.parameters(arguments):
             bound.add(parameter.arg)

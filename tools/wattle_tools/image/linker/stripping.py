@@ -1,4 +1,6 @@
-"""Leaves out what a board never runs: docstrings, annotations, asserts, branches for checkers."""
+"""Leaves out what a board never runs: docstrings, annotations, asserts, branches for checkers,
+causes of errors.
+"""
 
 import ast
 
@@ -51,6 +53,10 @@ class _Strip(ast.NodeTransformer):
         node.body = self._block(node.body)
         node.orelse = self._block(node.orelse, may_be_empty=True)
         return node
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        node.cause = None  # MicroPython has no use for it, and says so each time
+        return self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant):

@@ -70,6 +70,11 @@ class _Writer(ast.NodeTransformer):
         self.generic_visit(node)
         return node
 
+    def visit_alias(self, node: ast.alias) -> ast.AST:
+        if node.asname is not None:
+            node.asname = self._name(node.asname)
+        return node
+
     def visit_Nonlocal(self, node: ast.Nonlocal) -> ast.AST:
         node.names = [self._name(name) for name in node.names]
         return node

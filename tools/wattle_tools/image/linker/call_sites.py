@@ -1,0 +1,277 @@
+"""Where a call stands in a function, and how the function that it calls can take its place."""
+
+import ast
+import enum
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+Call = ast.Call
+# A generator expression runs at once as an argument of these.
+_RUN_NOW = ("all", "any", "bytes", "dict", "list", "max", "min", "set", "sorted", "sum", "tuple")
+_REFUSED = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Nonlocal),
+    *(ast.Yield, ast.YieldFrom, ast.Starred),
+)
+
+
+class Shape(enum.Enum):
+    """How a function ends."""
+
+    NOTHING = "without return"
+    VALUE = "with one return, its last statement"
+    BARE = "with returns of nothing"
+    ANYWHERE = "with returns of values at several places"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A call of `name`: the statement at `index` of `block` evaluates it first of all.
+
+    `awaited`: the call itself or the `await` of it, which stands for its value.
+    """
+
+    name: str
+    block: list[ast.stmt]
+    index: int
+    call: ast.Call
+    awaited: ast.expr
+    is_last: bool  # nothing of the function is done after this statement
+
+
+def shape_of(function: Definition) -> Shape | None:
+    """How a function ends; None: it cannot be put in place."""
+    arguments = function.args
+    if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or function.decorator_list:
+        return None
+    if not all(isinstance(one, ast.Constant) for one in arguments.defaults):
+        return None
+    inside = [node for statement in function.body for node in ast.walk(statement)]
+    now = {id(node) for one in inside for node in _run_now(one)}
+    for node in inside:
+        if isinstance(node, _REFUSED) or (isinstance(node, ast.Name) and node.id == "super"):
+            return None
+        if isinstance(node, ast.GeneratorExp) and id(node) not in now:
+            return None
+    returns = [node for node in inside if isinstance(node, ast.Return)]
+    if not returns:
+        return Shape.NOTHING
+    if all(one.value is None for one in returns):
+        return Shape.BARE
+    if len(returns) == 1 and function.body[-1] is returns[0]:
+        return Shape.VALUE
+    return Shape.ANYWHERE
+
+
+def _run_now(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=arguments) if name in _RUN_NOW:
+            yield from arguments
+
+
+class Site:
+    """The calls in one function, in whose place others are put."""
+
+    def __init__(self, caller: Definition) -> None:
+        self._caller = caller
+        self._skipped: set[int] = set()
+
+    def next_call(self, names: Collection[str]) -> Found | None:
+        """The first call of one of `names` that a statement evaluates first."""
+        for found in _calls(self._caller.body, True):
+            if found.name in names and id(found.call) not in self._skipped:
+                return found
+        return None
+
+    def skip(self, found: Found) -> None:
+        """Leaves a call as it is."""
+        self._skipped.add(id(found.call))
+
+    def put(self, found: Found, function: Definition, shape: Shape) -> bool:
+        """Puts a function, whose locals are like no others, in the place of its call."""
+        if isinstance(function, ast.AsyncFunctionDef) != (found.awaited is not found.call):
+            return False
+        statement = found.block[found.index]
+        returned = isinstance(statement, ast.Return) and statement.value is found.awaited
+        alone = isinstance(statement, ast.Expr) and statement.value is found.awaited
+        fits = (
+            shape is Shape.VALUE
+            or (shape is Shape.NOTHING and alone)
+            or (shape is Shape.BARE and alone and found.is_last)
+            or (shape in (Shape.ANYWHERE, Shape.BARE) and returned)
+        )
+        bound = _bound(found.call, function) if fits else None
+        if bound is None:
+            return False
+        body = [*bound, *function.body]
+        if shape is Shape.VALUE:
+            last = body.pop()
+            assert isinstance(last, ast.Return)
+            assert last.value is not None
+            _Replace(found.awaited, last.value).visit(statement)
+            body.append(statement)
+        elif returned and not isinstance(body[-1], ast.Return | ast.Raise):
+            body.append(ast.Return(None))
+        found.block[found.index : found.index + 1] = body
+        return True
+
+
+def _calls(block: list[ast.stmt], last_block: bool) -> Iterator[Found]:
+    """Calls that the statements of a block, and of those in it, evaluate first."""
+    for index, statement in enumerate(block):
+        is_last = last_block and index == len(block) - 1
+        head = _head(statement)
+        if head is not None:
+            yield from _first(head, block, index, is_last)
+        ends = is_last and isinstance(statement, ast.If)
+        for inner in _blocks(statement):
+            yield from _calls(inner, ends)
+
+
+def _head(statement: ast.stmt) -> ast.expr | None:
+    """What a statement evaluates once and before all else."""
+    match statement:
+        case ast.Expr(value=value) | ast.Return(value=value) | ast.Assign(value=value):
+            return value
+        case ast.If(test=test):
+            return test
+        case ast.For(iter=iterated):
+            return iterated
+        case ast.Raise(exc=error):
+            return error
+    return None
+
+
+def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    match statement:
+        case ast.If(body=body, orelse=orelse):
+            yield from (body, orelse)
+        case ast.For(body=body, orelse=orelse) | ast.While(body=body, orelse=orelse):
+            yield from (body, orelse)
+        case ast.With(body=body):
+            yield body
+        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
+            yield from (body, *(handler.body for handler in handlers), orelse, finalbody)
+
+
+def _first(head: ast.expr, block: list[ast.stmt], index: int, is_last: bool) -> Iterator[Found]:
+    """The calls that an expression evaluates before anything that could tell the difference."""
+    waiting: ast.expr | None = head
+    around: ast.expr | None = None
+    while waiting is not None:
+        node, waiting = waiting, None
+        match node:
+            case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+                is_awaited = isinstance(around, ast.Await)
+                yield Found(
+                    name, block, index, node, around if is_awaited and around else node, is_last
+                )
+                waiting = _argument(node)
+            case ast.Await(value=inner) | ast.UnaryOp(operand=inner) | ast.BinOp(left=inner):
+                waiting = inner
+            case ast.Compare(left=inner) | ast.IfExp(test=inner) | ast.Subscript(value=inner):
+                waiting = inner
+            case ast.BoolOp(values=[inner, *_]) | ast.Attribute(value=inner):
+                waiting = inner
+            case ast.Tuple(elts=[inner, *_]) | ast.List(elts=[inner, *_]):
+                waiting = inner
+        around = node
+
+
+def _argument(call: ast.Call) -> ast.expr | None:
+    """The first argument, if what is called is there whatever that does."""
+    match call.func:
+        case ast.Name():
+            pass
+        case ast.Attribute(value=ast.Name(id=name)) if name.startswith(("%", "=")):
+            pass
+        case ast.Attribute(value=ast.Constant()):
+            pass
+        case _:
+            return None
+    return call.args[0] if call.args else None
+
+
+def _bound(call: ast.Call, function: Definition) -> list[ast.stmt] | None:
+    """Assignments that give the parameters their values; None: the call is not plain.
+
+    A parameter that is never assigned and whose value is a constant or a local is replaced by it.
+    """
+    values: list[ast.expr] = list(call.args)
+    if isinstance(call.func, ast.Attribute):
+        if not _is_object(call.func.value):
+            return None
+        values.insert(0, call.func.value)
+    parameters = [*function.args.posonlyargs, *function.args.args]
+    missing = len(parameters) - len(values)
+    defaults = function.args.defaults
+    if call.keywords or not 0 <= missing <= len(defaults):
+        return None
+    if any(isinstance(value, ast.Starred) for value in values):
+        return None
+    values += defaults[len(defaults) - missing :]
+    assigned = _assigned(function.body)
+    statements: list[ast.stmt] = []
+    for parameter, value in zip(parameters, values, strict=True):
+        if parameter.arg not in assigned and _stays(value):
+            for statement in function.body:
+                _Substitute(parameter.arg, value).visit(statement)
+        else:
+            statements.append(ast.Assign([ast.Name(parameter.arg, ast.Store())], value))
+    return statements
+
+
+def _is_object(receiver: ast.expr) -> bool:
+    """Whether a method called so gets what stands before the dot as its first argument."""
+    match receiver:
+        case ast.Name(id=name):
+            return ":" not in name  # else it may be a class
+        case ast.Call(func=ast.Name(id="super")):
+            return False
+    return True
+
+
+def _assigned(body: Sequence[ast.stmt]) -> set[str]:
+    return {
+        node.id
+        for statement in body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
+    }
+
+
+def _stays(value: ast.expr) -> bool:
+    """Whether an expression has the same value all the time that a function takes."""
+    match value:
+        case ast.Constant(value=int() | None | bool()):
+            return True
+        case ast.Name(id=name):
+            return name.startswith("%")
+    return False
+
+
+class _Substitute(ast.NodeTransformer):
+    def __init__(self, name: str, value: ast.expr) -> None:
+        self._name = name
+        self._value = value
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id != self._name:
+            return node
+        value = self._value
+        if isinstance(value, ast.Name):
+            return ast.Name(value.id, node.ctx)
+        assert isinstance(value, ast.Constant)
+        return ast.Constant(value.value)
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self._old = old
+        self._new = new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        if node is self._old:
+            return self._new
+        found: ast.AST = super().visit(node)
+        return found
