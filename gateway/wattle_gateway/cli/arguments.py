@@ -16,6 +16,7 @@ from wattle_gateway.cli import (
     ledger_commands,
     meter_commands,
     report_commands,
+    resend_command,
     snapshot_commands,
     update_commands,
 )
@@ -152,6 +153,7 @@ def _meters(command: argparse.ArgumentParser) -> None:
     )
     revoke.set_defaults(run=meter_commands.revoke)
     _meters_update(commands.add_parser("update", help="send a signed bundle to a meter"))
+    _meters_resend(commands.add_parser("resend", help="have a meter send samples again"))
 
 
 def _meters_update(command: argparse.ArgumentParser) -> None:
@@ -166,6 +168,15 @@ def _meters_update(command: argparse.ArgumentParser) -> None:
         help="follow it for so long, 0: not at all (default: %(default)s)",
     )
     command.set_defaults(run=update_commands.send)
+
+
+def _meters_resend(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    command.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
+    command.add_argument("first", type=int, metavar="FIRST", help="sample, by its number")
+    command.add_argument("last", type=int, metavar="LAST", nargs="?", help="default: FIRST alone")
+    output_format(command, "text", "json")
+    command.set_defaults(run=resend_command.resend)
 
 
 def _update(command: argparse.ArgumentParser) -> None:
