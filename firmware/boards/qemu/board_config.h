@@ -1,5 +1,6 @@
-// The qemu port with what firmware of ours uses and the port leaves out: time, asyncio, select,
-// machine.mem32, on the microsecond counter of the emulated board.
+// The qemu port with what firmware and tools of ours use and the port leaves out: time, asyncio,
+// select, machine.mem32, on the microsecond counter of the emulated board; its name and a partition
+// for ROMFS (cable.c).
 
 #include "mpconfigport.h"
 
@@ -10,6 +11,12 @@
 #define MICROPY_PY_TIME (1)
 #define MICROPY_PY_ASYNCIO (1)
 #define MICROPY_PY_MACHINE_MEMX (1)
+
+#undef MICROPY_VFS_ROM_IOCTL
+#define MICROPY_VFS_ROM_IOCTL (1)
+extern const struct _mp_obj_fun_builtin_fixed_t board_unique_id_obj;
+#define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
+    { MP_ROM_QSTR(MP_QSTR_unique_id), MP_ROM_PTR(&board_unique_id_obj) },
 
 // FPGA system control of the MPS2 (Arm DAI 0385, section 4.3): a counter at 25 MHz / (PRESCALE + 1).
 #define BOARD_PRESCALE (*(volatile uint32_t *)0x4002801c)

@@ -1,10 +1,12 @@
 """`wattle-hil boards`: emulated boards on ptys, to practise on and to try a tool against."""
 
 import argparse
+import contextlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from wattle_hil.board.cable import CabledBoard
 from wattle_hil.children.stop_signal import StopSignal
 from wattle_hil.curves.arguments import whole_number
 from wattle_hil.serial_board.bench import FLASH_BYTES, BoardBench
@@ -13,6 +15,7 @@ from wattle_hil.serial_board.flash_memory import BOOTLOADER_AT
 from wattle_hil.serial_board.program_image import interpreter_image
 
 _BOARDS_MAX = 32
+_ROM_BYTES = 0x60000
 _MAC_PREFIX = bytes.fromhex("0200005752")  # locally administered: no maker's
 FAULTS = {
     "stuck": Faults(stuck_at=0x12000),
@@ -28,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=whole_number(1, _BOARDS_MAX), default=1)
     parser.add_argument("--bare", action="store_true", help="without an interpreter")
     parser.add_argument("--romfs", action="store_true", help="with a partition for ROMFS")
+    parser.add_argument(
+        "--cortex-m3",
+        action="store_true",
+        help="one board more, a whole microcontroller in qemu (`make board`), without a loader",
+    )
     parser.add_argument(
         "--faulty",
         action="append",
@@ -49,19 +57,19 @@ def serve(
         options.image.write_bytes(image)
     content = b"" if options.bare else b"\xff" * BOOTLOADER_AT + image
     assert len(content) < FLASH_BYTES
-    with (
-        tempfile.TemporaryDirectory(prefix="wattle-boards-") as folder,
-        BoardBench(Path(folder)) as bench,
-    ):
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wattle-boards-"))
+        bench = stack.enter_context(BoardBench(Path(folder)))
         for number in range(options.count):
             name = options.faulty[number] if number < len(options.faulty) else None
             mac = _MAC_PREFIX + bytes([number + 1])
             port = bench.add(mac, content, FAULTS[name] if name else None)
             tell(f"{port}  {mac.hex(':')}  {name or 'sound'}")
-        tell("until Ctrl-C; wattle-tool boards " + ports_argument(bench.ports()))
+        ports = list(bench.ports().values())
+        if options.cortex_m3:
+            mac = _MAC_PREFIX + bytes([options.count + 1])
+            cabled = stack.enter_context(CabledBoard(mac, _ROM_BYTES if options.romfs else 0))
+            tell(f"{cabled.port}  {mac.hex(':')}  Cortex-M3")
+            ports.append(cabled.port)
+        tell("until Ctrl-C; wattle-tool boards " + " ".join(f"--port {port}" for port in ports))
         stop.wait(None)
-
-
-def ports_argument(ports: dict[bytes, str]) -> str:
-    """The options by which wattle-tool finds these boards, which no USB bus lists."""
-    return " ".join(f"--port {port}" for port in ports.values())

@@ -57,11 +57,13 @@ def as_json(board: FoundBoard) -> dict[str, object]:
 def _print_table(found: Sequence[FoundBoard]) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("board", "line", "chip", "interpreter", "state"):
-        table.add_column(title, no_wrap=title != "state")
+        table.add_column(title, no_wrap=title == "board", min_width=len(title))
     for board in found:
-        shown = board.contents.interpreter.shown if board.contents else "-"
+        version = board.contents.interpreter.shown if board.contents else "-"
         name = board.mac.hex(":") if board.mac else "MAC unknown"
-        table.add_row(name, board.port, board.chip or "-", shown, _state(board))
+        # esptool adds the revision in brackets.
+        chip = board.chip.partition(" (")[0] or "-"
+        table.add_row(name, board.port, chip, version, _state(board))
     console = Console(highlight=False)
     console.print(table)
     for board in found:

@@ -16,11 +16,9 @@ from types import TracebackType
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
-from wattle_tools.boards.watched_line import WatchedLine
+from wattle_tools.boards.watched_line import LOOK_S, WatchedLine
 from wattle_tools.errors import SerialLineError, UnfitBoardError
 
-# A read of mpremote's returns after this long without a byte.
-_READ_S = 1.0
 _OPEN_S = 5.0
 # A program may be inside C code when Ctrl-C comes: joining a network is the longest, seconds.
 _PROMPT_S = 5.0
@@ -28,8 +26,8 @@ _ASK_AGAIN_S = 0.5
 # A line that has been quiet for so long has said what it had to say.
 _QUIET_S = 0.2
 _HEARD_BYTES_MAX = 20_000
-_ENTER_S = 8.0
-_TRY_S = 3.0
+_ENTER_S = 16.0
+_TRY_S = 8.0
 # The longest: hashing a megabyte, or an erase of flash inside one write.
 EXEC_S = 30.0
 CHUNK_BYTES = 1_024
@@ -72,7 +70,7 @@ class Repl:
 
     def __enter__(self) -> "Repl":
         with self._faults():
-            self._transport = SerialTransport(self._port, timeout=_READ_S)
+            self._transport = SerialTransport(self._port, timeout=LOOK_S)
             self._line = WatchedLine(self._transport.serial, self._check)
             self._transport.serial = self._line
             try:
@@ -227,7 +225,8 @@ def _no_prompt(heard: bytes, quiet: bool) -> NoPromptError:
     if not heard:
         return NoPromptError(
             "it says nothing",
-            "check cable and power; is it a board at all?",
+            "check cable and power; if a program on it holds the line, "
+            "flash it with --image and --erase-files",
             heard=False,
         )
     if not quiet:

@@ -10,10 +10,17 @@ from typing import Any
 
 from wattle_tools.errors import SerialLineError
 
+# mpremote takes it for garbage when a byte that must come does not; a board that erases flash or
+# collects its heap, or a busy host, may take this long.
+_READ_S = 8.0
+# The port's own time-out, after which is looked whether to go on.
+LOOK_S = 0.1
+
 
 class WatchedLine:
-    """A serial port of pyserial; `check` is called at each touch and raises to end the work.
+    """A serial port of pyserial with the time-out LOOK_S.
 
+    `check` is called at each touch, and raises to end the work.
     Raises SerialLineError when the time given by `allow` is over.
     """
 
@@ -29,9 +36,17 @@ class WatchedLine:
         self._doing = doing
 
     def read(self, size: int = 1) -> bytes:
-        """At most `size` bytes, fewer when the port's own time is over."""
-        self._look()
-        return bytes(self._port.read(size))
+        """`size` bytes, fewer when none has come for _READ_S."""
+        data = b""
+        until = time.monotonic() + _READ_S
+        while len(data) < size:
+            self._look()
+            more = self._port.read(size - len(data))
+            if more:
+                data += more
+            elif time.monotonic() > until:
+                break
+        return data
 
     def write(self, data: bytes) -> int | None:
         """Sends bytes."""

@@ -1,0 +1,4 @@
+#pragma once
+
+// From here on the UART interrupts for each byte; may be called again.
+void prompt_init(void);
