@@ -152,8 +152,12 @@ class Meter:
         await tasks.stop("sampling")
         self._sampling.finish()
         await self._signed()
+        await tasks.stop("recording")  # no seq is used behind the one that a clean stop notes
         clean = self._journal.stop()
-        self._store_state()
+        try:
+            self._store_state()
+        except OSError as error:
+            self._board.log(ERROR, "time and counters are not stored: %r" % error)
         await tasks.stop_all()
         self._resets.note(RESET_ASKED)
         how = "cleanly" if clean else "with samples that could not be written"

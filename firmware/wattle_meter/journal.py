@@ -129,10 +129,13 @@ class Journal(Held):
         self._outbox.flush()
         if self._outbox.counts["write_failed"] != failed:
             return False
-        if self.chain.last is not None:
-            seq, digest = self.chain.last
-            self._store.set(_LAST, seq.to_bytes(8, "big") + digest)
-        self._reservation.stop()
+        try:
+            if self.chain.last is not None:
+                seq, digest = self.chain.last
+                self._store.set(_LAST, seq.to_bytes(8, "big") + digest)
+            self._reservation.stop()
+        except OSError:
+            return False
         return True
 
     def counts(self) -> dict[str, int]:

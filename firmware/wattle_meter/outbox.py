@@ -281,7 +281,7 @@ class Outbox:
                 if not torn:
                     self._open = kept
             else:
-                self._files.remove(name)  # nothing whole in it
+                self._discard(name)  # nothing whole in it
 
     def _scan(self, file: io.BufferedReader, kept: _Segment, last: int) -> bool:
         """Fills `kept` with what follows `last`; True if the file ends in a torn record."""

@@ -14,7 +14,7 @@ EUI64 = bytes(range(8))
 LEDGER = bytes(16)
 PAIR = Pair(bytes(31) + b"\x05")
 T = 1700000000000
-NOSPACE = 28
+NOSPACE, EIO = 28, 5
 
 
 class Life:
@@ -105,6 +105,21 @@ def test_a_stop_that_cannot_write_is_no_clean_stop():
     life = killed(life)
     life.record()
     assert life.sample(1025)[0].gaps == [(1, 1024, GAP_RESTART)]
+
+
+def test_a_store_that_refuses_a_clean_stop_gets_an_unclean_one():
+    life = first_life()
+    life.record()
+
+    def refuse():
+        raise OSError(EIO)
+
+    life.store.commit = refuse
+    assert not life.journal.stop()
+    del life.store.commit
+    life = killed(life)
+    life.record()
+    assert life.sample(1025)[0].gaps == [(2, 1024, GAP_RESTART)]
 
 
 def test_an_old_end_of_chain_is_not_taken_for_the_newest():

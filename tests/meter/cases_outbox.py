@@ -283,6 +283,20 @@ def test_every_flipped_byte_costs_no_sound_record_before_it():
         assert found[:before] == span(1, before)
 
 
+def test_flash_that_keeps_an_empty_file_stops_no_start():
+    class Stuck(MemoryFiles):
+        def remove(self, name):
+            raise OSError(EIO, name)
+
+    files = Stuck()
+    files.content["00000003.seg"] = b"torn"
+    outbox = Outbox(files, CAPACITY)
+    assert kept(outbox) == []
+    outbox.append(1, sample(1), 0, False)
+    assert "00000004.seg" in files.content
+    assert kept(Outbox(files, CAPACITY)) == [1]
+
+
 def test_zeros_behind_a_cut_are_a_torn_record():
     files = MemoryFiles()
     filled(files, span(1, 3))
