@@ -85,7 +85,7 @@ class Gateway:
         self._unix_ms = unix_ms
         self._held: dict[int, sample_view.SampleView] = {}  # above final
         self._counter = 0
-        self._acked: tuple[object, ...] = ()
+        self._acked: tuple[int, int, list[list[int]], int] | None = None
         self._last_ack = b""
 
     def published(self, session: Session, leaf: str, payload: bytes) -> None:
@@ -143,7 +143,8 @@ class Gateway:
             self._command(downlink.TIME, [rest[0], self._unix_ms()])
             self._record.clock_told.append((self._agenda.now_ms, self._unix_ms()))
 
-    def _summary(self) -> tuple[object, ...]:
+    def _summary(self) -> tuple[int, int, list[list[int]], int]:
+        """(final, durable, missing, commit index) as an ack has them."""
         final = self._ledger.final
         known = sorted(seq for seq in self._ledger.covered | set(self._held) if seq > final)
         durable = final
@@ -162,7 +163,7 @@ class Gateway:
             return
         final, durable, missing, index = summary = self._summary()
         self._acked = summary
-        ack = Ack(final, durable, missing, refused, index, self._ledger.digest)  # type: ignore[arg-type]
+        ack = Ack(final, durable, missing, refused, index, self._ledger.digest)
         self._record.shown.setdefault(
             self._ledger.index, (self._agenda.now_ms, ack.commit_digest[:16])
         )

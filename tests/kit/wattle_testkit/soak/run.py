@@ -11,7 +11,6 @@ from wattle_testkit.soak.judge import judge
 from wattle_testkit.soak.machine import Machine
 from wattle_testkit.soak.pipe import MeterEndedError
 from wattle_testkit.soak.plan import Plan
-from wattle_testkit.soak.upkeep_rules import heap_use
 from wattle_testkit.soak.world import Soak
 
 CHEAP, REAL = "cheap", "real"
@@ -62,16 +61,17 @@ class Outcome:
     def _heap(self) -> str:
         record = self.evidence.record
         extra, end_ms = record.heap_extra_bytes, record.lives[-1].end_ms
-        hour_ms = min(_HOUR_MS, end_ms // 4)
         if not record.statuses:
             return "no heap was told"
-        first = heap_use([one for one in record.statuses if one.at_ms <= hour_ms])
-        last = heap_use([one for one in record.statuses if one.at_ms >= end_ms - hour_ms])
-        all_of_it = heap_use(record.statuses)
+        hour_ms = min(_HOUR_MS, end_ms)
+        first = [one.counters["heap_used"] for one in record.statuses if one.at_ms <= hour_ms]
+        last = [
+            one.counters["heap_used"] for one in record.statuses if one.at_ms >= end_ms - hour_ms
+        ]
+        most = max(one.counters["heap_used"] for one in record.statuses)
         return (
-            f"heap in use {min(first.begin, first.end) - extra} B at first, "
-            f"{min(last.begin, last.end) - extra} B at last, at most {all_of_it.most - extra} B "
-            f"of {machine.BOARD_HEAP_BYTES}"
+            f"heap in use {min(first) - extra} B in the first hour, {min(last) - extra} B in the "
+            f"last, at most {most - extra} B of {machine.BOARD_HEAP_BYTES}"
         )
 
 

@@ -10,9 +10,14 @@ ERROR = 0
 STALLED_MS = 62_000  # app.STALLED_MS and a look a second
 # Least use in a stretch, because acks, windows and gaps come and go.
 STRETCH_SHARE = 8
+UNDER_WAY = 3  # samples between two commits
+# The first minute fills the queues that a meter has; a few figures say nothing.
+SETTLED_MS, STATUSES_MIN = 30_000, 40
 LIFE_MS_MIN = 150_000
 # Lists that have grown once keep their room; a byte a sample would be 80 kB a day.
-GROWTH_BYTES_MAX = 4_096
+GROWTH_BYTES_MAX = 3_072
+# What the outbox keeps of each file on flash. There are at most 64, and they stay until it is full.
+SEGMENT_HEAP_BYTES, SEGMENT_BYTES_MIN, SEGMENTS_MAX = 112, 8_192, 64
 
 
 @dataclass(frozen=True)
@@ -51,17 +56,35 @@ def watchdog_is_fed(found: Evidence) -> Iterator[str]:
 
 
 def heap_does_not_grow(found: Evidence) -> Iterator[str]:
-    """In no life is more in use at its end than at its beginning."""
+    """In no life is more in use at its end than at its beginning, when nothing waits."""
     for number, life in enumerate(found.record.lives):
-        statuses = [one for one in found.record.statuses if one.life == number]
-        if life.end_ms - life.begin_ms >= LIFE_MS_MIN:
-            use = heap_use(statuses)
+        rest = at_rest(found, number)
+        if life.end_ms - life.begin_ms >= LIFE_MS_MIN and len(rest) >= STATUSES_MIN:
+            use = heap_use(rest, found.record.outbox_bytes)
             if use.end - use.begin > GROWTH_BYTES_MAX:
                 yield f"life {number}: {use.begin} bytes in use at first, {use.end} at its end"
 
 
-def heap_use(statuses: Sequence[Status]) -> HeapUse:
-    """Of one life, or of any stretch; `statuses` not empty."""
-    used = [one.counters["heap_used"] for one in statuses]
+def at_rest(found: Evidence, life: int) -> list[Status]:
+    """Those of a life in which samples become final as they come, so that none is kept."""
+    record = found.record
+    return [
+        one
+        for one in record.statuses
+        if one.life == life
+        and one.at_ms >= record.lives[life].begin_ms + SETTLED_MS
+        and one.counters["seq"] - one.counters["final"] <= UNDER_WAY
+        and not one.counters["gaps"]
+    ]
+
+
+def heap_use(statuses: Sequence[Status], outbox_bytes: int) -> HeapUse:
+    """Of one life, or of any stretch, without what belongs to files; `statuses` not empty."""
+    file_bytes = max(SEGMENT_BYTES_MIN, outbox_bytes // SEGMENTS_MAX)
+    used = [
+        one.counters["heap_used"]
+        - SEGMENT_HEAP_BYTES * (-(-one.counters["outbox_flash_bytes"] // file_bytes))
+        for one in statuses
+    ]
     share = max(1, len(used) // STRETCH_SHARE)
     return HeapUse(min(used[:share]), min(used[-share:]), max(used))
