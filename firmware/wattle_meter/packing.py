@@ -20,7 +20,7 @@ _AS_IS_MAX = 128
 _REPEAT_MIN = 4
 _REPEAT_MAX = _REPEAT_MIN + 31
 _BACK_MAX = 1024  # two readings of a device with all that a three-phase meter gives
-# Ten readings take a board 7 million instructions; a read that is due waits for one slice at most.
+# Ten readings take a board 7 million instructions; a read that is due waits for one slice, 1.2.
 _SLICE_LOOKS = 50
 
 
