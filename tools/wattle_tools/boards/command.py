@@ -64,7 +64,7 @@ def _print_table(found: Sequence[FoundBoard]) -> None:
         # esptool adds the revision in brackets.
         chip = board.chip.partition(" (")[0] or "-"
         table.add_row(name, board.port, chip, version, _state(board))
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(table)
     for board in found:
         if board.trouble is not None:

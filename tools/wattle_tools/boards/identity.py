@@ -12,7 +12,7 @@ from typing import Any
 from wattle_tools.boards import mark
 from wattle_tools.boards.esptool import Loader
 from wattle_tools.boards.mark import Mark
-from wattle_tools.boards.repl import LineGoneError, NoProgramError, NoPromptError, Repl
+from wattle_tools.boards.repl import LineGoneError, NoProgramError, NoPromptError, Repl, printable
 from wattle_tools.errors import (
     AdvisedError,
     InterruptedJobError,
@@ -144,19 +144,20 @@ def read_contents(repl: Repl) -> Contents:
     row: Any = repl.value(_ASK % mark.BYTES_MAX)
     try:
         version, mpy, machine, unique, free, block, rom, names, text = row
-        interpreter = Interpreter(tuple(version), int(mpy), str(machine))
+        major, minor, patch = map(int, version)
+        interpreter = Interpreter((major, minor, patch), int(mpy), printable(str(machine)))
         return Contents(
             unique if len(unique) == _MAC_BYTES else None,
             interpreter,
             int(free),
             int(block),
             max(int(rom), 0),
-            tuple(names),
+            tuple(map(str, names)),
             mark.decoded(text),
         )
     except (TypeError, ValueError) as error:
         raise SerialLineError(
-            f"garbage on the line: {str(row)[:60]}", "try another cable, and run it again"
+            f"garbage on the line: {printable(str(row))}", "try another cable, and run it again"
         ) from error
 
 

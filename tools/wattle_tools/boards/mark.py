@@ -4,12 +4,14 @@ A JSON file at the root of the board's file system.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 PATH = "/wattle.json"
 FILES, ROMFS = "files", "romfs"
 _FORMAT = 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 BYTES_MAX = 16_384
 
 
@@ -46,6 +48,9 @@ def decoded(text: str) -> Mark | None:
         return None
     digest, version, kept, files = (row.get(key) for key in ("digest", "version", "kept", "files"))
     if not (isinstance(digest, str) and isinstance(version, str) and kept in (FILES, ROMFS)):
+        return None
+    # Both are shown to people.
+    if not _DIGEST.fullmatch(digest) or not version.isprintable():
         return None
     if not isinstance(files, dict) or not all(isinstance(text, str) for text in files.values()):
         return None

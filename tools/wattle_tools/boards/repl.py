@@ -102,7 +102,7 @@ class Repl:
         try:
             found: object = ast.literal_eval(text)
         except (ValueError, SyntaxError) as error:
-            raise _garbled(text[:60]) from error
+            raise _garbled(text) from error
         return found
 
     def write(self, path: str, data: bytes, progress: Progress) -> None:
@@ -117,7 +117,7 @@ class Repl:
         """The SHA-256 (hex) of files on the board; those that are not there are not in it."""
         found = self.value(_HASHES % (CHUNK_BYTES, paths))
         if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-            raise _garbled(str(found)[:60])
+            raise _garbled(str(found))
         return found
 
     def restart(self) -> None:
@@ -259,9 +259,14 @@ def _cannot_open(port: str) -> LineGoneError:
 
 def _garbled(said: str) -> SerialLineError:
     return SerialLineError(
-        f"garbage on the line: {said[:80]}",
+        f"garbage on the line: {printable(said)}",
         "try another cable or USB port, and run it again: it goes on where it was",
     )
+
+
+def printable(said: str) -> str:
+    """The beginning of what a board said, without what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in said[:80])
 
 
 def _full() -> UnfitBoardError:
@@ -279,6 +284,6 @@ def _board_said(traceback: str) -> Exception:
     if last.startswith("KeyboardInterrupt"):
         return _garbled("a Ctrl-C that nobody sent")
     return UnfitBoardError(
-        f"it failed in our code: {last[:80]}",
+        f"it failed in our code: {printable(last)}",
         "unplug it and plug it in again, then run it again",
     )

@@ -12,6 +12,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.flash.job import JobResult
@@ -33,7 +34,7 @@ class TableView:
     """A view for people, on `output`; a context manager."""
 
     def __init__(self, boards: Sequence[FoundBoard], output: TextIO) -> None:
-        self._console = Console(file=output, highlight=False)
+        self._console = Console(file=output, highlight=False, markup=False)
         self._rows = {board.port: _Row(board) for board in boards}
         self._lock = threading.Lock()
         self._live: Live | None = None
@@ -103,7 +104,7 @@ def _what(result: JobResult) -> str:
     return ", ".join(f"{part} {outcome}" for part, outcome in result.done.items())
 
 
-def _cells(row: _Row) -> tuple[str, ...]:
+def _cells(row: _Row) -> tuple[str | Text, ...]:
     result = row.result
     if result is None:
         filled = round(row.share * _WIDTH)
@@ -112,5 +113,5 @@ def _cells(row: _Row) -> tuple[str, ...]:
         return row.board.name, row.board.port, row.step, bar, f"{seconds:.0f} s", ""
     word = "failed" if result.failed else "done"
     text = result.reason if result.failed else _what(result)
-    outcome = f"[{_STYLES[word]}]{word}[/]: {text}"
+    outcome = Text.assemble((word, _STYLES[word]), f": {text}")
     return row.board.name, row.board.port, row.step, "", f"{result.seconds:.0f} s", outcome
