@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from wattle_gateway.contracts.baseline.local_days import date_of
+from wattle_gateway.contracts.baseline.local_days import date_of, day_of
 from wattle_gateway.contracts.baseline.rule import AdjustmentKind, Window
-from wattle_gateway.contracts.baseline.series import MJ_PER_WH
-from wattle_testkit.judged_event import BEFORE, EVENT_DAY, PLAIN, hours_wh, judge
+from wattle_gateway.contracts.baseline.series import HOUR_S, MJ_PER_WH, EnergySeries
+from wattle_testkit.judged_event import BEFORE, EVENT_DAY, FIRST, PLAIN, hours_wh, judge
+from wattle_testkit.load_days import Load, event
 
 
 def evening(day: int, hour: int) -> int:
@@ -126,3 +127,35 @@ def test_a_rule_without_adjustment_needs_no_window() -> None:
         return None if hour == 15 else 1_000
 
     assert hours_wh(judge(replace(PLAIN, window=BEFORE), lost)) == [1_000] * 3
+
+
+def test_a_day_without_load_before_the_event_has_no_baseline_left_by_ratio() -> None:
+    ratio = replace(PLAIN, adjustment=AdjustmentKind.MULTIPLICATIVE, window=BEFORE)
+
+    def own(energy_wh: int) -> Load:
+        return lambda day, hour: energy_wh if date_of(day) == EVENT_DAY else 1_000
+
+    assert hours_wh(judge(ratio, own(0))) == [0] * 3
+    # Feeding into the grid says nothing about what would have been drawn.
+    assert hours_wh(judge(ratio, own(-5))) == [1_000] * 3
+    assert hours_wh(judge(replace(ratio, cap_down_permille=300), own(0))) == [700] * 3
+
+
+def test_a_window_ends_where_it_says() -> None:
+    """Quarters of an hour: 30 to 15 minutes before the event, and 15 to 30 after it."""
+    first_s, quarter_s = day_of(FIRST) * 24 * HOUR_S, 900
+    called = event(EVENT_DAY, 17, 20)
+    counted = (called.start_s - 2 * quarter_s, called.end_s + quarter_s)
+    energies = {
+        at: (1_600 if at in counted else 9_000 if at >= called.start_s - HOUR_S else 1_000)
+        * MJ_PER_WH
+        for at in range(first_s, called.end_s + HOUR_S, quarter_s)
+    }
+    rule = replace(
+        PLAIN,
+        adjustment=AdjustmentKind.ADDITIVE,
+        window=Window(before_from_min=30, before_to_min=15, after_from_min=15, after_to_min=30),
+    )
+    found = judge(rule, EnergySeries(quarter_s, energies), called=called)
+    assert hours_wh(found) == [1_600] * 12
+    assert found.adjusted.window_actual_mj == 3_200 * MJ_PER_WH

@@ -37,6 +37,10 @@ def test_all_of_y_takes_the_most_recent_like_days() -> None:
     assert hours_wh(found) == [11_517, 11_518, 11_519]
     assert (found.baseline_wh, found.actual_wh) == (34_554, 45_054)
     assert found.reduction_wh == -10_500
+    assert [entry.reduction_mj for entry in found.intervals] == [-3_500 * MJ_PER_WH] * 3
+    assert [(entry.start_s, entry.end_s - entry.start_s) for entry in found.intervals] == [
+        (found.event.start_s + count * HOUR_S, HOUR_S) for count in range(3)
+    ]
 
 
 def test_high_and_middle_days_are_ranked_by_the_hours_of_the_event() -> None:
@@ -153,6 +157,9 @@ def test_the_fallback_takes_event_days_with_the_highest_energy() -> None:
     assert (taken(found), found.fell_back) == ([14, 13, 10, 9, 8], True)
     shorter = replace(rule, quota=Quota(2, 2, 2))
     assert taken(judge(shorter, number, past_events=past)) == [14, 8]
+    # As many as the least are enough.
+    least = judge(rule, number, past_events=past[:2])
+    assert (taken(least), least.fell_back) == ([10, 9, 8], False)
     enough = judge(rule, number, past_events=past[:1])
     assert (taken(enough), enough.fell_back) == ([13, 10, 9, 8], False)
     with pytest.raises(HistoryError):

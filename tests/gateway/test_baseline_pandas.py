@@ -6,6 +6,7 @@ in Illinois); its place is ../shared/data, and without it these tests are skippe
 """
 
 import random
+import re
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -199,6 +200,24 @@ def test_high_days_are_biased_upward_and_the_others_are_not(
     assert bias["pjm-high-4-of-5"] > 5
     for name in ("caiso-10-of-10", "ercot-middle-8-of-10", "same-day-3-plus-2"):
         assert abs(bias[name]) < 5, name
+
+
+def test_the_table_in_the_document_is_what_comes_out(curve: Curve) -> None:
+    text = (Path(__file__).resolve().parents[2] / "gateway/BASELINES.md").read_text()
+    written = dict(re.findall(r"(?m)^\| `([a-z0-9-]+)` \| ([-+][\d.]+ \| [\d.]+) \|", text))
+    assert written.keys() == {*SECOND, "pjm-match-day-3"}
+    calls = [event(day, *EVENING, curve.ours.zone) for day in year(business=True)]
+    judged = {
+        name: placebo_baselines(
+            PRESETS[name].rule, curve.ours.series, calls, curve.days, Exclusions()
+        )
+        for name in written
+    }
+    shared = [call for call in calls if all(call in found for found in judged.values())]
+    for name, found in judged.items():
+        row = accuracy(found[call] for call in shared)
+        assert row is not None
+        assert written[name] == f"{row.bias / 100:+.2f} | {row.rrmse / 100:.2f}"
 
 
 def errors_wh(judged: dict[Event, Baseline]) -> list[int]:

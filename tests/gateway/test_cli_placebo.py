@@ -41,6 +41,9 @@ def test_placebo_tells_bias_and_spread_of_each_rule(
     difference = high["baseline_wh"] - high["actual_wh"]
     assert high["bias_permyriad"] == round(10_000 * difference / high["actual_wh"])
     assert same["baseline_wh"] == 3 * 1_100 + 4 * 3 * 1_000
+    squares = [(1.1 - 15) ** 2, *((1 - day) ** 2 for day in (16, 17, 20, 21))]
+    mean_kw = (15 + 16 + 17 + 20 + 21) / 5
+    assert same["rrmse_permyriad"] == int(10_000 * (sum(squares) / 5) ** 0.5 / mean_kw)
     assert main(placebo(curve, *JULY)) == 0
     out = capsys.readouterr().out
     assert "5 days without an event, 5 of them judged by every rule" in out
