@@ -42,8 +42,10 @@ class Panel:
             pin, active_low, pull = board.button
             self._pressed = 1 - active_low
             resistor = machine.Pin.PULL_UP if active_low else machine.Pin.PULL_DOWN
-            # None is what the port takes for no resistor, whatever the stubs say.
-            self._button = machine.Pin(pin, machine.Pin.IN, resistor if pull else None)  # type: ignore[arg-type]
+            if pull:
+                self._button = machine.Pin(pin, machine.Pin.IN, resistor)
+            else:
+                self._button = machine.Pin(pin, machine.Pin.IN)
 
     def show(self, reads: bool, sends: bool) -> None:
         """What the LED tells from now on: whether devices are read, whether samples get through."""
