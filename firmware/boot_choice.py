@@ -1,7 +1,8 @@
 """Which version a board starts: the one part that no update ever replaces.
 
 It imports nothing and knows as little as it can: of the record that `wattle_meter.version` keeps,
-it reads three bytes and writes one, before anything of either version runs.
+it reads three bytes and writes one, before anything of either version runs. The record is 21 bytes:
+those three, two slots of settings, the highest version tried (8 bytes), the version (8 bytes).
 """
 
 RECORD_KEY = "version"
@@ -26,6 +27,13 @@ def choose(record: bytes) -> tuple[int, bytes]:
     if tries < GIVEN_UP:
         record = bytes((GIVEN_UP,)) + record[1:]
     return record[SLOT], record
+
+
+def as_installed(record: bytes) -> bytes:
+    """The record after a technician's visit: what was installed runs, with its own settings; what
+    was tried stays refused.
+    """
+    return record and bytes((STANDS, 0, 0, 0, 0)) + record[5:13] + bytes(8)
 
 
 def is_on_trial(record: bytes) -> bool:

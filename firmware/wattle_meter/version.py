@@ -38,11 +38,15 @@ class Versions:
         self.settings = trial_settings if self.on_trial else settings
 
     def news(self) -> tuple[int, int, int] | None:
-        """What the meter says of its newest update (SPEC section 17), None before the first."""
-        if not self.tried:
-            return None
-        ended = update.CONFIRMED if self.running == self.tried else update.ROLLED_BACK
-        return self.tried, update.TRIAL if self.on_trial else ended, 0
+        """What the meter says of its newest update (SPEC section 17), None if nothing."""
+        code = update.TRIAL
+        if self._row[0] == _GIVEN_UP:
+            code = update.ROLLED_BACK
+        elif not self.on_trial:
+            if not self.running:  # none yet, or a technician has installed this one
+                return None
+            code = update.CONFIRMED
+        return self.tried, code, 0
 
     def free(self) -> tuple[int, int]:
         """(slot for firmware, slot for settings) that do not run. Not while one is on trial."""

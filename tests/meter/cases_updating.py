@@ -381,3 +381,26 @@ def test_a_stream_longer_or_shorter_than_its_files_is_refused():
             life.end()
 
         run(story)
+
+
+def test_a_technician_brings_back_what_was_installed():
+    async def story(board):
+        life = Session(board)
+        await life.receive(made(5, FILES))
+        life.end()
+        life = Session(board)
+        life.updater.service(True)
+        life.end()
+        key = boot_choice.RECORD_KEY
+        board.store.safe[key] = boot_choice.as_installed(board.store.safe[key])
+        life = Session(board)
+        versions = life.updater._versions
+        assert (life.slot, versions.running, versions.settings) == (0, 0, 0)
+        assert life.updater.news is None
+        assert (await life.take(made(5, FILES).message()))[1] == update.OLDER
+        await life.receive(made(6, FILES))
+        life.end()
+        assert Session(board).slot == 1
+
+    run(story)
+    assert boot_choice.as_installed(b"") == b""

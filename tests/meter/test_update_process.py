@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from wattle_testkit import waiting
 from wattle_testkit.meter_site import FIRMWARE, LEDGER_ID, Board, MeterSite, emulated_sdm120
 from wattle_testkit.update_sender import UpdateSender, program_image, signed
 from wattle_tools import update_bundle
+from wattle_tools.board_folder import Firmware
 from wattle_wire import topics, update
 
 START_S = 30.0
@@ -107,6 +109,12 @@ def test_a_new_version_shows_in_its_birth_and_stays(
     samples_since(board, max(board.meter.samples))
     assert board.meter.broken == []
     assert board.meter.broken_links() == []
+    board.process.stop(STOP_S)
+    # A technician who sets it up again is not overruled by what came by wire.
+    program = (str(parts.micropython(64)), str(Firmware(Path(), FIRMWARE).main))
+    subprocess.run((*program, str(board.folder), "--installed", "--identity"), check=True)
+    group.start(board.process)
+    waiting.until(lambda: births(board)[-1] == ("0.1.0", 0), START_S, "what was installed")
     board.process.stop(STOP_S)
 
 

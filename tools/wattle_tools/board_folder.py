@@ -266,7 +266,7 @@ def _identify(folder: Path, firmware: Firmware) -> str:
     """Let the board make its keys if it has none; the meter id it says it has."""
     try:
         done = subprocess.run(
-            [firmware.micropython, firmware.main, folder.absolute(), "--identity"],
+            [firmware.micropython, firmware.main, folder.absolute(), "--installed", "--identity"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_IDENTITY_DEADLINE_S,

@@ -1,5 +1,7 @@
 """Runs a meter as a process:  micropython main.py FOLDER [OPTION..]
 
+    --installed          the version beside this file and the settings in FOLDER count again, not
+                         those that updates have brought
     --identity           make keys if there are none, write enrol.cbor, print who this is, end
     --bench-clock FILE   time of a bench run (bench_clock.py) instead of the host's
     --probe UNITS        say what answers on the line at which settings (UNITS: 1-247 or 1,3-5) and
@@ -61,6 +63,14 @@ def choose(folder: str) -> tuple[str, bool]:
         return _PROGRAM, False
 
 
+def install(folder: str) -> None:
+    """Goes back to what was installed, for good."""
+    path = folder + "/nvs/" + boot_choice.RECORD_KEY
+    record = _stored(path)
+    if record:
+        _store(path, boot_choice.as_installed(record))
+
+
 def _stored(path: str) -> bytes:
     """The record, b"" if there is none or it is damaged: then what is beside this file runs."""
     try:
@@ -107,6 +117,9 @@ def restart() -> None:
 
 def main(arguments: list[str]) -> int:
     """Starts the version that is due; gives the exit code."""
+    if "--installed" in arguments:
+        arguments.remove("--installed")
+        install(arguments[0] if arguments else "")
     starts = bool(arguments) and not any(word in _ONCE for word in arguments)
     program, on_trial = choose(arguments[0]) if starts else (_PROGRAM, False)
     try:
