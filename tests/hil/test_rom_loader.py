@@ -15,7 +15,7 @@ from wattle_hil.serial_board.slip import FRAME_BYTES_MAX, FrameReader, encoded
 MAC = bytes.fromhex("240ac4010203")
 SIZE = 0x20000
 BEGIN, DATA, DEFLATE_BEGIN, DEFLATE_DATA, SYNC, MD5 = 0x02, 0x03, 0x10, 0x11, 0x08, 0x13
-READ_REG, MEM_END, FLASH_END = 0x0A, 0x06, 0x04
+READ_REG, MEM_END, FLASH_END, READ = 0x0A, 0x06, 0x04, 0xD2
 
 
 class Host:
@@ -88,6 +88,20 @@ def test_the_stub_greets_and_answers_with_shorter_status(flash: FlashMemory) -> 
     assert (ended[1], greeting) == (MEM_END, b"OHAI")
     _, data = host.ask(MD5, struct.pack("<IIII", 0, 16, 0, 0))
     assert data == hashlib.md5(b"\xff" * 16, usedforsecurity=False).digest() + bytes(2)
+
+
+def test_the_stub_reads_flash_back_with_its_md5(flash: FlashMemory) -> None:
+    host = Host(flash)
+    host.loader.receive(encoded(struct.pack("<BBHIII", 0, MEM_END, 8, 0, 0, 0x40080000)))
+    content = bytes(range(256)) * 20
+    flash.write(0x2000, content)
+    body = struct.pack("<IIII", 0x2000, len(content), SECTOR_BYTES, 64)
+    answer = host.loader.receive(encoded(struct.pack("<BBHI", 0, READ, len(body), 0) + body))
+    status, *blocks = FrameReader().feed(answer)
+    assert (status[1], b"".join(blocks)) == (READ, content)
+    assert host.loader.receive(encoded(struct.pack("<I", SECTOR_BYTES))) == b""
+    [digest] = FrameReader().feed(host.loader.receive(encoded(struct.pack("<I", len(content)))))
+    assert digest == hashlib.md5(content, usedforsecurity=False).digest()
 
 
 def test_damaged_blocks_and_commands_are_refused_and_change_nothing(flash: FlashMemory) -> None:

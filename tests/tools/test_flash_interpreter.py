@@ -118,3 +118,24 @@ def test_boards_that_changed_places_are_noticed(bench: BoardBench, order: Order)
         [result] = fleet.run([moved], wanted, SilentView())
         assert (result.code, "another board" in result.reason) == (NO_BOARD, True)
     assert found(other).state == identity.EMPTY
+
+
+def test_a_layout_that_would_cost_keys_or_files_is_refused(
+    bench: BoardBench, tmp_path: Path
+) -> None:
+    port = bench.add(mac(1), OLD)
+    bench.flash(mac(1)).write(NVS_AT, KEYS)
+    smaller_nvs = saved(tmp_path, interpreter_image("1.26.1", nvs_bytes=0x4000))
+    refused = flash_one(port, Order(small_application(), smaller_nvs))
+    assert (refused.code, "keys would be lost" in refused.reason) == (IMAGE_REFUSED, True)
+    assert "--new-keys" in refused.advice
+    other_files = saved(tmp_path, interpreter_image("1.26.1", files_bytes=0x80000))
+    refused = flash_one(port, Order(small_application(), other_files))
+    assert (refused.code, "unsent samples" in refused.reason) == (IMAGE_REFUSED, True)
+    assert "--erase-files" in refused.advice
+    assert bench.flash(mac(1)).read(0, len(OLD)).replace(KEYS, b"\xff" * len(KEYS)) == OLD
+    order = Order(small_application(), other_files, erase_files=True)
+    assert flash_one(port, order).code == DONE
+    assert bench.flash(mac(1)).read(NVS_AT, len(KEYS)) == KEYS
+    order = Order(small_application(), smaller_nvs, erase_files=True, new_keys=True)
+    assert flash_one(port, order).code == DONE

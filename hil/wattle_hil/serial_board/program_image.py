@@ -26,15 +26,17 @@ def interpreter_image(
     *,
     chip: int = _ESP32,
     app_bytes: int = 0x6000,
+    nvs_bytes: int = NVS_BYTES,
     files_bytes: int = 0x100000,
     romfs: bool = False,
 ) -> bytes:
     """A file as micropython.org has it: of an ESP32 (chip 0) to be written at 0x1000, else at 0.
 
-    files_bytes: size of the file system's partition. romfs: whether there is one for ROMFS.
+    nvs_bytes, files_bytes: sizes of the partitions of NVS and file system. romfs: whether there
+    is one for ROMFS.
     """
     rows = [
-        (_DATA_KIND, _NVS, NVS_AT, NVS_BYTES, "nvs"),
+        (_DATA_KIND, _NVS, NVS_AT, nvs_bytes, "nvs"),
         (_DATA_KIND, _PHY, 0xF000, 0x1000, "phy_init"),
         (_APP_KIND, _FACTORY, _APP_AT, _APP_BYTES_MAX, "factory"),
         (_DATA_KIND, _FAT, _VFS_AT, files_bytes, "vfs"),

@@ -20,8 +20,7 @@ _MEM_BEGIN, _MEM_END, _MEM_DATA = 0x05, 0x06, 0x07
 _SYNC, _WRITE_REG, _READ_REG = 0x08, 0x09, 0x0A
 _SPI_SET_PARAMS, _SPI_ATTACH, _CHANGE_BAUD = 0x0B, 0x0D, 0x0F
 _DEFLATE_BEGIN, _DEFLATE_DATA, _DEFLATE_END, _SPI_MD5 = 0x10, 0x11, 0x12, 0x13
-_ERASE_FLASH, _ERASE_REGION = 0xD0, 0xD1
-_STUB_COMMANDS = (_ERASE_FLASH, _ERASE_REGION)
+_ERASE_FLASH, _ERASE_REGION, _READ_FLASH = 0xD0, 0xD1, 0xD2
 
 _INVALID_MESSAGE, _FAILED, _BAD_CHECKSUM, _BAD_BLOCK = 0x05, 0x06, 0x07, 0x09
 _CHECKSUM_SEED = 0xEF
@@ -57,6 +56,7 @@ class RomLoader:
         }
         self._stub = False
         self._at = 0
+        self._read = b""
         self._inflater = zlib.decompressobj()
 
     def receive(self, data: bytes) -> bytes:
@@ -64,6 +64,8 @@ class RomLoader:
         return b"".join(self._answer(frame) for frame in self._frames.feed(data))
 
     def _answer(self, frame: bytes) -> bytes:
+        if len(frame) == 4 and self._read:
+            return self._end_of_read(frame)
         if len(frame) < 8 or frame[0] != 0:
             return b""
         _, command, size, checksum = struct.unpack_from("<BBHI", frame)
@@ -82,6 +84,8 @@ class RomLoader:
             return self._reply(command, data=self._md5(body))
         if command == _MEM_END:
             return self._reply(command) + self._start_stub(body)
+        if command == _READ_FLASH and self._stub:
+            return self._reply(command) + self._start_read(body)
         return self._reply(command, error=self._do(command, body))
 
     def _reply(self, command: int, *, value: int = 0, data: bytes = b"", error: int = 0) -> bytes:
@@ -102,7 +106,7 @@ class RomLoader:
             return self._write_register(*struct.unpack_from("<II", body))
         if command in (_MEM_BEGIN, _SPI_SET_PARAMS, _SPI_ATTACH, _CHANGE_BAUD):
             return 0
-        if self._stub and command in _STUB_COMMANDS:
+        if self._stub and command in (_ERASE_FLASH, _ERASE_REGION):
             whole = (0, len(self._flash))
             offset, size = whole if command == _ERASE_FLASH else struct.unpack_from("<II", body)
             self._flash.erase(offset, size)
@@ -149,6 +153,21 @@ class RomLoader:
             return b""
         self._stub = True
         return encoded(b"OHAI")
+
+    def _start_read(self, body: bytes) -> bytes:
+        """All blocks at once: a pty loses none, whatever number the host wants in flight."""
+        offset, size, block, _ = struct.unpack_from("<IIII", body)
+        self._read = self._flash.read(offset, size)
+        blocks = range(0, len(self._read), max(block, 1))
+        return b"".join(encoded(self._read[at : at + block]) for at in blocks)
+
+    def _end_of_read(self, acknowledged: bytes) -> bytes:
+        """The MD5 of what was read, when the host has acknowledged the last byte."""
+        if int.from_bytes(acknowledged, "little") < len(self._read):
+            return b""
+        digest = hashlib.md5(self._read, usedforsecurity=False).digest()
+        self._read = b""
+        return encoded(digest)
 
     def _write_register(self, address: int, value: int) -> int:
         if len(self._registers) >= _REGISTERS_MAX and address not in self._registers:

@@ -83,6 +83,13 @@ class Loader:
             except _DiffersError as error:
                 return _chip(error.output), False
 
+    def read(self, offset: int, size: int) -> bytes:
+        """A part of the flash."""
+        with tempfile.TemporaryDirectory(prefix="wattle-flash-") as folder:
+            path = Path(folder) / "part.bin"
+            self._run(["read-flash", hex(offset), hex(size), str(path)], _WRITE_S)
+            return path.read_bytes()
+
     def write(self, regions: Sequence[Region], progress: Progress) -> None:
         """Writes the regions and has the chip hash each one afterwards.
 

@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --image: erase the board's file system first (its keys stay)",
     )
+    image.add_argument(
+        "--new-keys",
+        action="store_true",
+        help="with --image: also where its layout would cost the board its keys",
+    )
     image.add_argument("--baud", type=int, default=BAUD, help=f"of esptool (default {BAUD})")
     parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")

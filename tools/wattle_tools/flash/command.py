@@ -18,13 +18,15 @@ from wattle_tools.mpremote_prints import set_aside
 
 def run(options: argparse.Namespace) -> int:
     """Flashes; gives the highest exit code of all boards. Raises ToolError."""
-    if options.erase_files and options.image is None:
+    if (options.erase_files or options.new_keys) and options.image is None:
         raise InterpreterImageError(
-            "--erase-files needs --image", "name the image: it says where the files are"
+            "--erase-files and --new-keys need --image", "name the image: it says what lies where"
         )
     image = _checked_image(options) if options.image is not None else None
     wanted = application(options.firmware or firmware_folder())
-    order = Order(wanted, image, options.erase_files, options.dry_run, options.baud)
+    order = Order(
+        wanted, image, options.erase_files, options.new_keys, options.dry_run, options.baud
+    )
     output = sys.stdout
     with set_aside():
         found = fleet.find(boards_command.chosen_ports(options))

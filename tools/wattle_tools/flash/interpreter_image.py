@@ -7,37 +7,38 @@ is written in parts, around the partitions that hold a board's own data.
 """
 
 import hashlib
-import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wattle_tools.boards.esptool import Chip, Region
 from wattle_tools.errors import InterpreterImageError
+from wattle_tools.flash import partition_table
+from wattle_tools.flash.partition_table import Partition
 
 _BYTES_MAX = 16 * 1024 * 1024
 _MAGIC = 0xE9
 _CHIP_ID_AT = 12
 # Chip id in the header -> (esptool's name of the family, where the bootloader stands).
 _CHIPS = {0: ("ESP32", 0x1000), 5: ("ESP32-C3", 0), 9: ("ESP32-S3", 0)}
-_TABLE_AT, _TABLE_BYTES = 0x8000, 0xC00
-_ROW = struct.Struct("<2sBBII16sI")
-_ROW_MAGIC, _MD5_MAGIC = b"\xaa\x50", b"\xeb\xeb"
-_APP, _DATA = 0, 1
-_NVS = 0x02
-_FILES = "vfs"
 
 
 @dataclass(frozen=True)
 class InterpreterImage:
     """A checked image. `family`: the chip it is for; `regions`: what is written where;
-    `files`: offset and size of the file system's partition, None if the table names none.
+    `partitions`: the rows of its table.
     """
 
     path: Path
     sha256: str
     family: str
     regions: tuple[Region, ...]
-    files: tuple[int, int] | None
+    partitions: tuple[Partition, ...]
+
+    @property
+    def files(self) -> tuple[int, int] | None:
+        """Offset and size of the file system's partition, None if the table names none."""
+        return partition_table.files(self.partitions)
 
     def check_chip(self, chip: Chip) -> None:
         """Raises InterpreterImageError unless it is for this chip."""
@@ -47,14 +48,27 @@ class InterpreterImage:
                 f"take an image for {chip.family}",
             )
 
+    def check_layout(self, table: bytes, erase_files: bool, new_keys: bool) -> None:
+        """Raises InterpreterImageError if what the board keeps for itself would be lost.
 
-@dataclass(frozen=True)
-class _Partition:
-    kind: int
-    subtype: int
-    offset: int
-    size: int
-    name: str
+        table: the partition table that is on the board; one that is none has nothing to lose.
+        erase_files, new_keys: the file system, or the keys, may go.
+        """
+        try:
+            old = partition_table.decoded(table)
+        except ValueError:
+            return
+        if not new_keys and partition_table.nvs(old) != partition_table.nvs(self.partitions):
+            raise InterpreterImageError(
+                f"{self.path.name} has its NVS elsewhere than the board: the keys would be lost",
+                "take an image of the same layout; a meter that may get new keys: --new-keys",
+            )
+        if not erase_files and partition_table.files(old) not in (None, self.files):
+            raise InterpreterImageError(
+                f"{self.path.name} has its file system elsewhere than the board: "
+                "configuration and unsent samples would be lost",
+                "take an image of the same layout; if they may go: --erase-files",
+            )
 
 
 def load(path: Path) -> InterpreterImage:
@@ -75,42 +89,28 @@ def load(path: Path) -> InterpreterImage:
         known = ", ".join(f"{number} ({name})" for number, (name, _) in _CHIPS.items())
         raise _wrong(path, f"it is for chip id {chip}, expected one of {known}")
     family, start = _CHIPS[chip]
-    partitions = _partitions(path, data[_TABLE_AT - start :][:_TABLE_BYTES])
-    files = next(((row.offset, row.size) for row in partitions if row.name == _FILES), None)
+    table = data[partition_table.TABLE_AT - start :][: partition_table.TABLE_BYTES]
+    try:
+        partitions = partition_table.decoded(table)
+    except ValueError as error:
+        raise _wrong(path, str(error)) from error
     regions = _regions(path, data, start, partitions)
-    return InterpreterImage(path, hashlib.sha256(data).hexdigest(), family, regions, files)
-
-
-def _partitions(path: Path, table: bytes) -> list[_Partition]:
-    rows: list[_Partition] = []
-    for at in range(0, len(table) - _ROW.size + 1, _ROW.size):
-        magic, kind, subtype, offset, size, name, _ = _ROW.unpack_from(table, at)
-        if magic == _MD5_MAGIC:
-            digest = hashlib.md5(table[:at], usedforsecurity=False).digest()
-            if table[at + 16 : at + 32] != digest:
-                raise _wrong(path, "its partition table does not have the MD5 that it states")
-            break
-        if magic != _ROW_MAGIC:
-            break
-        text = name.rstrip(b"\0").decode("ascii", errors="replace")
-        rows.append(_Partition(kind, subtype, offset, size, text))
-    if not any(row.kind == _APP for row in rows):
-        raise _wrong(path, f"it has no partition table with an app at {_TABLE_AT:#x}")
-    return rows
+    digest = hashlib.sha256(data).hexdigest()
+    return InterpreterImage(path, digest, family, regions, tuple(partitions))
 
 
 def _regions(
-    path: Path, data: bytes, start: int, partitions: list[_Partition]
+    path: Path, data: bytes, start: int, partitions: Sequence[Partition]
 ) -> tuple[Region, ...]:
     """The parts of the file, around what belongs to the board."""
     regions = []
     at = start
     end = start + len(data)
-    kept = [row for row in partitions if row.kind == _DATA and row.offset < end]
+    kept = [row for row in partitions if row.is_data and row.offset < end]
     for row in sorted(kept, key=lambda row: row.offset):
         inside = data[max(row.offset - start, 0) : row.offset + row.size - start]
         if inside.strip(b"\xff"):
-            if row.subtype == _NVS:
+            if row.is_nvs:
                 raise _wrong(path, "it brings an NVS of its own, which would replace the keys")
             continue
         regions.append(Region(at, data[at - start : row.offset - start]))

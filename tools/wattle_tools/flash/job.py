@@ -21,7 +21,7 @@ from wattle_tools.errors import (
     SerialLineError,
     ToolError,
 )
-from wattle_tools.flash import installation
+from wattle_tools.flash import installation, partition_table
 from wattle_tools.flash.application import Application
 from wattle_tools.flash.interpreter_image import InterpreterImage
 
@@ -37,12 +37,13 @@ Told = Callable[[str, float], None]
 @dataclass(frozen=True)
 class Order:
     """What every board of a run is to get. `image` None: its interpreter stays. `erase_files`: its
-    file system goes. `dry`: nothing is changed.
+    file system goes. `new_keys`: its keys may go. `dry`: nothing is changed.
     """
 
     application: Application
     image: InterpreterImage | None = None
     erase_files: bool = False
+    new_keys: bool = False
     dry: bool = False
     baud: int = ROM_BAUD
 
@@ -118,6 +119,9 @@ class _Job:
             )
         image.check_chip(chip)
         self._result.chip = chip.name
+        if not holds:
+            table = loader.read(partition_table.TABLE_AT, partition_table.TABLE_BYTES)
+            image.check_layout(table, self._order.erase_files, self._order.new_keys)
         if not self._order.dry and self._order.erase_files and image.files is not None:
             self._told("erase files", 0.0)
             loader.erase(*image.files)
