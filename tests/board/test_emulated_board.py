@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from wattle_hil import parts
+from wattle_hil.bench.recording import RUNNING_INSTRUCTIONS_LIMIT, recording_cost
 from wattle_hil.bench.signature import (
     INSTRUCTIONS_LIMIT,
     SLICE_LIMIT,
@@ -106,13 +107,23 @@ def test_nothing_with_a_key_holds_up_a_due_read(cost: BoardSignatureCost) -> Non
     assert max(longest) <= SLICE_LIMIT
 
 
+def test_in_the_heap_of_a_running_meter_too() -> None:
+    cost = recording_cost()
+    assert 50_000 < cost.heap_used < 60_000
+    assert 1_000_000 < cost.sign_instructions <= cost.sign_instructions_max
+    assert cost.sign_instructions_max <= RUNNING_INSTRUCTIONS_LIMIT
+    assert cost.sign_instructions < cost.record_instructions
+    assert 0 < cost.slice_instructions_max <= SLICE_LIMIT
+
+
 def test_a_counted_run_ends_at_the_same_instruction(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("import time\n\ndef main():\n    print(time.ticks_us())\n")
     image = tmp_path / "rom.img"
     image.write_bytes(rom_image({"program.mpy": compiled(program)}))
     counts = {int(machine.run(image, counted=True)) for _ in range(4)}
-    assert len(counts) == 1 and counts.pop() > 1_000_000
+    assert len(counts) == 1
+    assert counts.pop() > 1_000_000
 
 
 def test_metering_devices_are_read_over_the_second_uart(

@@ -15,6 +15,7 @@ from wattle_hil.bench.airtime import airtimes
 from wattle_hil.bench.finality import IDLE_S, measure_finality
 from wattle_hil.bench.flash import Duty, capacity, figures, flash_cost
 from wattle_hil.bench.ingest import METERS, measure_ingest
+from wattle_hil.bench.recording import recording_cost
 from wattle_hil.bench.signature import SignatureCost, board_signature_cost, signature_cost
 from wattle_hil.bench.upkeep import measure_upkeep
 from wattle_hil.children.environment import environment
@@ -128,6 +129,8 @@ def _signature(_options: argparse.Namespace) -> Iterator[Found]:
         print(f"bench: {error}", file=sys.stderr)
     else:
         yield "signature_instructions", asdict(counted), text.counted_signature(counted)
+        running = recording_cost()
+        yield "recording_instructions", asdict(running), text.recording(running)
     air = airtimes()
     yield "sample_bytes", [asdict(one) | {"on_air": one.on_air} for one in air], text.air(air)
 

@@ -20,6 +20,7 @@ from wattle_hil.bench.flash import (
     outage_hours_a_year,
 )
 from wattle_hil.bench.ingest import METERS, Round
+from wattle_hil.bench.recording import RUNNING_INSTRUCTIONS_LIMIT, RecordingCost
 from wattle_hil.bench.signature import (
     HEAP,
     INSTRUCTIONS_LIMIT,
@@ -72,6 +73,21 @@ def counted_signature(cost: BoardSignatureCost) -> list[str]:
         ),
         _against("  dearest signature     ", cost.sign_instructions_max / 1e6, limit, "million"),
         _against("  longest without yield ", slice_most / 1e6, slice_limit, "million"),
+    ]
+
+
+def recording(cost: RecordingCost) -> list[str]:
+    """A sample in the heap of a running meter."""
+    limit, slice_limit = RUNNING_INSTRUCTIONS_LIMIT / 1e6, SLICE_LIMIT / 1e6
+    return [
+        f"There, in the heap of a running meter ({grouped(cost.heap_used)} bytes in use,"
+        f" {grouped(cost.heap_free)} free), of {cost.samples} samples",
+        f"  readings to outbox   {cost.record_instructions / 1e6:10.2f} million",
+        f"  its signature        {cost.sign_instructions / 1e6:10.2f} million",
+        _against("  dearest signature     ", cost.sign_instructions_max / 1e6, limit, "million"),
+        _against(
+            "  longest without yield ", cost.slice_instructions_max / 1e6, slice_limit, "million"
+        ),
     ]
 
 
