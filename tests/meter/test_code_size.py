@@ -6,7 +6,7 @@ from wattle_tools.image import build
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 # A ratchet: what the code takes today. The aim is 64 kB; firmware/DECISIONS.md says what is left.
-CODE_BYTES_MAX = 79_000
+CODE_BYTES_MAX = 74_500
 
 
 def test_compiled_code_keeps_within_its_flash() -> None:
