@@ -64,7 +64,8 @@ def decode(payload: bytes) -> Update:
     for item in structure.items(row[4], FILES_MAX, "files"):
         files.append(_file(item, [file[0] for file in files]))
     has_firmware = FIRMWARE in [file[0] for file in files]
-    if not version or not files or board not in (("linux", "esp32") if has_firmware else ("",)):
+    boards = ("linux", "esp32") if has_firmware else ("",)
+    if not version or not files or not isinstance(board, str) or board not in boards:
         raise MalformedError("update without version or files, or for board %r" % (board,))
     return Update(version, name, board, structure.octets(row[3], HASH_BYTES, "first chunk"), files)
 

@@ -78,7 +78,7 @@ async def live(version):
 
 
 def content(slot, name):
-    with open("%s/slot%d/%s" % (PLACE, slot, name), "rb") as file:
+    with open(f"{PLACE}/slot{slot}/{name}", "rb") as file:
         return file.read()
 
 
