@@ -24,7 +24,7 @@ from wattle_tools.errors import (
 _MAC_BYTES = 6
 _MACHINE_CHIP = re.compile(r"with (ESP32\S*)")
 # Names that only our application has.
-_OURS = ("wattle", "wattle_meter", "wattle_wire")
+_OURS = ("boot_choice", "wattle", "wattle_meter", "wattle_wire")
 
 INSTALLED = "installed"
 HALF_DONE = "half done"

@@ -109,6 +109,11 @@ def install(repl: Repl, contents: Contents, application: Application, told: Told
     return True
 
 
+def withdraw_mark(repl: Repl) -> None:
+    """From here on the board counts as half done."""
+    _remove(repl, [mark.PATH])
+
+
 def _check_room(contents: Contents, write: Mapping[str, bytes], there: Mapping[str, str]) -> None:
     """Before anything is changed. A file that is replaced gives nothing back in advance."""
     blocks = sum(-(-len(data) // contents.block) for data in write.values()) + _SPARE_BLOCKS

@@ -131,9 +131,16 @@ class _Job:
         elif self._order.dry:
             self._result.done["interpreter"] = WOULD_WRITE
         else:
+            self._withdraw_mark()
             total = sum(len(region.data) for region in image.regions)
             loader.write(image.regions, lambda written: self._told("interpreter", written / total))
             self._result.done["interpreter"] = WRITTEN
+
+    def _withdraw_mark(self) -> None:
+        """An interpreter that is half written, or wrongly, may run: it must not pass for done."""
+        if self._board.contents is not None and self._board.contents.mark is not None:
+            with Repl(self._board.port, self._check) as repl:
+                installation.withdraw_mark(repl)
 
     def _install(self) -> None:
         self._told("start", 0.0)
