@@ -14,8 +14,6 @@ from wattle_meter.board import (
     ERROR,
     INFO,
     RESET_ASKED,
-    RESET_SAMPLING,
-    RESET_SENDING,
     Board,
 )
 from wattle_meter.bus import Bus
@@ -30,7 +28,7 @@ from wattle_meter.link import Link
 from wattle_meter.load import LoadType
 from wattle_meter.metering import Metering
 from wattle_meter.outbox import Outbox
-from wattle_meter.resets import Resets
+from wattle_meter.resets import Resets, stalled
 from wattle_meter.sampling import Sampling
 from wattle_meter.setpoint import Setpoint
 from wattle_meter.signer import SoftwareSigner
@@ -55,9 +53,6 @@ STATUS_EVERY_MS = 2000
 RETRY_MS = 1000
 # A stop waits this long for readings that were taken but are not signed yet.
 STOP_MS = 5000
-# A round of 32 silent devices takes 25 s, a broker that says nothing is left after 20 s: what has
-# not got on for longer never will, and the watchdog may bite.
-STALLED_MS = 60000
 _TIME = "time"
 
 
@@ -213,14 +208,10 @@ class Meter:
 
     def _watch(self, now_ms: int) -> None:
         """Feeds the watchdog while everything gets on; notes for the next start what does not."""
-        stalled = None
-        if now_ms - self._sampling.got_on_at >= STALLED_MS:
-            stalled = RESET_SAMPLING
-        elif now_ms - self._link.got_on_at >= STALLED_MS:
-            stalled = RESET_SENDING
-        else:
+        cause = stalled(now_ms, self._sampling.got_on_at, self._link.got_on_at)
+        if cause is None:
             self._board.feed_watchdog()
-        self._resets.note(stalled)
+        self._resets.note(cause)
         self._board.show(self._sampling.reads, self._link.is_up())
 
     async def _stop_requested(self) -> None:

@@ -3,12 +3,32 @@
 A chip knows that its watchdog bit, not what had stood still: that is noted before it bites.
 """
 
-from wattle_meter.board import RESET_ASKED, RESET_CAUSES, RESET_POWER, Store
+from wattle_meter.board import (
+    RESET_ASKED,
+    RESET_CAUSES,
+    RESET_POWER,
+    RESET_SAMPLING,
+    RESET_SENDING,
+    Store,
+)
+
+# A round of 32 silent devices takes 25 s, a broker that says nothing is left after 20 s: what has
+# not got on for longer never will, and the watchdog may bite.
+STALLED_MS = 60000
 
 _KEY = "resets"
 _NO_NOTE = 255
 _COUNT_BYTES = 4
 _RECORD_BYTES = 1 + RESET_CAUSES * _COUNT_BYTES
+
+
+def stalled(now_ms: int, sampled_at: int, sent_at: int) -> int | None:
+    """What stands still at the tick `now_ms`, as the cause of a start; None if both got on:
+    sampling looked for work at `sampled_at`, sending at `sent_at`.
+    """
+    if now_ms - sampled_at >= STALLED_MS:
+        return RESET_SAMPLING
+    return RESET_SENDING if now_ms - sent_at >= STALLED_MS else None
 
 
 class Resets:

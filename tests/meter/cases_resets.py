@@ -9,7 +9,7 @@ from wattle_meter.board import (
     RESET_UNKNOWN,
     RESET_WATCHDOG,
 )
-from wattle_meter.resets import Resets
+from wattle_meter.resets import STALLED_MS, Resets, stalled
 from wattle_testkit.meter_fakes import FakeStore
 
 
@@ -52,6 +52,17 @@ def test_a_stop_that_was_asked_for_is_one_whatever_ends_the_power():
         store = FakeStore()
         Resets(store, RESET_POWER).note(RESET_ASKED)
         assert Resets(store, chip).cause == RESET_ASKED
+
+
+def test_what_stands_still_for_a_minute_lets_the_watchdog_bite():
+    for now_ms, sampled_at, sent_at, cause in (
+        (STALLED_MS, 1, 1, None),
+        (STALLED_MS, 0, 1, RESET_SAMPLING),
+        (STALLED_MS, 1, 0, RESET_SENDING),
+        (5 * STALLED_MS, 0, 0, RESET_SAMPLING),
+        (5 * STALLED_MS, 5 * STALLED_MS, 4 * STALLED_MS + 1, None),
+    ):
+        assert stalled(now_ms, sampled_at, sent_at) == cause
 
 
 def test_the_store_is_written_only_when_there_is_news():

@@ -7,7 +7,7 @@ from wattle_testkit.soak.evidence import Evidence
 from wattle_testkit.soak.record import Status
 
 ERROR = 0
-STALLED_MS = 62_000  # app.STALLED_MS and a look a second
+STALLED_MS = 62_000  # resets.STALLED_MS and a look a second
 # Least use in a stretch, because acks, windows and gaps come and go.
 STRETCH_SHARE = 8
 UNDER_WAY = 3  # samples between two commits
