@@ -404,3 +404,24 @@ def test_a_technician_brings_back_what_was_installed():
 
     run(story)
     assert boot_choice.as_installed(b"") == b""
+
+
+def test_any_byte_of_a_message_changed_is_refused():
+    async def story(board):
+        life = Session(board)
+        message = made(5, FILES).message()
+        for at in range(0, len(message), 11):
+            changed = bytearray(message)
+            changed[at] ^= 1 << at % 8
+            life.updater.news = None
+            news = await life.take(bytes(changed))
+            # A first byte of another kind is a chunk, or none of ours.
+            assert news is None or news[1] in (update.MALFORMED, update.SIGNATURE), (at, news)
+            assert news is not None or at == 0, at
+        for length in range(1, len(message), 13):
+            assert (await life.take(message[:length]))[1] in (update.MALFORMED, update.SIGNATURE)
+        assert not life.task.done()
+        assert not board.slots.content
+        life.end()
+
+    run(story)
