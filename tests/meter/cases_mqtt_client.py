@@ -264,6 +264,26 @@ async def broker_that_owes_a_puback_is_left(bench):
 test_broker_that_owes_a_puback_is_left = case(broker_that_owes_a_puback_is_left)
 
 
+async def one_puback_owed_while_others_come_is_noticed(bench):
+    bench.acks = False
+    await bench.send(b"a")
+    await settle()
+    bench.acks = True
+    for _ in range(3):
+        await bench.clock.advance(mqtt_client.PUBACK_MS // 4)
+        await bench.send(b"b")
+    assert bench.closings == []
+    await bench.clock.advance(mqtt_client.PUBACK_MS // 4 + mqtt_client.WATCH_MS)
+    assert bench.closings == ["no PUBACK for 20000 ms"]
+    await bench.clock.advance(2000)
+    assert bench.published() == [(2, b"a", True)]
+
+
+test_one_puback_owed_while_others_come_is_noticed = case(
+    one_puback_owed_while_others_come_is_noticed
+)
+
+
 async def write_that_hangs_is_left(bench):
     bench.stream.hangs = True
     await bench.send(b"a")
