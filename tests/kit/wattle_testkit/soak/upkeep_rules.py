@@ -41,7 +41,8 @@ def no_task_fails(found: Evidence) -> Iterator[str]:
 
 def _is_of_store(text: str) -> bool:
     """The house keeper ends with the store's error, and is started again."""
-    return text.startswith(("no sequence number: OSError", "housekeeping failed: OSError"))
+    begins = ("no sequence number", "housekeeping failed", "time and counters are not stored")
+    return text.startswith(tuple(f"{begin}: OSError" for begin in begins))
 
 
 def _store_fails(found: Evidence, at_ms: int) -> bool:
