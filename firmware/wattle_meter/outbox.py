@@ -23,7 +23,7 @@ from wattle_meter.packing import PackedDamagedError
 MEMORY_AGE_MS = 30000
 APPEND_BYTES = 4096
 SEGMENT_BYTES_MIN = 8192
-SEGMENTS_MAX = 64  # each costs about 60 bytes of heap
+SEGMENTS_MAX = 64  # each costs 112 bytes of heap
 # While flash cannot be written, this much waits in memory before the oldest are dropped.
 MEMORY_BYTES_MAX = 20480
 CAPACITY_BYTES_MIN = 65536

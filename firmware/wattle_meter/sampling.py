@@ -84,6 +84,12 @@ class Sampling:
         """Whether no reading waits."""
         return not self._rounds
 
+    def is_ready(self) -> bool:
+        """Whether there is enough for a sample: anything, or while readings gather, a whole one."""
+        if not self._gathers or self._waiting >= GATHER_VALUES:
+            return bool(self._rounds)
+        return sum([len(readings) for _, readings in self._rounds]) >= self._enough_readings
+
     async def run(self) -> None:
         """Reads at each slot, for ever."""
         while True:
@@ -121,7 +127,7 @@ class Sampling:
 
         As many rounds as one sample holds; a round that is larger is shared out.
         """
-        while not self._rounds or (self._gathers and not self._gathered()):
+        while not self.is_ready():
             self._changed.clear()
             await self._changed.wait()
         state = self._rounds[0][0]
@@ -150,10 +156,6 @@ class Sampling:
             self.counts["unreported"] += 1
             return
         self._put(state, [Reading(number, slot_ms, OTHER_ERROR, {}) for number in self._numbers])
-
-    def _gathered(self) -> bool:
-        readings = sum([len(readings) for _, readings in self._rounds])
-        return readings >= self._enough_readings or self._waiting >= GATHER_VALUES
 
     def _put(self, state: str, readings: list[Reading]) -> None:
         self._rounds.append((state, readings))

@@ -28,8 +28,9 @@ INTERVAL_MS = 1000
 LINE = Line(115200)  # four devices with all their quantities fit into a second
 START_MS = 1700000000000
 OUTBOX_BYTES = 65536  # the smallest: so an hour of 1 MB goes around it many times
-# Half of each ten minutes nobody acks: the outbox fills flash, and overwrites what it must.
-ACKED_MINUTES = (0, 1, 2, 3, 4)
+# After these minutes there is no link: ten readings share a sample, the outbox fills flash, and
+# overwrites what it must.
+LINK_MINUTES = 10
 
 
 class FakeBoard(Board):
@@ -87,11 +88,14 @@ def meter(board, folder, profile_path, count):
 def one_minute(board, sampling, journal, acked):
     """Reads, signs and keeps what one minute brings; gives the highest heap use seen."""
     highest = 0
+    sampling.gather(not acked)
     until_ms = board.clock.now_ms + 60000
     while board.clock.now_ms < until_ms:
         wait_ms = run(sampling.step())
         if wait_ms:
             board.clock.now_ms += wait_ms
+            continue
+        if not sampling.is_ready():
             continue
         state, readings = run(sampling.take())
         seq = run(journal.record(readings, state, board.clock, acked))
@@ -110,7 +114,7 @@ def main(arguments):
     used = []
     highest = 0
     for minute in range(int(minutes)):
-        acked = minute % 10 in ACKED_MINUTES
+        acked = minute < LINK_MINUTES
         highest = max(highest, one_minute(board, sampling, journal, acked))
         gc.collect()
         used.append(gc.mem_alloc())
@@ -119,6 +123,7 @@ def main(arguments):
         json.dumps(
             {
                 "samples": journal.newest,
+                "waiting_rounds": len(sampling._rounds),
                 "rounds": sampling.counts["rounds"],
                 "failed_readings": sampling.counts["failed_readings"],
                 "missed_slots": sampling.counts["missed_slots"],

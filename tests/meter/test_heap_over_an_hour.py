@@ -1,4 +1,4 @@
-"""3,600 samples at one a second fit the heap of a board, and leave nothing behind in it."""
+"""An hour of readings at one a second fits the heap of a board, and leaves nothing behind in it."""
 
 import json
 import subprocess
@@ -32,13 +32,16 @@ def sampled(folder: Path, profile: str, devices: int, minutes: int) -> dict[str,
     assert done.returncode == 0, done.stderr
     result: dict[str, object] = json.loads(done.stdout)
     print(f"peak {result['peak_bytes']} of {result['heap_bytes']} bytes")
-    assert result["samples"] == result["rounds"] == 60 * minutes
+    assert result["rounds"] == 60 * minutes
     assert (result["failed_readings"], result["missed_slots"]) == (0, 0)
     return result
 
 
 def test_an_hour_of_samples_in_the_heap_of_a_board(tmp_path: Path) -> None:
     hour = sampled(tmp_path, "sdm120", 1, 60)
+    # Ten minutes with a link and a sample a second, then ten readings in each.
+    assert hour["samples"] == 10 * 60 + 50 * 60 // 10
+    assert hour["waiting_rounds"] == 0
     assert hour["dropped"], "the outbox did not go around"
     used = hour["used_each_minute"]
     assert isinstance(used, list)
@@ -48,4 +51,6 @@ def test_an_hour_of_samples_in_the_heap_of_a_board(tmp_path: Path) -> None:
 
 
 def test_four_devices_with_all_their_quantities_fit_too(tmp_path: Path) -> None:
-    sampled(tmp_path, "sdm630", 4, 10)
+    made = sampled(tmp_path, "sdm630", 4, 15)
+    # Two rounds of 92 values share a sample while there is no link.
+    assert made["samples"] == 10 * 60 + 5 * 60 // 2
