@@ -201,7 +201,7 @@ class Meter:
             if now_ms - stored_at >= STORE_STATE_EVERY_MS:
                 stored_at = now_ms
                 self._store_state()
-            if now_ms - shown_at >= STATUS_EVERY_MS:
+            if self._board.watched and now_ms - shown_at >= STATUS_EVERY_MS:
                 shown_at = now_ms
                 self._board.status(self.status())
             await clock.sleep_ms(HOUSEKEEPING_MS)
