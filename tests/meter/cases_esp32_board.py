@@ -241,7 +241,16 @@ def test_the_signal_is_told_while_there_is_one():
     assert found.rssi_dbm() == -61
     Wlan.rssi = 7
     assert found.rssi_dbm() == 0
-    Wlan.rssi = -61
+
+
+def test_names_are_asked_of_whom_the_network_names():
+    _, found, _ = made()
+    assert found._servers() == []
+    Wlan.name_server = "10.0.0.1"
+    assert found._servers() == ["10.0.0.1"]
+    assert (
+        run(found._names.address_of("gateway")) == "gateway"
+    )  # without a dot: the chip's business
 
 
 def test_proved_time_goes_to_the_clock_that_tls_asks():

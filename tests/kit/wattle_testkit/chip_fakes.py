@@ -52,6 +52,7 @@ class Wlan:
     clock = None
     joins_after_ms = None
     rssi = -61
+    name_server = "0.0.0.0"
     calls = []
     wanted_at = None
     mac = bytes(range(6))
@@ -81,6 +82,9 @@ class Wlan:
         if not self.isconnected():
             raise OSError("not connected")
         return Wlan.rssi
+
+    def ifconfig(self):
+        return ("10.0.0.5", "255.255.255.0", "10.0.0.1", Wlan.name_server)
 
     def config(self, what):
         assert what == "mac"
@@ -156,6 +160,7 @@ def board_module(clock):
         recorded.clear()
     Pin.levels.clear()
     Wlan.clock, Wlan.joins_after_ms, Wlan.wanted_at = clock, None, None
+    Wlan.rssi, Wlan.name_server = -61, "0.0.0.0"
     fakes = dict(_FAKES)
     if sys.implementation.name == "cpython":
         fakes["tls"] = _Names()
