@@ -90,7 +90,9 @@ def test_what_was_measured_stands_beside_its_limit() -> None:
 
 
 def test_what_a_board_computes_stands_beside_its_limits() -> None:
-    cost = BoardSignatureCost(10, 9_780_000, 9_840_000, 950_000, 58_260_000, 1_540_000, 49_210_000, 1_540_000)
+    cost = BoardSignatureCost(
+        10, 9_780_000, 9_840_000, 950_000, 58_260_000, 1_540_000, 49_210_000, 1_540_000
+    )
     lines = text.counted_signature(cost)
     assert "  signature           9.78   between yields   0.95 at most" in lines
     assert "  check              58.26   between yields   1.54 at most" in lines

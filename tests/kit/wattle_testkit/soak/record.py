@@ -1,6 +1,5 @@
 """Everything that a soak saw, for the rules to judge afterwards; times are simulated ms."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 
 
@@ -67,5 +66,4 @@ class Record:
     no_space: list[int] = field(default_factory=list)
     full: list[int] = field(default_factory=list)
     log: list[tuple[int, int, str]] = field(default_factory=list)
-    happened: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     final: int = 0
