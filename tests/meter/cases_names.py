@@ -97,9 +97,7 @@ def test_what_answers_another_question_or_nothing_is_not_believed():
 
 def test_the_next_server_is_asked_when_one_is_silent_or_does_not_know():
     good = answer(A + b"\x0a\x00\x00\x07", 1)
-    _, servers, found = look(
-        "gw.example", {"1.1.1.1": [OSError("silent")], "2.2.2.2:5300": [good]}
-    )
+    _, servers, found = look("gw.example", {"1.1.1.1": [OSError("silent")], "2.2.2.2:5300": [good]})
     assert found == "10.0.0.7"
     assert [(row[0], row[1]) for row in servers.asked] == [("1.1.1.1", 53), ("2.2.2.2", 5300)]
     _, _, found = look("gw.example", {"1.1.1.1": [answer(b"", 0)], "2.2.2.2": [good]})
