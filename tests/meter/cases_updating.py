@@ -95,6 +95,7 @@ def test_an_update_is_received_tried_and_confirmed():
         life = Session(board)
         versions = life.updater._versions
         assert (life.slot, versions.running, versions.settings) == (2, 7, 2)
+        assert board.slots.content[2, update.ALLIANCE] == ALLIANCE
         life.end()
 
     run(story)
@@ -248,6 +249,22 @@ def test_it_asks_again_and_gives_up():
         await board.clock.advance(updating.GIVE_UP_AFTER_MS)
         life.updater.service(False)
         assert life.updater.news == (5, update.LOST, 0)
+        life.end()
+
+    run(story)
+
+
+def test_what_is_about_to_start_is_left_alone():
+    async def story(board):
+        life = Session(board)
+        news = await life.receive(made(5, FILES))
+        before = dict(board.slots.content)
+        assert await life.receive(made(6, FILES)) == news
+        await board.clock.advance(updating.ASK_EVERY_MS)
+        told = life.told
+        life.updater.service(False)
+        assert life.told == told
+        assert board.slots.content == before
         life.end()
 
     run(story)
