@@ -3,6 +3,7 @@
 Written for CPython and MicroPython alike, as meter_fakes.
 """
 
+import asyncio
 import hashlib
 
 import boot_choice
@@ -10,7 +11,7 @@ from wattle_meter.board import Board
 from wattle_meter.slots import PIECE_BYTES, Slots
 from wattle_meter.updating import Updater
 from wattle_meter.version import Versions
-from wattle_wire import bundle, cose, p256
+from wattle_wire import bundle, cose, p256, update
 
 from wattle_testkit.meter_fakes import FakeStore, LoopClock, PowerCut
 
@@ -121,3 +122,50 @@ class UpdateBoard(Board):
         """The updater of the version that runs."""
         members = {cose.kid_of(public): public for public in PUBLICS[:2]}
         return Updater(self, LEDGER, members, Versions(self.store))
+
+
+class Session:
+    """One life of the board: its updater and the task of it; `told` counts calls of tell."""
+
+    def __init__(self, board):
+        self.board = board
+        self.slot = board.start()
+        self.updater = board.updater()
+        self.updater.tell = self._tell
+        self.task = asyncio.create_task(self.updater.run())
+        self.told = 0
+
+    def _tell(self):
+        self.told += 1
+
+    async def work(self):
+        """Lets the task run until it waits for a message."""
+        for _ in range(2000):
+            await self.board.clock.advance(0)
+            if self.task.done() or not self.updater._message:
+                break
+        if self.task.done():
+            await self.task
+
+    async def take(self, message):
+        self.updater.take(message)
+        await self.work()
+        return self.updater.news
+
+    async def receive(self, whole):
+        """Plays the gateway: each chunk that is asked for, until the board asks no more."""
+        news = await self.take(whole.message())
+        chunks = whole.chunks()
+        for _ in range(2 * len(chunks)):
+            if self.updater.restart.is_set() or news[1] != update.RECEIVING:
+                break
+            news = await self.take(chunks[news[2] // update.CHUNK_BYTES_MAX])
+        return news
+
+    def end(self):
+        self.task.cancel()
+
+
+def run(make):
+    """Runs `make(board)` to its end in an event loop of its own."""
+    return asyncio.run(make(UpdateBoard()))
