@@ -9,7 +9,8 @@ import pytest
 from wattle_gateway.consensus.engine import SAMPLE_ROUND_MS, Engine
 from wattle_gateway.contracts import registry
 from wattle_gateway.errors import StoreError
-from wattle_gateway.ledger import crypto
+from wattle_gateway.ledger import crypto, transaction
+from wattle_gateway.ledger.account_bodies import Issue
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.runtime import recovery
@@ -157,6 +158,16 @@ def test_a_transaction_goes_at_once_and_before_samples(ledger: DrivenLedger) -> 
     progress = ledger.enrol(other)
     assert progress.registry_changed
     assert registry.meter(ledger.driver.state, other.kid) is not None
+
+
+def test_the_registry_is_read_again_for_enrolments_and_for_no_payment(
+    ledger: DrivenLedger,
+) -> None:
+    enrolled(ledger)
+    body = Issue("CNY", 2, ledger.epoch.members[0].kid, 1).row()
+    progress = ledger.transact(transaction.ISSUE, body)
+    assert progress.transactions
+    assert not progress.registry_changed
 
 
 def test_the_stored_state_is_what_is_in_memory(ledger: DrivenLedger) -> None:

@@ -15,8 +15,8 @@ class Progress:
 
     `to_send` goes to peers now, in this order, and not before; `next_tick_ms` of the steady
     clock; `acks` where each meter stands whose samples were stored or committed; `transactions`
-    the outcomes by transaction digest; `registry_changed`: a transaction was executed, meters may
-    have been enrolled or revoked; `epoch_changed` the epoch in force, if another than before the
+    the outcomes by transaction digest; `registry_changed`: meters were enrolled or
+    revoked, or an enrolment waits; `epoch_changed` the epoch in force, if another than before the
     step; `cheats` kids of members that the ledger has newly found out; `cards`, `joins` and
     `faults` of the peer whose message the step was: new peer cards, requests to become a member,
     and what was wrong with it (any fault ends the link).

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Executed, Outcome
+from wattle_gateway.contracts.state import prefix
 from wattle_gateway.ledger import entry, evidence
 from wattle_gateway.ledger.evidence import TwoSamples
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
@@ -13,6 +14,10 @@ from wattle_gateway.runtime.ingest_memory import IngestMemory
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import EntryQueue
 from wattle_gateway.store.block_rows import StoredBlock
+
+# Rows whose change means that other meters are enrolled than before, or that an enrolment waits:
+# a payment is no reason to read ten thousand meters again.
+_REGISTRY = (prefix("meter", 1), prefix("enrolling", 1))
 
 
 @dataclass
@@ -50,6 +55,8 @@ class Settlement:
             if outcome.digest is not None:
                 self._memory.forget(outcome.digest)
             _note(outcome, step)
+        if any(row.startswith(_REGISTRY) for row, _ in executed.changes):
+            step.progress.registry_changed = True
         step.moved.update(executed.meters)
         step.progress.cheats += executed.cheats
 
@@ -74,4 +81,3 @@ def _note(outcome: Outcome, step: Step) -> None:
         step.moved.add(outcome.meter)
     if outcome.kind == entry.TRANSACTION and outcome.digest is not None:
         step.progress.transactions[outcome.digest] = outcome
-        step.progress.registry_changed = True

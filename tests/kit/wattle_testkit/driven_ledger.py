@@ -61,14 +61,15 @@ class DrivenLedger:
     def enrol(self, board: Board) -> Progress:
         """Enrol a board."""
         body = transaction.enrol_body(board.enrol())
-        return self._transact(transaction.ENROL, body)
+        return self.transact(transaction.ENROL, body)
 
     def revoke(self, board: Board, last_seq: int) -> Progress:
         """Revoke a board."""
         body = transaction.revoke_body(transaction.Revoke(board.kid, last_seq))
-        return self._transact(transaction.REVOKE, body)
+        return self.transact(transaction.REVOKE, body)
 
-    def _transact(self, kind: int, body: list[object]) -> Progress:
+    def transact(self, kind: int, body: list[object]) -> Progress:
+        """A transaction of the member, and what its step made of it."""
         self.pass_ms(SAMPLE_ROUND_MS)
         nonce = self.driver.next_nonce(0)
         return self.add(transaction_entry(self.epoch, GRID, kind, body, nonce=nonce))
