@@ -231,9 +231,9 @@ class Esp32Board(Board):
 
 
 def show_line(units: str = "1-247") -> None:
-    """Prints what answers on the line, and how; for a technician at the REPL, the meter stopped:
+    """Prints what answers on the line, and how; for a technician, the meter stopped.
 
-    import esp32_board; esp32_board.show_line("1-10")
+    No meter calls it: a technician brings it along (`wattle-tool image --probe`).
     """
     from wattle_meter import probe  # here, so that a meter that runs does not hold it in its heap
 

@@ -1,7 +1,7 @@
 """The image of a board: its whole program as one compiled file."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from wattle_tools.image.linker.readable import Readable
 from wattle_tools.image.sources import ESP32, LINUX
 
 PROGRAM = "wattle"
+PROBE = "wattle_probe"
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,11 @@ _ENTRIES: Mapping[str, tuple[str, str]] = {
     LINUX: ("linux_meter", "main"),
 }
 # Errors about bytes from outside, which a board only counts; their texts stay in the tools.
-_NUMBERED = ("wattle_wire.errors:WireError", "wattle_meter.packing:PackedDamagedError")
-# What chooses a version, on the board for good.
-_STARTS = ("main", "boot_choice")
+_NUMBERED = (
+    "wattle_wire.errors:WireError",
+    "wattle_meter.modbus:ModbusError",
+    "wattle_meter.packing:PackedDamagedError",
+)
 
 
 def image(firmware: Path, board: str = ESP32) -> Image:
@@ -46,19 +49,30 @@ def image(firmware: Path, board: str = ESP32) -> Image:
     if board not in _ENTRIES:
         raise ImageError(f"no board of kind {board!r}, expected {' or '.join(_ENTRIES)}")
     module, function = _ENTRIES[board]
-    parts = [
-        link.Source(file.module, file.path)
-        for file in sources.device_files(firmware, board)
-        if file.module not in _STARTS
-    ]
-    return program(parts, module, function)
+    return program(_parts(firmware, board), module, function)
 
 
-def program(parts: list[link.Source], module: str, function: str = link.MAIN) -> Image:
-    """The program that `function` of `module` is, linked and compiled. Raises ImageError."""
+def probe(firmware: Path) -> Image:
+    """What a technician brings to an ESP32 to see who answers on its line: its main(units) prints
+    it. A meter needs none of it, so it is not in the image. Raises ImageError.
+    """
+    return program(_parts(firmware, ESP32), "esp32_board", "show_line", PROBE)
+
+
+def program(
+    parts: Sequence[link.Source], module: str, function: str = link.MAIN, name: str = PROGRAM
+) -> Image:
+    """The program that `function` of `module` is, linked and compiled to the file `name`.mpy.
+
+    Raises ImageError.
+    """
     linked = link.link(parts, module, function, numbered=_NUMBERED)
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / f"{PROGRAM}.py"
+        source = Path(folder) / f"{name}.py"
         source.write_text(linked.source, encoding="utf-8")
         data = compiler.compiled(source)
-    return Image({f"{PROGRAM}.mpy": data}, PROGRAM, linked.names)
+    return Image({f"{name}.mpy": data}, name, linked.names)
+
+
+def _parts(firmware: Path, board: str) -> list[link.Source]:
+    return [link.Source(file.module, file.path) for file in sources.device_files(firmware, board)]

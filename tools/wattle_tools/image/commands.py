@@ -10,7 +10,7 @@ from wattle_tools.errors import ImageError
 from wattle_tools.image import build, sources
 from wattle_tools.image.linker import readable
 
-NAMES_FILE = "wattle.names.json"
+NAMES_SUFFIX = ".names.json"
 _DONE = 0
 
 
@@ -20,6 +20,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "image", help="make the program of a board: one compiled file, and the names in it"
     )
     image.add_argument("folder", type=Path, help="where to write it, made if absent")
+    image.add_argument(
+        "--probe", action="store_true", help="what says who answers on an ESP32's line instead"
+    )
     _add_source(image)
     image.set_defaults(run=_image)
     traceback = commands.add_parser(
@@ -27,7 +30,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     traceback.add_argument("log", type=Path, nargs="?", help="default: standard input")
     traceback.add_argument(
-        "--names", type=Path, help=f"{NAMES_FILE} of its version (default: of this checkout)"
+        "--names", type=Path, help=f"the {NAMES_SUFFIX} of its version (default: of this checkout)"
     )
     _add_source(traceback)
     traceback.set_defaults(run=_traceback)
@@ -40,17 +43,19 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def _image(options: argparse.Namespace) -> int:
-    made = build.image(_firmware(options), options.board)
+    firmware = _firmware(options)
+    made = build.probe(firmware) if options.probe else build.image(firmware, options.board)
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
         for name, data in made.files.items():
             (options.folder / name).write_bytes(data)
         text = json.dumps(made.names.json(), indent=1, sort_keys=True)
-        (options.folder / NAMES_FILE).write_text(text + "\n", encoding="utf-8")
+        names_file = options.folder / f"{made.entry}{NAMES_SUFFIX}"
+        names_file.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise ImageError(f"{options.folder}: cannot be written: {error.strerror}") from error
     for name, data in made.files.items():
-        print(f"{name} {len(data)} bytes, names in {NAMES_FILE}")
+        print(f"{name} {len(data)} bytes, names in {names_file.name}")
     return _DONE
 
 

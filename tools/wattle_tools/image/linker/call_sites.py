@@ -1,6 +1,7 @@
 """Where a call stands in a function, and how the function that it calls can take its place."""
 
 import ast
+import copy
 import enum
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -67,6 +68,68 @@ def _run_now(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in _RUN_NOW:
             yield from arguments
+
+
+def with_one_return(function: Definition) -> Definition:
+    """The function whose last `if a: return b` and `return c` are one: `return b if a else c`."""
+    body = function.body
+    while len(body) > 1:
+        match body[-2:]:
+            case [ast.If(test=test, body=[ast.Return(value=ast.expr() as one)], orelse=[]), last]:
+                if not isinstance(last, ast.Return) or last.value is None:
+                    break
+                body[-2:] = [ast.Return(ast.IfExp(test, one, last.value))]
+            case _:
+                break
+    return function
+
+
+def put_expression(caller: Definition, name: str, function: Definition) -> bool:
+    """Puts a function that only gives the value of an expression in the place of its call, wherever
+    that stands; False: an argument is more than a name, or would be evaluated at another time.
+    """
+    match function.body:
+        case [ast.Return(value=ast.expr() as value)]:
+            pass
+        case _:
+            return False
+    is_async = isinstance(function, ast.AsyncFunctionDef)
+    for node in ast.walk(caller):
+        call = node.value if is_async and isinstance(node, ast.Await) else node
+        if not isinstance(call, ast.Call) or _called(call) != name:
+            continue
+        values = _arguments(call, function)
+        if values is None:
+            return False
+        is_plain = not any(isinstance(one, ast.Call | ast.Await) for one in ast.walk(value))
+        for parameter, argument in values:
+            uses = sum(isinstance(one, ast.Name) and one.id == parameter for one in ast.walk(value))
+            if not (_stays(argument) or (_is_path(argument) and (is_plain or uses == 1))):
+                return False
+        holder = ast.Expr(value)
+        for parameter, argument in values:
+            _Substitute(parameter, argument).visit(holder)
+        assert isinstance(node, ast.expr)
+        _Replace(node, holder.value).visit(caller)
+        return True
+    return False
+
+
+def _called(call: ast.Call) -> str:
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+def _is_path(value: ast.expr) -> bool:
+    """Whether an expression is an attribute of a local, or one of such."""
+    match value:
+        case ast.Attribute(value=ast.Name(id=name)):
+            return name.startswith("%")
+        case ast.Attribute(value=inner):
+            return _is_path(inner)
+    return False
 
 
 class Site:
@@ -192,11 +255,8 @@ def _argument(call: ast.Call) -> ast.expr | None:
     return call.args[0] if call.args else None
 
 
-def _bound(call: ast.Call, function: Definition) -> list[ast.stmt] | None:
-    """Assignments that give the parameters their values; None: the call is not plain.
-
-    A parameter that is never assigned and whose value is a constant or a local is replaced by it.
-    """
+def _arguments(call: ast.Call, function: Definition) -> list[tuple[str, ast.expr]] | None:
+    """(parameter, its value) in their order; None: the call is not plain."""
     values: list[ast.expr] = list(call.args)
     if isinstance(call.func, ast.Attribute):
         if not _is_object(call.func.value):
@@ -210,14 +270,25 @@ def _bound(call: ast.Call, function: Definition) -> list[ast.stmt] | None:
     if any(isinstance(value, ast.Starred) for value in values):
         return None
     values += defaults[len(defaults) - missing :]
+    return [(one.arg, value) for one, value in zip(parameters, values, strict=True)]
+
+
+def _bound(call: ast.Call, function: Definition) -> list[ast.stmt] | None:
+    """Assignments that give the parameters their values; None: the call is not plain.
+
+    A parameter that is never assigned and whose value is a constant or a local is replaced by it.
+    """
+    arguments = _arguments(call, function)
+    if arguments is None:
+        return None
     assigned = _assigned(function.body)
     statements: list[ast.stmt] = []
-    for parameter, value in zip(parameters, values, strict=True):
-        if parameter.arg not in assigned and _stays(value):
+    for parameter, value in arguments:
+        if parameter not in assigned and _stays(value):
             for statement in function.body:
-                _Substitute(parameter.arg, value).visit(statement)
+                _Substitute(parameter, value).visit(statement)
         else:
-            statements.append(ast.Assign([ast.Name(parameter.arg, ast.Store())], value))
+            statements.append(ast.Assign([ast.Name(parameter, ast.Store())], value))
     return statements
 
 
@@ -256,13 +327,7 @@ class _Substitute(ast.NodeTransformer):
         self._value = value
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id != self._name:
-            return node
-        value = self._value
-        if isinstance(value, ast.Name):
-            return ast.Name(value.id, node.ctx)
-        assert isinstance(value, ast.Constant)
-        return ast.Constant(value.value)
+        return copy.deepcopy(self._value) if node.id == self._name else node
 
 
 class _Replace(ast.NodeTransformer):

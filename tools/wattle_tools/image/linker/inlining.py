@@ -9,7 +9,7 @@ leaves nothing that would still have been done. What is in doubt stays a functio
 import ast
 import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from wattle_tools.image.linker import call_sites, scopes
@@ -79,7 +79,7 @@ class _Round:
         while (call := site.next_call(self._candidates.keys() - self._done)) is not None:
             candidate = self._candidates[call.name]
             own = _locals(candidate.definition)
-            if candidate.definition is caller or len(own) > room:
+            if candidate.name == caller.name or len(own) > room:
                 site.skip(call)
                 continue
             self._count += 1
@@ -89,9 +89,31 @@ class _Round:
                 site.skip(call)
                 continue
             room -= len(own)
-            self._done.add(call.name)
-            inside = self._program.inside.setdefault(label, [])
-            inside += [candidate.label, *self._program.inside.pop(candidate.label, [])]
+            self._is_put(candidate, label)
+        self._expressions(caller, label)
+
+    def _expressions(self, caller: Definition, label: str) -> None:
+        """Puts those in place that only give a value."""
+        wanted = self._candidates.keys() - self._done
+        named = {
+            node.id if isinstance(node, ast.Name) else node.attr
+            for node in ast.walk(caller)
+            if isinstance(node, ast.Name | ast.Attribute)
+        }
+        for name in sorted(wanted & named):
+            candidate = self._candidates[name]
+            if candidate.name == caller.name:
+                continue
+            self._count += 1
+            copied = copy.deepcopy(candidate.definition)
+            renamed = _renamed(copied, f"{self._number}_{self._count}")
+            if call_sites.put_expression(caller, name, renamed):
+                self._is_put(candidate, label)
+
+    def _is_put(self, candidate: _Candidate, label: str) -> None:
+        self._done.add(candidate.name)
+        inside = self._program.inside.setdefault(label, [])
+        inside += [candidate.label, *self._program.inside.pop(candidate.label, [])]
 
     def _without(self, statement: ast.stmt) -> ast.stmt | None:
         if isinstance(statement, Definition) and statement.name in self._done:
@@ -121,10 +143,15 @@ def _candidates(body: Sequence[ast.stmt], roots: Sequence[str]) -> dict[str, _Ca
                     defined[name] += 1
     for label, definition in _definitions(body):
         name = definition.name
-        shape = call_sites.shape_of(definition)
         once = uses[name] == defined[name] == 1 and name not in roots and not _is_known(name)
-        if once and shape is not None:
-            found[name] = _Candidate(name, label, definition, shape)
+        if not once:
+            continue
+        whole = call_sites.with_one_return(copy.deepcopy(definition))
+        shape = call_sites.shape_of(whole)
+        if shape is not call_sites.Shape.VALUE:
+            whole, shape = definition, call_sites.shape_of(definition)
+        if shape is not None:
+            found[name] = _Candidate(name, label, whole, shape)
     return {name: one for name, one in found.items() if not _mentions(one, found.keys())}
 
 
@@ -146,8 +173,7 @@ def _is_known(name: str) -> bool:
     return name.startswith(".__") or name.removeprefix(".") in ATTRIBUTES
 
 
-def _mentions(candidate: _Candidate, names: "set[str] | object") -> bool:
-    assert hasattr(names, "__contains__")
+def _mentions(candidate: _Candidate, names: Collection[str]) -> bool:
     return any(
         (isinstance(node, ast.Name) and node.id in names)
         or (isinstance(node, ast.Attribute) and node.attr in names)

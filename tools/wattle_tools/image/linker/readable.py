@@ -16,7 +16,7 @@ from wattle_tools.image.linker.naming import LOCAL, Names
 
 FORMAT = 1
 _KINDS = ("functions", "globals", "attributes", "mentions", "inside", "texts")
-_FRAME = re.compile(r'^(\s*File "wattle\.py")(?:, line \d+)?, in (\w+)')
+_FRAME = re.compile(r'^(\s*File "wattle\w*\.py")(?:, line \d+)?, in (\w+)')
 _GLOBAL = re.compile(r"(?<=name ')(\w+)(?=' isn't defined)")
 _ATTRIBUTE = re.compile(r"(?<=attribute ')(\w+)(?=')")
 _CLASS = re.compile(r"(?<=')(\w+)(?=' object)")
