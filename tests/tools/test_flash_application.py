@@ -1,8 +1,10 @@
 """The application goes on boards through the real mpremote, whole or not at all."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import boot_choice
 import pytest
 from wattle_hil import parts
 from wattle_hil.parts import PartMissingError
@@ -22,6 +24,7 @@ from wattle_testkit.serial_boards import (
 from wattle_testkit.waiting import until
 from wattle_tools.boards import identity
 from wattle_tools.boards.repl import Repl
+from wattle_tools.device import firmware_folder
 from wattle_tools.errors import BOARD_FAILED, DONE, ReadBackError, UnfitBoardError
 from wattle_tools.flash import fleet, installation
 from wattle_tools.flash.job import THERE, WOULD_WRITE, WRITTEN, JobResult, Order
@@ -109,6 +112,29 @@ def test_a_newer_application_takes_the_place_of_an_older(bench: BoardBench) -> N
     board = found(port)
     assert board.contents is not None
     assert board.contents.mark == newer.mark(in_rom=False)
+
+
+def test_what_was_installed_runs_and_not_an_update_of_before(bench: BoardBench) -> None:
+    choice = (firmware_folder() / "boot_choice.py").read_bytes()
+    start = {"/boot_choice.py": choice, **APPLICATION.start}
+    order = Order(replace(APPLICATION, start=start))
+    port = bench.add(mac(1), flash_content(IMAGE))
+    assert flash_one(port, order).done["application"] == WRITTEN
+    # Version 7 came by an update, into slot 2, and has proved itself.
+    updated = bytes((1, boot_choice.STANDS, 2, 2, 1, 1)) + bytes((*bytes(7), 7)) * 2
+    with Repl(port) as repl:
+        repl.run(f"import esp32\nn = esp32.NVS('wattle')\nn.set_blob('version', {updated!r})")
+        repl.run("n.commit()")
+        repl.restart()
+    assert flash_one(port, order).done["application"] == WRITTEN
+    with Repl(port) as repl:
+        repl.run("import esp32\nb = bytearray(64)\nk = esp32.NVS('wattle').get_blob('version', b)")
+        record = repl.value("print(bytes(b[1:k]))")
+        repl.restart()
+    assert isinstance(record, bytes)
+    assert boot_choice.choose(record) == (0, record)
+    assert record[5:13] == updated[6:14]
+    assert flash_one(port, order).done["application"] == THERE
 
 
 def test_a_board_pulled_out_in_the_middle_is_half_done_and_then_done(bench: BoardBench) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from wattle_testkit.serial_boards import files, flash_content, found, mac, saved
 from wattle_tools.boards import identity
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.cli import main
+from wattle_tools.device import firmware_folder
 from wattle_tools.errors import BOARD_FAILED, DONE, IMAGE_REFUSED, INTERRUPTED, READ_BACK_DIFFERS
 from wattle_tools.flash import fleet
 from wattle_tools.flash.job import THERE, WRITTEN, JobResult, Order
@@ -123,7 +125,13 @@ def test_the_command_from_bare_chip_to_installed_firmware(
     image.write_bytes(IMAGE)
     port = bench.add(mac(1))
     bench.flash(mac(1)).write(NVS_AT, b"keys")
-    line = ["flash", "--port", port, "--image", str(image)]
+    # A copy: both runs are to see the same sources, whoever works on them meanwhile.
+    firmware = tmp_path / "firmware"
+    shutil.copytree(firmware_folder(), firmware)
+    wire = Path("protocol") / "wattle_wire"
+    shutil.copytree(firmware_folder().parent / wire, tmp_path / wire)
+    sources = ["--firmware", str(firmware)]
+    line = ["flash", "--port", port, *sources, "--image", str(image)]
     assert main(line) == IMAGE_REFUSED
     said = capsys.readouterr().err
     accept = re.findall(r"--accept-image (\w+)", said)
@@ -134,7 +142,7 @@ def test_the_command_from_bare_chip_to_installed_firmware(
     assert board.state == identity.INSTALLED
     assert bench.flash(mac(1)).read(NVS_AT, 4) == b"keys"
 
-    assert main(["flash", "--port", port, "--all", "--json"]) == DONE
+    assert main(["flash", "--port", port, *sources, "--all", "--json"]) == DONE
     told = json.loads(capsys.readouterr().out)
     assert board.contents is not None
     assert board.contents.mark is not None

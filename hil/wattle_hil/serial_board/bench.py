@@ -36,9 +36,15 @@ class _Cable:
         self.open = False
         self.unread = bytearray(board.power_on())
 
-    def pull(self) -> None:
+    def pull(self) -> int:
+        """Gives a descriptor that keeps the pty's number from others as long as it is open.
+
+        esptool looks for a line that broke for seconds, and would find a stranger's.
+        """
         self.board.power_off()
+        kept = os.open(self.port, os.O_RDWR | os.O_NOCTTY)
         os.close(self.master)
+        return kept
 
 
 class BoardBench:
@@ -48,6 +54,7 @@ class BoardBench:
         self._folder = folder
         self._cables: dict[bytes, _Cable] = {}
         self._boards: dict[bytes, EmulatedBoard] = {}
+        self._kept: list[int] = []
         self._lock = threading.Lock()
         self._wake, self._waker = os.pipe()
         self._stopping = False
@@ -66,8 +73,9 @@ class BoardBench:
         self._stopping = True
         os.write(self._waker, b"x")
         self._thread.join(_STOP_S)
-        for cable in self._cables.values():
-            cable.pull()
+        self._kept += [cable.pull() for cable in self._cables.values()]
+        for descriptor in self._kept:
+            os.close(descriptor)
         for board in self._boards.values():
             board.flash.close()
         os.close(self._wake)
@@ -109,7 +117,7 @@ class BoardBench:
         with self._lock:
             cable = self._cables.pop(mac, None)
             if cable is not None:
-                cable.pull()
+                self._kept.append(cable.pull())
 
     def flash(self, mac: bytes) -> FlashMemory:
         """What a board has in its flash memory."""
@@ -135,7 +143,7 @@ class BoardBench:
                     self._turn(cable, events)
                     if cable.board.unplugged:
                         del self._cables[mac]
-                        cable.pull()
+                        self._kept.append(cable.pull())
 
     def _turn(self, cable: _Cable, events: dict[int, int]) -> None:
         board = cable.board

@@ -27,7 +27,8 @@ def unix_interpreter(flash: FlashMemory, mac: bytes, version: str) -> Sequence[s
         raise BoardError("the partition table of the emulated board names no vfs")
     rom = flash.partition("romfs")
     rom_at, rom_bytes = (rom.offset, rom.size) if rom else (0, 0)
-    numbers = (files.offset, files.size, rom_at, rom_bytes)
+    nvs = flash.partition("nvs")
+    numbers = (files.offset, files.size, rom_at, rom_bytes, nvs.offset if nvs else 0)
     command = (str(parts.micropython(64)), _shim(), str(flash.path), mac.hex(), version)
     return (*command, *map(str, numbers))
 

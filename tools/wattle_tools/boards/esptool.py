@@ -4,6 +4,7 @@ esptool runs as a program of its own: what hangs or fails in it ends with it, it
 read, and its licence (GPL) stays its own. One call holds the line; afterwards the chip is reset.
 """
 
+import contextlib
 import os
 import re
 import select
@@ -25,8 +26,8 @@ from wattle_tools.errors import (
 )
 
 ROM_BAUD = 115_200  # the loader's own, from which esptool goes up
-# Three attempts take a silent line 4 s.
-_ATTEMPTS = 3
+# Five attempts take a silent line 5 s.
+_ATTEMPTS = 5
 _IDENTIFY_S = 20.0
 # 16 MiB at 115200 Bd take 24 minutes; nothing of ours is larger than 4 MiB.
 _WRITE_S = 900.0
@@ -115,7 +116,25 @@ class Loader:
         writing: Callable[[int], None] | None = None,
         stub: bool = True,
     ) -> str:
-        """What esptool printed. Raises our error for its own."""
+        """What esptool printed. Raises our error for its own.
+
+        A line is disturbed now and then, a busy host late: what fails is tried once more, but not
+        the question who is there.
+        """
+        try:
+            return self._try(command, seconds, writing, stub)
+        except (SerialLineError, UnfitBoardError):
+            if not stub or not os.path.exists(self._port):
+                raise
+        return self._try(command, seconds, writing, stub)
+
+    def _try(
+        self,
+        command: Sequence[str],
+        seconds: float,
+        writing: Callable[[int], None] | None,
+        stub: bool,
+    ) -> str:
         options = ["--port", self._port, "--baud", str(self._baud)]
         options += ["--connect-attempts", str(_ATTEMPTS), *([] if stub else ["--no-stub"])]
         process = subprocess.Popen(
@@ -130,7 +149,8 @@ class Loader:
         try:
             output = self._follow(process, time.monotonic() + seconds, writing)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
         finally:

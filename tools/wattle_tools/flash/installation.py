@@ -88,7 +88,7 @@ def install(repl: Repl, contents: Contents, application: Application, told: Told
     """
     work = plan(repl, contents, application)
     if not work.change:
-        return False
+        return _let_it_count(repl)
     in_rom = contents.rom > 0
     _remove(repl, [mark.PATH, _MAIN, *work.remove])
     program = {path: data for path, data in work.write.items() if path != _MAIN}
@@ -101,6 +101,7 @@ def install(repl: Repl, contents: Contents, application: Application, told: Told
     _verify(repl, files)
     if in_rom and _rom_sha256(repl, len(application.rom)) != _sha256(application.rom):
         raise _differs("its ROMFS")
+    _let_it_count(repl)
     last = {_MAIN: application.start[_MAIN], mark.PATH: application.mark(in_rom).encoded()}
     for path, data in last.items():
         repl.write(path, data, lambda _: None)
@@ -175,6 +176,13 @@ def _verify(repl: Repl, files: Mapping[str, bytes]) -> None:
             raise _differs(path)
 
 
+def _let_it_count(repl: Repl) -> bool:
+    """Has the board start what is installed, not an update of before; gives whether it would not
+    have. A board without NVS has no updates.
+    """
+    return repl.value(_COUNT) is True
+
+
 def _differs(what: str) -> ReadBackError:
     return ReadBackError(
         f"{what} does not read back as it was written",
@@ -225,6 +233,24 @@ else:
  vfs.rom_ioctl(3, 0, %d)
  def _put(at, data): vfs.rom_ioctl(4, 0, at, data)
  def _done(): vfs.rom_ioctl(5, 0)
+"""
+# The record of versions is nvs_store's: a byte of its own, then what boot_choice reads.
+_COUNT = """
+c = False
+try:
+ import esp32, boot_choice
+ n = esp32.NVS('wattle')
+ b = bytearray(64)
+ try: k = n.get_blob(boot_choice.RECORD_KEY, b)
+ except OSError: k = 0
+ r = bytes(b[1:k])
+ w = boot_choice.as_installed(r)
+ c = bool(k) and w != r
+ if c:
+  n.set_blob(boot_choice.RECORD_KEY, bytes(b[:1]) + w)
+  n.commit()
+except ImportError: pass
+print(c)
 """
 _ROM_HASH = """
 import vfs, hashlib, binascii

@@ -1,11 +1,12 @@
 """A board's MicroPython on the unix interpreter: prompt, raw REPL, LittleFS in the flash file.
 
-    micropython raw_repl.py FLASH MAC VERSION VFS_AT VFS_BYTES ROM_AT ROM_BYTES
+    micropython raw_repl.py FLASH MAC VERSION VFS_AT VFS_BYTES ROM_AT ROM_BYTES NVS_AT
 
 The dialect is MicroPython's. The protocol is that of docs.micropython.org, "The MicroPython
 Interactive Interpreter Mode", with raw paste. Ctrl-C reaches a running program as SIGINT, which
 the bench sends. What the unix port has no part for is put in its place: `machine.unique_id`,
-`vfs.rom_ioctl`, and the version that the board's image bears. The process ends with its input.
+`vfs.rom_ioctl`, `esp32.NVS`, and the version that the board's image bears. The process ends with
+its input.
 """
 
 import gc
@@ -16,12 +17,14 @@ import vfs
 _BLOCK_BYTES = 4096
 _WINDOW_BYTES = 2048  # of raw paste
 _ENOMEM, _EINVAL = 12, 22
+_NVS_BYTES = 4096
+_NVS_NOT_FOUND = -0x1102  # nvs.h
 _ROM_SEGMENTS, _ROM_SEGMENT, _ROM_PREPARE, _ROM_WRITE, _ROM_DONE = 1, 2, 3, 4, 5
 
 flash_file = open(sys.argv[1], "r+b")
 mac = bytes.fromhex(sys.argv[2])
 board_version = tuple(int(part) for part in sys.argv[3].lstrip("v").split("."))
-vfs_at, vfs_bytes, rom_at, rom_bytes = [int(word) for word in sys.argv[4:8]]
+vfs_at, vfs_bytes, rom_at, rom_bytes, nvs_at = [int(word) for word in sys.argv[4:9]]
 stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
 
 
@@ -44,6 +47,36 @@ class FlashBlocks:
         if operation == 5:
             return _BLOCK_BYTES
         return 0
+
+
+class Nvs:
+    """esp32.NVS: blobs by key, kept in the flash as lines of hex that commit() writes."""
+
+    def __init__(self, namespace):
+        self._prefix = namespace + "."
+        flash_file.seek(nvs_at)
+        rows = flash_file.read(_NVS_BYTES).split(b"\xff")[0].split(b"\n")
+        self._blobs = {}
+        for row in rows:
+            key, _, value = row.partition(b"=")
+            if key:
+                self._blobs[key.decode()] = bytes.fromhex(value.decode())
+
+    def get_blob(self, key, buffer):
+        value = self._blobs.get(self._prefix + key)
+        if value is None:
+            raise OSError(_NVS_NOT_FOUND)
+        buffer[: len(value)] = value
+        return len(value)
+
+    def set_blob(self, key, value):
+        self._blobs[self._prefix + key] = bytes(value)
+
+    def commit(self):
+        rows = [key + "=" + value.hex() for key, value in self._blobs.items()]
+        flash_file.seek(nvs_at)
+        flash_file.write("\n".join(rows).encode() + b"\xff")
+        flash_file.flush()
 
 
 class PlainCopy:
@@ -96,6 +129,9 @@ def dress():
     implementation._machine = "emulated board with ESP32"
     implementation._mpy = sys.implementation._mpy
     board_sys.implementation = implementation
+    esp32 = PlainCopy()
+    esp32.NVS = Nvs
+    sys.modules["esp32"] = esp32
     sys.modules["machine"] = machine
     sys.modules["sys"] = board_sys
     if rom_bytes:
