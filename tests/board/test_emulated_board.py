@@ -23,8 +23,11 @@ from wattle_hil.devices.families import FAMILIES
 from wattle_hil.devices.line import Line
 from wattle_hil.parts import PartMissingError
 from wattle_testkit import device_cases
+from wattle_tools.image import build
 from wattle_tools.image.compiler import compiled, package
+from wattle_tools.image.linker.link import Source
 from wattle_tools.image.romfs import rom_image
+from wattle_tools.image.sources import device_files
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
@@ -126,9 +129,23 @@ def test_a_counted_run_ends_at_the_same_instruction(tmp_path: Path) -> None:
     assert counts.pop() > 1_000_000
 
 
-def test_metering_devices_are_read_over_the_second_uart(
-    tmp_path: Path, firmware: Mapping[str, bytes]
-) -> None:
+def linked(program: Path) -> bytes:
+    """A program with what it uses of the firmware, as one file, as a board's firmware is made."""
+    firmware = ROOT / "firmware"
+    own = [
+        Source("serial_port", firmware / "boards" / "qemu" / "frozen" / "serial_port.py"),
+        Source(program.stem, program),
+    ]
+    shared = [
+        Source(file.module, file.path)
+        for file in device_files(firmware)
+        if file.module.startswith("wattle_")
+    ]
+    image = build.program([*shared, *own], program.stem)
+    return image.files[f"{image.entry}.mpy"]
+
+
+def test_metering_devices_are_read_over_the_second_uart(tmp_path: Path) -> None:
     curve = Curve("flat", HOUR_MS, StepSeries([T0_MS], [3_600 * UW_PER_W], T0_MS + 2 * HOUR_MS))
     devices = [
         EmulatedDevice(unit, FAMILIES[name], curve) for unit, name in ((1, "sdm120"), (2, "em340"))
@@ -140,8 +157,7 @@ def test_metering_devices_are_read_over_the_second_uart(
     ]
     profiles = ROOT / "firmware" / "profiles"
     files = {
-        **firmware,
-        "program.mpy": compiled(PROGRAMS / "read_meter.py"),
+        "program.mpy": linked(PROGRAMS / "read_meter.py"),
         "devices.json": json.dumps(rows).encode(),
         **{f"profiles/{file.name}": file.read_bytes() for file in profiles.glob("*.json")},
     }
