@@ -36,6 +36,7 @@ def test_a_ledger_of_rules_1_is_upgraded_and_then_has_accounts(gateway: GatewayP
     words = ("account", "issue", gateway.folder, "CNY", "12.5", "--decimals", "2")
     done = command(*words)
     assert (done.returncode, "kind_unknown" in done.stderr) == (7, True)
+    assert "wattle-gateway alliance upgrade" in done.stderr
     (decision,) = said("alliance", "upgrade", gateway.folder)
     assert (decision["decided"], decision["epoch"]) == (True, 1)
     done = command("alliance", "upgrade", gateway.folder)

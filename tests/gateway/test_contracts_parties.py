@@ -1,10 +1,10 @@
 """Hosted users: who brings them, what they may do, who has to agree (SPEC section 12)."""
 
 import pytest
-from wattle_gateway.contracts import accounts, classes, parties, waiting
-from wattle_gateway.contracts.execute import RECORDED, VOID
+from wattle_gateway.contracts import accounts, classes, parties, registry, waiting
+from wattle_gateway.contracts.execute import HELD, RECORDED, REPEAT, VOID
 from wattle_gateway.contracts.state import key
-from wattle_gateway.ledger import genesis, hosted_word, transaction
+from wattle_gateway.ledger import entry, genesis, hosted_word, transaction
 from wattle_gateway.ledger.account_bodies import Issue, Open, Register, Transfer
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.transaction import APPROVE, ISSUE, OPEN, REGISTER, TRANSFER, Approve
@@ -74,6 +74,27 @@ class TestRegister:
         party = parties.party(ledger.state, ledger.epoch, HOUSE.kid)
         assert party is not None
         assert (party.role, party.host) == (genesis.HOSTED_USER, AGGREGATOR.kid)
+
+    def test_a_users_lanes_count_by_themselves(self, ledger: AccountLedger) -> None:
+        ledger.declare()
+        ledger.host(HOUSE)
+
+        def opened(lane: int, nonce: int) -> str:
+            raw = transaction.build(
+                ledger.epoch.ledger_id,
+                HOUSE.kid,
+                HOUSE.sign,
+                lane=lane,
+                nonce=nonce,
+                until_ms=CREATED_MS * 2,
+                kind=OPEN,
+                body=["CNY"],
+            )
+            return ledger.chain.one(entry.encode(entry.TRANSACTION, raw, 60_000)).effect
+
+        assert [opened(15, 0), opened(15, 1), opened(0, 0)] == [RECORDED] * 3
+        assert [opened(15, 3), opened(15, 1)] == [HELD, REPEAT]
+        assert [registry.next_nonce(ledger.state, HOUSE.kid, lane) for lane in (0, 15)] == [1, 2]
 
     @pytest.mark.parametrize("host", [RETAIL, AGGREGATOR, SERVICE])
     def test_those_with_customers_host(self, host: Party) -> None:

@@ -211,6 +211,11 @@ def _unanswered_text(digest: bytes) -> str:
 def _accepted(digest: bytes, outcome: Outcome) -> bytes:
     if outcome.effect != contracts.RECORDED:
         raise RefusedError(f"the ledger did not take it: {outcome.effect}")
+    if outcome.verdict == classes.KIND_UNKNOWN:
+        raise RefusedError(
+            "the ledger refused it: kind_unknown; the rules in force have no such transaction, "
+            "newer ones come by `wattle-gateway alliance upgrade`"
+        )
     if outcome.verdict != classes.ACCEPTED:
         raise RefusedError(f"the ledger refused it: {classes.REFUSAL_NAMES[outcome.verdict]}")
     return digest

@@ -3,7 +3,7 @@
 Exit codes, stable per kind:
 
     0   done
-    1   audit, checkpoint --verify: the bytes do not add up, or two ledgers differ
+    1   audit, checkpoint --verify, snapshot verify: the bytes do not add up, or two ledgers differ
     2   the command line, a file, an id or a date cannot be used; audit: it cannot run at all
     3   the configuration is wrong
     4   the folder is not a gateway's, is incomplete, or is in the way

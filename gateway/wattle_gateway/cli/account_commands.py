@@ -10,7 +10,7 @@ from rich.table import Table
 from wattle_gateway.cli.amounts import parsed_amount, shown_amount
 from wattle_gateway.cli.sending import own_kid, send, tell
 from wattle_gateway.cli.state_book import opened_book
-from wattle_gateway.cli.text import console, parsed_time, shown_name, shown_time
+from wattle_gateway.cli.text import console, parsed_time, plain_name, shown_name, shown_time
 from wattle_gateway.contracts.accounts import Asset
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import transaction
@@ -161,7 +161,7 @@ def _decimals(book: Book, name: str, wanted: int | None) -> int:
 
 
 def _called(holder: Holder) -> str:
-    return f"{shown_name(holder.name)} ({holder.kid})" if holder.name else holder.kid
+    return f"{plain_name(holder.name)} ({holder.kid})" if holder.name else holder.kid
 
 
 def _as_json(found: Money) -> dict[str, Any]:
