@@ -36,6 +36,13 @@ def as_installed(record: bytes) -> bytes:
     return record and bytes((STANDS, 0, 0, 0, 0)) + record[5:13] + bytes(8)
 
 
+def slot_lost(record: bytes) -> bytes:
+    """The record after the slot that stands could not be read: what was installed runs, and says
+    so; settings stay.
+    """
+    return bytes((STANDS, 0, 0)) + record[3:13] + bytes(8)
+
+
 def is_on_trial(record: bytes) -> bool:
     """Whether the version that `choose` gave with this record has yet to prove itself."""
     return bool(record) and record[TRIES] < GIVEN_UP

@@ -48,6 +48,10 @@ def choose() -> tuple[str, bool]:
         print("slot %d:" % slot, error)
         if on_trial:
             machine.reset()
+        store.set_blob(
+            boot_choice.RECORD_KEY, bytes(buffer[:_MARK_BYTES]) + boot_choice.slot_lost(record)
+        )
+        store.commit()
         return "", False
 
 

@@ -205,3 +205,19 @@ def test_a_technician_brings_back_what_was_installed():
 
     run(story)
     assert boot_choice.as_installed(b"") == b""
+
+
+def test_a_slot_that_cannot_be_read_any_more_is_no_version():
+    async def story(board):
+        life = Session(board)
+        await life.receive(made(5, FILES))
+        life.end()
+        Session(board).updater.service(True)
+        key = boot_choice.RECORD_KEY
+        board.store.safe[key] = boot_choice.slot_lost(board.store.safe[key])
+        life = Session(board)
+        versions = life.updater._versions
+        assert (life.slot, versions.running, versions.settings) == (0, 0, 1)
+        assert (versions.tried, life.updater.news) == (5, None)
+
+    run(story)

@@ -15,6 +15,7 @@ from wattle_tools.image import romfs
 DEADLINE_S = 20.0
 SECTOR = 4096
 MARK = b"\x01"  # of nvs_store
+REST = bytes([1, 2]) + (9).to_bytes(8, "big") + (8).to_bytes(8, "big")  # of a record
 SAYS = "def main(*arguments):\n    print('runs', %r)\n"
 FAILS = "def main(*arguments):\n    raise ValueError('broken')\n"
 
@@ -89,12 +90,12 @@ class Chip:
 
     def record(self, *numbers: int) -> None:
         """The record: tries, slot on trial, slot that stands."""
-        (self.folder / boot_choice.RECORD_KEY).write_bytes(MARK + bytes(numbers) + b"rest")
+        (self.folder / boot_choice.RECORD_KEY).write_bytes(MARK + bytes(numbers) + REST)
 
     def stored(self) -> tuple[int, ...]:
         """The same as it is now."""
         data = (self.folder / boot_choice.RECORD_KEY).read_bytes()
-        assert (data[:1], data[4:]) == (MARK, b"rest")
+        assert (data[:1], data[4:14]) == (MARK, REST[:10])
         return tuple(data[1:4])
 
     def start(self) -> list[str]:
@@ -163,7 +164,10 @@ def test_an_empty_slot_on_trial_is_a_failed_start(chip: Chip) -> None:
 
 
 def test_a_slot_that_is_worn_out_leaves_what_was_installed(chip: Chip) -> None:
-    chip.record(boot_choice.STANDS, 1, 1)
-    assert chip.start()[-1] == "runs installed"
-    chip.write(1, romfs.rom_image({"other": b""}))
-    assert chip.start()[-1] == "runs installed"
+    """It says so for good: the birth must not name a version that does not run."""
+    for image in (b"\xff" * 100, romfs.rom_image({"other": b""})):
+        chip.record(boot_choice.STANDS, 1, 1)
+        chip.write(1, image)
+        assert chip.start()[-1] == "runs installed"
+        assert chip.stored() == (boot_choice.STANDS, 0, 0)
+        assert chip.start() == ["runs installed"]

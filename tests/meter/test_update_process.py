@@ -110,9 +110,8 @@ def test_a_new_version_shows_in_its_birth_and_stays(
     assert board.meter.broken == []
     assert board.meter.broken_links() == []
     board.process.stop(STOP_S)
-    # A technician who sets it up again is not overruled by what came by wire.
-    program = (str(parts.micropython(64)), str(Firmware(Path(), FIRMWARE).main))
-    subprocess.run((*program, str(board.folder), "--installed", "--identity"), check=True)
+    # Flash that has lost it: what was installed runs, and does not pretend.
+    (board.folder / "slot1" / update.FIRMWARE).write_bytes(bytes(1_000))
     group.start(board.process)
     waiting.until(lambda: births(board)[-1] == ("0.1.0", 0), START_S, "what was installed")
     board.process.stop(STOP_S)
@@ -177,6 +176,12 @@ def test_a_kill_in_the_middle_leaves_the_old_one_running(
     # Nothing is left of it that would hinder the next try.
     sender(site, board, 7, files).until(7, update.CONFIRMED, UPDATE_S)
     assert births(board)[-1] == ("9.9.9", 7)
+    board.process.stop(STOP_S)
+    # A technician who sets it up again is not overruled by what came by wire.
+    program = (str(parts.micropython(64)), str(Firmware(Path(), FIRMWARE).main))
+    subprocess.run((*program, str(board.folder), "--installed", "--identity"), check=True)
+    group.start(board.process)
+    waiting.until(lambda: births(board)[-1] == ("0.1.0", 0), START_S, "what was installed")
     board.process.stop(STOP_S)
 
 

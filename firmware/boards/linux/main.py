@@ -60,6 +60,7 @@ def choose(folder: str) -> tuple[str, bool]:
         sys.stderr.write("slot %d: %s\n" % (slot, error))
         if on_trial:
             restart()
+        _store(path, boot_choice.slot_lost(record))
         return _PROGRAM, False
 
 
@@ -97,6 +98,8 @@ def _mount(path: str) -> None:
     """Mapped, not read: code runs where it lies, as on a board."""
     with open(path, "rb") as file:
         size = file.seek(0, 2)
+        if not size:
+            raise OSError(path + " is empty")
         mmap = _libc.func("P", "mmap", "PIiiil")
         address = mmap(None, size, _READ, _PRIVATE, file.fileno(), 0)
     vfs.mount(vfs.VfsRom(uctypes.bytearray_at(address, size)), _MOUNT)
