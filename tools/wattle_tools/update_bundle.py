@@ -59,7 +59,10 @@ def firmware_file(firmware: Path, board: str) -> bytes:
 
     Raises ImageError.
     """
-    image = build.image(firmware, board)
+    return _rom(build.image(firmware, board))
+
+
+def _rom(image: build.Image) -> bytes:
     return romfs.rom_image({**image.files, ENTRY_FILE: image.entry.encode()})
 
 
@@ -99,7 +102,8 @@ def _make(options: argparse.Namespace) -> int:
     files = []
     name = f"alliance of {sites[0].ledger_name}"
     if options.board is not None:
-        files.append((update.FIRMWARE, firmware_file(options.firmware, options.board)))
+        image = build.image(options.firmware, options.board)
+        files.append((update.FIRMWARE, _rom(image)))
         name = f"firmware {_firmware_version(options.firmware)}"
     if options.alliance:
         files += alliance_files(sites)
@@ -108,6 +112,9 @@ def _make(options: argparse.Namespace) -> int:
     version = int(time.time() * 1_000) if options.version is None else options.version
     made = make(sites, version, options.name or name, options.board or "", files)
     try:
+        if options.board is not None:  # for who reads a log of this version
+            names = options.bundle.with_name(options.bundle.name + build.NAMES_SUFFIX)
+            names.write_text(image.names.text(), encoding="utf-8")
         options.bundle.write_bytes(made.encode())
     except OSError as error:
         raise UpdateError(f"{options.bundle}: cannot be written: {error.strerror}") from error

@@ -13,6 +13,7 @@ from wattle_tools.image.sources import ESP32, LINUX
 
 PROGRAM = "wattle"
 PROBE = "wattle_probe"
+NAMES_SUFFIX = ".names.json"  # of the table of names beside an image or a bundle
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from wattle_tools.errors import ImageError
 from wattle_tools.image import build, sources
 from wattle_tools.image.linker import readable
 
-NAMES_SUFFIX = ".names.json"
 _DONE = 0
 
 
@@ -30,7 +29,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     traceback.add_argument("log", type=Path, nargs="?", help="default: standard input")
     traceback.add_argument(
-        "--names", type=Path, help=f"the {NAMES_SUFFIX} of its version (default: of this checkout)"
+        "--names",
+        type=Path,
+        help=f"the {build.NAMES_SUFFIX} of its version (default: of this checkout)",
     )
     _add_source(traceback)
     traceback.set_defaults(run=_traceback)
@@ -49,9 +50,8 @@ def _image(options: argparse.Namespace) -> int:
         options.folder.mkdir(parents=True, exist_ok=True)
         for name, data in made.files.items():
             (options.folder / name).write_bytes(data)
-        text = json.dumps(made.names.json(), indent=1, sort_keys=True)
-        names_file = options.folder / f"{made.entry}{NAMES_SUFFIX}"
-        names_file.write_text(text + "\n", encoding="utf-8")
+        names_file = options.folder / f"{made.entry}{build.NAMES_SUFFIX}"
+        names_file.write_text(made.names.text(), encoding="utf-8")
     except OSError as error:
         raise ImageError(f"{options.folder}: cannot be written: {error.strerror}") from error
     for name, data in made.files.items():

@@ -5,6 +5,7 @@ in the sources: of these, those are told that the function above mentions.
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,10 @@ class Readable:
     def json(self) -> dict[str, object]:
         """As it is stored beside an image."""
         return {"format": FORMAT} | {kind: getattr(self, kind) for kind in _KINDS}
+
+    def text(self) -> str:
+        """The content of the file that is stored beside an image."""
+        return json.dumps(self.json(), indent=1, sort_keys=True) + "\n"
 
     def lines(self, log: Iterable[str]) -> Iterator[str]:
         """The lines of a board's log with the names of the sources; others are as they were."""
