@@ -67,6 +67,20 @@ def test_no_author_asks_for_so_much_that_others_have_to_wait(
     assert DRAWING.ref("A3") in parking.missing()
 
 
+def test_what_others_wait_for_is_asked_for_before_what_nobody_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parking_module, "MISSING_MAX", 1)
+    drawing = draw("members: 4\n1: *\n2: * A'\n3: A B C D\n4: B")
+    parking = Parking(4)
+    for name in ("A2'", "A3", "B4"):
+        made = drawing.verified[name]
+        parking.park(made, made.block.parents)
+    # B4 waits for A3. Nobody waits for A2', though its round is lower: a liar has many such.
+    asked = [drawing.name(ref) for ref in sorted(parking.missing())]
+    assert asked == ["A2", "B2", "C2", "D2", "B3", "C3", "D3"]
+
+
 def test_find_asks_for_the_whole_name() -> None:
     parking = parked("A2")
     digest = DRAWING.ref("A2").digest

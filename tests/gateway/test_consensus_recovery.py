@@ -4,6 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
+from wattle_gateway.consensus import acceptance
 from wattle_gateway.consensus.acceptance import ROUNDS_AHEAD_MAX
 from wattle_gateway.consensus.engine import Engine, Now, window_first
 from wattle_gateway.consensus.errors import ConsensusError, HistoryError, SafetyError
@@ -289,6 +290,32 @@ def test_a_third_twin_is_taken_only_if_another_block_names_it() -> None:
     member.accept(drawing.pick("D1''"))
     assert member.engine.has(drawing.ref("D1''"))
     assert member.engine.accepted(drawing.ref("A2"))
+
+
+def test_who_has_ended_the_epoch_vouches_for_further_twins_up_to_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acceptance, "VOUCHED_MAX", 1)
+    drawing = draw("1: * D' D'' D''' D''''", 4)
+    member = PaperMember(drawing.committee, 1)
+    member.accept(drawing.pick("A1 B1 C1 D1 D1'"))
+    vouched = [drawing.verified["D1''"], drawing.verified["D1'''"]]
+    member.accept(vouched, voucher=b"one")
+    assert [member.engine.has(made.block.ref) for made in vouched] == [True, False]
+    member.accept(vouched, voucher=b"other")
+    assert member.engine.has(vouched[1].block.ref)
+    member.accept(drawing.pick("D1''''"))
+    assert not member.engine.has(drawing.ref("D1''''"))
+
+
+def test_at_the_close_nothing_above_the_newest_leader_counts_as_held() -> None:
+    drawing = draw("1: *\n2: *\n3: *\n4: *\n5: A B C", 4)
+    member = PaperMember(drawing.committee, None)
+    member.accept(drawing.verified.values())
+    leader_round = member.commits[-1].leader.round
+    assert leader_round == 3
+    assert member.engine.holdings() == (5, 5, 5, 4)
+    assert member.engine.holdings_at_close() == (3, 3, 3, 3)
 
 
 def test_a_block_of_another_epoch_is_left() -> None:

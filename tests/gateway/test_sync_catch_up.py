@@ -1,10 +1,14 @@
 """Who was away catches up: by blocks when near, by proved commits when far, over epoch changes."""
 
+from wattle_gateway.consensus.engine import Now
+from wattle_gateway.ledger import block
+from wattle_gateway.ledger.block import BlockRef, CommitVote, VerifiedBlock
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.sync import messages as m
 from wattle_gateway.sync.holdings import HOLDINGS_MS
-from wattle_testkit.alliance import following
+from wattle_testkit.alliance import CREATED_MS, following
 from wattle_testkit.memory_alliance import MemoryAlliance
+from wattle_testkit.simulation import cheap_keys
 
 ENTRY = b"\x82\x02an entry that hurries"
 CHANGE = b"\x82\x02a change of epoch"
@@ -78,6 +82,48 @@ def test_a_member_that_slept_through_two_epochs_comes_after() -> None:
     assert _no_faults(alliance)
     _work(alliance, "d", 5)
     assert _same_ledger(alliance)
+
+
+def test_twins_of_its_last_blocks_do_not_keep_a_straggler_in_an_epoch_that_is_over() -> None:
+    alliance = MemoryAlliance(*"abcd")
+    alliance.add_party("e")
+    alliance.changes[CHANGE] = following(*(alliance.parties[name] for name in "abcd"))
+    alliance.crash("c")
+    alliance.link("a", "b", "d")
+    alliance.run(1000)
+    alliance.propose("b", CHANGE)
+    alliance.run_until(lambda: {alliance.epoch_of(name).number for name in "abd"} == {1}, 5000)
+    # Every round had its quorum by "d" alone, and nobody names its last blocks. Who follows holds
+    # others of these rounds, whose parents do not exist.
+    alliance.start("e")
+    straggler = alliance["e"]
+    rounds = {ref.round for ref in alliance["a"].shelf.stored[0]}
+    for number in sorted(rounds):
+        twins = [_twin(alliance, number, bytes([at]) * 32) for at in (1, 2)]
+        straggler.engine.accept(twins, Now(CREATED_MS, alliance.steady_ms))
+        assert all(straggler.engine.has(made.block.ref) for made in twins)
+    alliance.crash("d")
+    alliance.link_guest("e", "a")
+    alliance.run_until(lambda: alliance.epoch_of("e").number == 1, 20_000)
+    assert straggler.shelf.head == alliance["a"].shelf.head
+
+
+def _twin(alliance: MemoryAlliance, number: int, digest: bytes) -> VerifiedBlock:
+    """A block of "d" in the first epoch whose parents nobody has."""
+    epoch, liar = alliance["e"].shelf.newest, alliance.parties["d"]
+    author = epoch.author_of(liar.kid)
+    assert author is not None
+    authors = [author, *(other for other in range(epoch.size) if other != author)]
+    return block.build(
+        epoch,
+        author,
+        cheap_keys.signer(liar.member.block_key),
+        round_number=number,
+        time_ms=CREATED_MS,
+        parents=[BlockRef(number - 1, other, digest) for other in authors[: epoch.quorum]],
+        commit_vote=CommitVote(0, epoch.digest),
+        entries=(),
+    )
 
 
 def test_the_alliance_goes_on_over_a_change_and_a_joiner_takes_part() -> None:

@@ -107,6 +107,18 @@ def test_an_answer_without_the_block_leads_to_the_next_holder_at_once() -> None:
     assert _whom(scene.plan(1)) == [1]
 
 
+def test_who_has_ended_the_epoch_is_asked_for_all_above_the_newest_commit() -> None:
+    scene = Scene(0, 1)
+    scene.shelf.rounds, scene.shelf.rounds_at_close = (7,) * len(NAMES), (3,) * len(NAMES)
+    scene.peer(0).claim = Holdings(0, (8,) * len(NAMES), 0)
+    [(author, fetch)] = scene.plan(0)
+    assert (author, fetch.rounds) == (0, (7,) * len(NAMES))
+    scene.fetcher.answered(scene.peer(0), Blocks(fetch.id, ()))
+    scene.peer(1).claim = Holdings(1, (0,), 0)
+    [(author, fetch)] = scene.plan(1)
+    assert (author, fetch.epoch, fetch.rounds) == (1, 0, (3,) * len(NAMES))
+
+
 def test_a_link_that_goes_down_takes_its_requests_along() -> None:
     scene = Scene(0, 1)
     scene.shelf.lacks[_ref(5)] = frozenset({0, 1})

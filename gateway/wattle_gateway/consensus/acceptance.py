@@ -16,6 +16,9 @@ ROUNDS_AHEAD_MAX = 256
 # Blocks of an author and round that are taken uncalled: two prove that it equivocates, and a
 # further one is of use only if another block names it.
 TWINS_TAKEN = 2
+# Further ones that are taken on the word of one member that has ended this epoch: it decided with
+# them, and nobody will name them here any more. They are of the last few rounds.
+VOUCHED_MAX = 64
 
 Pair = tuple[Block, Block]
 """Two blocks of one author and round, the lower digest first."""
@@ -33,9 +36,13 @@ class Acceptance:
         self.uncommitted = Uncommitted()
         self.accepted: list[VerifiedBlock] = []
         self.pairs: list[Pair] = []
+        self._vouched: dict[bytes, int] = {}
 
-    def offer(self, verified: VerifiedBlock) -> None:
-        """A valid block, from wherever: takes it into the graph, parks it or leaves it."""
+    def offer(self, verified: VerifiedBlock, voucher: bytes | None = None) -> None:
+        """A valid block, from wherever: takes it into the graph, parks it or leaves it.
+
+        `voucher`: the member (kid) that gave it and has ended this epoch.
+        """
         block = verified.block
         if block.epoch != self._epoch.number or block.round <= self.dag.floor:
             return
@@ -48,13 +55,19 @@ class Acceptance:
         twins = self._twins(block)
         if twins:
             self._note(block, twins[0])
-            if len(twins) >= TWINS_TAKEN and not wanted:
+            if len(twins) >= TWINS_TAKEN and not (wanted or self._vouches(voucher)):
                 return
         missing = self.dag.missing(block)
         if missing:
             self.parking.park(verified, missing)
         else:
             self._enter([verified])
+
+    def _vouches(self, voucher: bytes | None) -> bool:
+        if voucher is None or self._vouched.get(voucher, 0) >= VOUCHED_MAX:
+            return False
+        self._vouched[voucher] = self._vouched.get(voucher, 0) + 1
+        return True
 
     def restore(self, block: Block, verified: VerifiedBlock | None) -> None:
         """A block from the store, above the floor, parents first; `verified` if no commit has

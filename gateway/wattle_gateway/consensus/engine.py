@@ -173,6 +173,12 @@ class Engine:
         newest = [self._dag.newest(author) for author in range(self._epoch.size)]
         return tuple(self._dag.floor if vertex is None else vertex.block.round for vertex in newest)
 
+    def holdings_at_close(self) -> tuple[int, ...]:
+        """`holdings`, but nothing above the newest commit's leader: what others ended the epoch
+        with may be twins of what is here."""
+        leader_round = self._sequencer.leader_round
+        return tuple(min(leader_round, round_number) for round_number in self.holdings())
+
     def missing(self) -> dict[BlockRef, frozenset[int]]:
         """References to fetch, each with the authors whose blocks name it and so hold it."""
         return self._acceptance.parking.missing()
@@ -212,14 +218,19 @@ class Engine:
         self._pool.add(entries, urgent)
         return self._advance(now)
 
-    def accept(self, blocks: Iterable[VerifiedBlock], now: Now) -> Output:
-        """Blocks from peers or the store, in any order; those that lack parents are parked."""
+    def accept(
+        self, blocks: Iterable[VerifiedBlock], now: Now, *, voucher: bytes | None = None
+    ) -> Output:
+        """Blocks from peers or the store, in any order; those that lack parents are parked.
+
+        `voucher`: the member (kid) that gave them, if it has ended this epoch (rule 30).
+        """
         self._begin(now)
         for verified in blocks:
             block = verified.block
             if self._proposer is not None and self._is_own(block):
                 self._proposer.go_above(block.round)  # it is signed, even if it has to wait
-            self._acceptance.offer(verified)
+            self._acceptance.offer(verified, voucher)
         return self._advance(now)
 
     def adopt(self, leader: BlockRef, blocks: Sequence[VerifiedBlock], now: Now) -> Output:

@@ -80,7 +80,9 @@ class Parking:
     def missing(self) -> dict[BlockRef, frozenset[int]]:
         """The references to fetch, each with the authors whose blocks name it: they hold it.
 
-        For each author those of its lowest rounds, about MISSING_MAX; what is fetched makes room.
+        For each author about MISSING_MAX: first what those of its blocks lack that others wait
+        for, or what it makes up would hold these up; then the lowest rounds. What is fetched
+        makes room.
         """
         found: dict[BlockRef, frozenset[int]] = {}
         if not self._awaited:
@@ -88,7 +90,9 @@ class Parking:
         ceilings = [self._ceiling(author) for author in range(len(self._blocks))]
         for room in self._blocks:
             count = 0
-            for parked in sorted(room.values(), key=lambda parked: parked.verified.block.ref):
+            for parked in sorted(
+                room.values(), key=lambda parked: (not parked.needed, parked.verified.block.ref)
+            ):
                 for ref in parked.lacking:
                     if ref in found or self._find(ref) is not None:
                         continue

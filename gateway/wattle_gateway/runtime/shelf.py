@@ -46,6 +46,10 @@ class LedgerShelf:
         """`Engine.holdings`."""
         return self._engine().holdings()
 
+    def holdings_at_close(self) -> tuple[int, ...]:
+        """`Engine.holdings_at_close`."""
+        return self._engine().holdings_at_close()
+
     def missing(self) -> Mapping[BlockRef, frozenset[int]]:
         """`Engine.missing`."""
         return self._engine().missing()

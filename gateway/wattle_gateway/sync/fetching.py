@@ -212,13 +212,20 @@ class Fetcher:
     def _ask(self, kid: bytes, refs: tuple[BlockRef, ...], steady_ms: int, *, pull: bool) -> Parcel:
         peer = self._links.get(kid)
         assert peer is not None
-        rounds = self._shelf.holdings() if pull else ()
         number = self._links.epoch.number
+        rounds = self._rounds(peer) if pull else ()
         request = Request(self._links.new_id(), number, refs, rounds, steady_ms + FETCH_TIMEOUT_MS)
         peer.fetches[request.id] = request
         if pull:
             self._pull = (kid, request.id)
         return Parcel(kid, Fetch(request.id, number, refs, rounds).encode(), FETCH)
+
+    def _rounds(self, peer: Peer) -> tuple[int, ...]:
+        """What to say is held. A peer that has ended this epoch decided with blocks that nobody
+        names any more, maybe others of the same author and round than are held here."""
+        if peer.claim is not None and peer.claim.epoch > self._links.epoch.number:
+            return self._shelf.holdings_at_close()
+        return self._shelf.holdings()
 
     def _expire(self, steady_ms: int) -> None:
         for peer in self._links:

@@ -57,7 +57,8 @@ class CheckpointShare:
 class Received:
     """What one message led to.
 
-    `parcels` to send once the step is durable; `blocks` for `Engine.accept`; `history` to be
+    `parcels` to send once the step is durable; `blocks` for `Engine.accept` with `voucher`, the
+    kid of who gave them if it has ended the epoch in force, else None; `history` to be
     adopted in order; `evidence` new, verified evidence entries (for the own pool and
     `Engine.accuse` of `accused`, author indices of the epoch in force); `cards` new, verified
     peer cards for the address book; `faults` what was wrong with it: any ends the link.
@@ -65,6 +66,7 @@ class Received:
 
     parcels: Sequence[Parcel] = ()
     blocks: tuple[VerifiedBlock, ...] = ()
+    voucher: bytes | None = None
     history: tuple[ProvedCommit, ...] = ()
     evidence: tuple[bytes, ...] = ()
     accused: tuple[int, ...] = ()

@@ -35,6 +35,9 @@ class Shelf(Protocol):
     def holdings(self) -> tuple[int, ...]:
         """`Engine.holdings` of the epoch in force."""
 
+    def holdings_at_close(self) -> tuple[int, ...]:
+        """`Engine.holdings_at_close` of the epoch in force."""
+
     def missing(self) -> Mapping[BlockRef, frozenset[int]]:
         """`Engine.missing` of the epoch in force: reference -> authors known to hold it."""
 

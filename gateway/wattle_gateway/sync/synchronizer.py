@@ -282,7 +282,10 @@ class Synchronizer:
                 taken.append(verified)
                 self._fetcher.named_by(verified.block, peer.kid)
                 self._streams.came_otherwise(verified.block.author, verified.block.round, steady_ms)
-        return Received(blocks=tuple(taken), faults=tuple(faults))
+        ended = peer.claim is not None and peer.claim.epoch > self._links.epoch.number
+        member = self._links.author_of(peer.kid) is not None
+        voucher = peer.kid if ended and member else None
+        return Received(blocks=tuple(taken), voucher=voucher, faults=tuple(faults))
 
     def _asked_block(self, request: Request, packed: PackedBlock) -> VerifiedBlock | None:
         """A valid block that was asked for; None if it has come meanwhile."""

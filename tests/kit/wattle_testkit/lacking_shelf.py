@@ -17,11 +17,12 @@ class LackingShelf:
     in_force: Epoch
     lacks: dict[BlockRef, frozenset[int]] = field(default_factory=dict)
     rounds: tuple[int, ...] = ()
+    rounds_at_close: tuple[int, ...] = ()
     held: set[BlockRef] = field(default_factory=set)
     index: int = 0
 
     def __post_init__(self) -> None:
-        self.rounds = (0,) * self.in_force.size
+        self.rounds = self.rounds_at_close = (0,) * self.in_force.size
 
     @property
     def head(self) -> CommitHead:
@@ -32,6 +33,9 @@ class LackingShelf:
 
     def holdings(self) -> tuple[int, ...]:
         return self.rounds
+
+    def holdings_at_close(self) -> tuple[int, ...]:
+        return self.rounds_at_close
 
     def missing(self) -> Mapping[BlockRef, frozenset[int]]:
         return {ref: by for ref, by in self.lacks.items() if ref not in self.held}

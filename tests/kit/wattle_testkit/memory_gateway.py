@@ -63,6 +63,9 @@ class MemoryShelf:
     def holdings(self) -> tuple[int, ...]:
         return self._engine.holdings()
 
+    def holdings_at_close(self) -> tuple[int, ...]:
+        return self._engine.holdings_at_close()
+
     def missing(self) -> Mapping[BlockRef, frozenset[int]]:
         return self._engine.missing()
 
@@ -221,7 +224,7 @@ class MemoryGateway:
             assert stored is not None
             assert commit_digest(stored.leaf) == proved.digest
         if received.blocks:
-            output = self.engine.accept(received.blocks, _now(steady_ms))
+            output = self.engine.accept(received.blocks, _now(steady_ms), voucher=received.voucher)
             parcels += self._obey(output, steady_ms)
         for author in received.accused:
             self.engine.accuse(author)

@@ -102,9 +102,9 @@ class PaperMember:
         self.steady_ms = self.next_tick_ms if steady_ms is None else steady_ms
         self._take(self.engine.tick(self.now))
 
-    def accept(self, blocks: Iterable[VerifiedBlock]) -> None:
-        """Blocks come from others."""
-        self._take(self.engine.accept(tuple(blocks), self.now))
+    def accept(self, blocks: Iterable[VerifiedBlock], voucher: bytes | None = None) -> None:
+        """Blocks come from others; `voucher` if from one that has ended the epoch."""
+        self._take(self.engine.accept(tuple(blocks), self.now, voucher=voucher))
 
     def propose(self, words: str) -> None:
         """Entries come, as words of a drawing (`x y!`)."""
