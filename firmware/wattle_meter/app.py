@@ -203,7 +203,7 @@ class Meter:
                 self._store_state()
             if self._board.watched and now_ms - shown_at >= STATUS_EVERY_MS:
                 shown_at = now_ms
-                self._board.status(self.status())
+                self._board.status(self.figures())
             await clock.sleep_ms(HOUSEKEEPING_MS)
 
     def _watch(self, now_ms: int) -> None:
@@ -275,7 +275,7 @@ class Meter:
             counts.update(more)
         return health.record(self._board, self._resets, self._journal, self._devices, counts)
 
-    def status(self) -> dict[str, object]:
+    def figures(self) -> dict[str, object]:
         """Counters of all parts; heap bytes after a collection."""
         gc.collect()
         uptime_ms = self._board.uptime_ms()
@@ -284,9 +284,9 @@ class Meter:
         result.update(self._sampling.counts)
         result.update(self._servers.counts)
         result.update(self._journal.counts())
-        result.update({"bus": self._bus.counts, "link": self._link.status()})
-        result["loads"] = self._control.status()
-        result["devices"] = {str(device.number): device.status() for device in self._devices}
+        result.update({"bus": self._bus.counts, "link": self._link.figures()})
+        result["loads"] = self._control.figures()
+        result["devices"] = {str(device.number): device.figures() for device in self._devices}
         result.update({"clk": self._wall.state(uptime_ms), "boot": self._journal.boot})
         result.update({"time_ms": self._wall.now_ms(uptime_ms), "meter": self.meter_id})
         result.update({"seq": self._journal.newest, "final": self._journal.chain.final})

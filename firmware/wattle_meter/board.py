@@ -143,7 +143,7 @@ class Board:
     platform: str  # as the birth message names it
     protection: str  # of the keys: file, sealed or element
     element: "Signer | None" = None  # a secure element for the signing key; None: in the store
-    watched = True  # whether anybody reads what `status` shows
+    watched: bool  # whether anybody reads what `status` shows
     speed = 1  # uptime milliseconds in a real one: more than one on a bench only
 
     def uptime_ms(self) -> int:

@@ -170,7 +170,7 @@ class Control:
             self.loads.remove(load)  # the others come first now: a long ramp is told every time
             self.loads.append(load)
 
-    def status(self) -> dict[str, object]:
+    def figures(self) -> dict[str, object]:
         """By device number: the setpoint reached and the outcomes of writes."""
         result: dict[str, object] = {}
         for load in self.loads:

@@ -114,7 +114,7 @@ class Link(Handler):
             self._board.log(WARNING, "link: turning to gateway %s:%d" % (row.host, row.port))
             self.client.drop("another gateway's turn")
 
-    def status(self) -> dict[str, object]:
+    def figures(self) -> dict[str, object]:
         """Counters and what is known of the gateway."""
         result: dict[str, object] = dict(self.counts)
         result.update(self.client.counts)

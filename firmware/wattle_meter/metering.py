@@ -55,7 +55,7 @@ class Device:
         self.counters = Counters()
         self.discovery = Discovery(profile) if profile.models else None
 
-    def status(self) -> dict[str, object]:
+    def figures(self) -> dict[str, object]:
         """Counters of what went wrong with this device; empty if nothing has."""
         result: dict[str, object] = dict(self.failures)
         if self.counters.rollovers:

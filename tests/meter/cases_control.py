@@ -229,7 +229,7 @@ def test_a_refusal_is_counted_and_said_once():
     assert bench.control.confirmation() == (ONE, REST_W)
     assert [text for text in bench.board.logged if "exception 4" in text] == bench.board.logged
     assert len(bench.board.logged) == 1
-    assert bench.control.status() == {
+    assert bench.control.figures() == {
         "1": {"writes": 5, "refused": 4, "failed": 0, "reached_w": REST_W}
     }
     bench.refusal = 0

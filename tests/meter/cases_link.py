@@ -141,7 +141,7 @@ async def resend(bench):
     await bench.say("cmd", downlink.encode_command(8, downlink.SETPOINT, [bytes(32), 1, 5, T]))
     assert bench.link.counts["stale"] == 1
     assert "while the clock is U" in bench.board.logged[-1]
-    assert bench.link.status()["commands"] == {"carried_out": 1, "replayed": 0, "refused": 1}
+    assert bench.link.figures()["commands"] == {"carried_out": 1, "replayed": 0, "refused": 1}
 
 
 test_commands_are_carried_out_or_refused = case(resend)

@@ -109,7 +109,7 @@ def test_refused_quantity():
     assert reading.status == "E"
     assert reading.values == {"u": "E", "ei": 1000}
     assert bench.devices[0].failures == {"exception": 1}
-    assert bench.devices[0].status() == {"exception": 1}
+    assert bench.devices[0].figures() == {"exception": 1}
 
 
 def test_damaged_answer():
@@ -306,7 +306,7 @@ def with_energy(bench, watt_hours):
 def test_a_counter_that_rolls_over_is_marked_once():
     bench = Bench()
     assert [with_energy(bench, wh) for wh in (990, 990, 10, 10)] == ["G", "G", "O", "G"]
-    assert bench.devices[0].status() == {"rollovers": 1}
+    assert bench.devices[0].figures() == {"rollovers": 1}
 
 
 def test_a_fallen_counter_outranks_a_failed_quantity():

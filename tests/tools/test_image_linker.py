@@ -256,6 +256,34 @@ def test_the_same_sources_give_the_same_program(tmp_path: Path) -> None:
     assert link.link(parts_, "start") == link.link(parts_[::-1], "start")
 
 
+def test_a_branch_that_a_board_never_takes_is_left_out(tmp_path: Path) -> None:
+    source = same(
+        tmp_path,
+        start="""
+            class Board:
+                speed = 1
+                def __init__(self): self.level = 0
+            class Chip(Board):
+                watched = False
+                radio = True
+                level = 5
+            class Meter:
+                def __init__(self): self.board = Chip()
+                def step(self, now):
+                    if self.board.watched and now > 3: self.show()
+                    elif self.board.radio and now: print('radio', now * self.board.speed)
+                    else: print('silent')
+                    if self.board.watched or now == 2: print('two')
+                    if not self.board.level: print('level')
+                def show(self): print('never shown')
+            def main():
+                for now in range(6): Meter().step(now)
+        """,
+    )
+    assert "never shown" not in source
+    assert "watched" not in source
+
+
 REFUSED = [
     ("import box\ndef main(): return box", "module box used as a value"),
     ("def main(): return getattr(main, 'x')", "getattr of a name"),

@@ -69,6 +69,8 @@ class Options:
 class LinuxBoard(Board):
     """The board whose flash is `folder`."""
 
+    watched = True
+
     def __init__(self, folder: str, options: Options) -> None:
         """Raises OSError when the folder cannot be used."""
         host.make_files_private()

@@ -231,6 +231,7 @@ class SoakBoard(Board):
     """`rtc_offset_ms`: Unix ms of the real-time clock at tick 0, None if it has no time."""
 
     platform = "soak"
+    watched = True
     protection = "file"
     slots = None  # no update comes
 

@@ -9,9 +9,13 @@ What is done, in this order, each in a file of its own:
   stripping     docstrings, annotations, asserts and what only a type checker reads are left out
   resolving     each global name gets one meaning in the whole program, modules disappear
   constants     names of constants are replaced by their values
+  attributes    so are attributes that are constants of a board; branches that never run go
   reaching      functions, methods and classes that nothing can call are left out
+  numbering     texts of errors about bytes from outside become numbers
+  inlining      functions that are called once are put where they are called (call_sites)
   naming        short names for what is ours, and a table of those used most
   writing       the source
+  readable      what the names stand for, and a board's log with it
 
 The sources need to be plain: what the linker does not understand (names looked up by text,
 modules as values) it refuses with a LinkError that names file and line; nothing is guessed.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattle_tools.image.linker import (
+    attributes,
     constants,
     inlining,
     naming,
@@ -63,7 +64,7 @@ def link(
     root = f"{entry}:{function}"
     if not any(getattr(statement, "name", None) == root for statement in body):
         raise LinkError(f"{entry} has no function {function}")
-    reached = reaching.keep_reachable(constants.inline(body), [root])
+    reached = reaching.keep_reachable(attributes.inline(constants.inline(body)), [root])
     texts = numbering.number(reached, numbered)
     inlined = inlining.inline(reached, [root])
     names = naming.choose(inlined.body, {root: MAIN})
