@@ -23,6 +23,8 @@ _LINE = frozenset(kind.name for kind in LINE)
 _AFTERMATH_MS = 4_000
 # A gateway's answer is under way for less; the real-time clock is looked at once a minute.
 _ANSWER_MS, _RTC_MS = 2_000, 62_000
+# A real-time clock that lies before the newest stored time is believed once it has passed that.
+_INFORMED = ("U", "I")
 _SETTLED_MS = 15_000  # readings wait up to 10 s for each other without a link
 SYNCHRONISED_MS = 3_600_000
 # When nothing goes wrong any more: a minute of back-off, a wrong gateway left, a question asked.
@@ -36,13 +38,14 @@ def values_are_of_their_read(found: Evidence) -> Iterator[str]:
     gateway or the real-time clock sets it: so does the distance of a read from the slot it is for.
     """
     low_ms = high_ms = 0
-    life, last_ms = -1, 0
+    life, last_ms, state = -1, 0, ""
     for one, reading, distances in _good_readings(found):
         if isinstance(distances, str):
             yield distances
             continue
         first, last, asked_ms = min(distances), max(distances), max(distances) + reading.time_ms
         may_change = one.life != life or _clock_may_change(found, last_ms, asked_ms)
+        may_change = may_change or (state, one.sample.clock) == _INFORMED
         spread_ms = max(high_ms, last) - min(low_ms, first)
         if spread_ms > LATENESS_MS:
             if not may_change or last - first > LATENESS_MS:
@@ -55,7 +58,7 @@ def values_are_of_their_read(found: Evidence) -> Iterator[str]:
             low_ms, high_ms = first, last
         else:
             low_ms, high_ms = min(low_ms, first), max(high_ms, last)
-        life, last_ms = one.life, asked_ms
+        life, last_ms, state = one.life, asked_ms, one.sample.clock
 
 
 def _good_readings(
@@ -124,7 +127,10 @@ def grid_is_kept(found: Evidence) -> Iterator[str]:
             if before is not None and before[0].life == one.life:
                 step_ms = reading.time_ms - before[1].time_ms
                 since_ms = before[0].at_ms - _SETTLED_MS
-                if step_ms != INTERVAL_MS and not _clock_may_change(found, since_ms, one.at_ms):
+                informed = (before[0].sample.clock, one.sample.clock) == _INFORMED
+                if step_ms != INTERVAL_MS and not (
+                    informed or _clock_may_change(found, since_ms, one.at_ms)
+                ):
                     yield f"seq {one.sample.seq}: {step_ms} ms from reading to reading"
                 if one is before[0] and step_ms <= 0:
                     yield f"seq {one.sample.seq}: readings out of order"

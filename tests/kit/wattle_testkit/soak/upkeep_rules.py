@@ -1,7 +1,6 @@
 """Rules on the program itself: no task fails, nobody starves, and no heap is lost over the day."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from wattle_testkit.soak.evidence import Evidence
 from wattle_testkit.soak.record import Status
@@ -18,15 +17,6 @@ LIFE_MS_MIN = 150_000
 GROWTH_BYTES_MAX = 3_072
 # What the outbox keeps of each file on flash. There are at most 64, and they stay until it is full.
 SEGMENT_HEAP_BYTES, SEGMENT_BYTES_MIN, SEGMENTS_MAX = 112, 8_192, 64
-
-
-@dataclass(frozen=True)
-class HeapUse:
-    """Least bytes in use after a collection, at the beginning and the end of a life; the most."""
-
-    begin: int
-    end: int
-    most: int
 
 
 def no_task_fails(found: Evidence) -> Iterator[str]:
@@ -57,30 +47,37 @@ def watchdog_is_fed(found: Evidence) -> Iterator[str]:
 
 
 def heap_does_not_grow(found: Evidence) -> Iterator[str]:
-    """In no life is more in use at its end than at its beginning, when nothing waits."""
-    for number, life in enumerate(found.record.lives):
-        rest = at_rest(found, number)
-        if life.end_ms - life.begin_ms >= LIFE_MS_MIN and len(rest) >= STATUSES_MIN:
-            use = heap_use(rest, found.record.outbox_bytes)
-            if use.end - use.begin > GROWTH_BYTES_MAX:
-                yield f"life {number}: {use.begin} bytes in use at first, {use.end} at its end"
+    """When nothing waits, no more is in use at the end of a life, or of the day, than at first."""
+    rest = at_rest(found)
+    stretches = [("the whole soak", rest)]
+    stretches += [
+        (f"life {number}", [one for one in rest if one.life == number])
+        for number, life in enumerate(found.record.lives)
+        if life.end_ms - life.begin_ms >= LIFE_MS_MIN
+    ]
+    for name, statuses in stretches:
+        if len(statuses) >= STATUSES_MIN:
+            begin, end = heap_use(statuses, found.record.outbox_bytes)
+            if end - begin > GROWTH_BYTES_MAX:
+                yield f"{name}: {begin} bytes in use at first, {end} at its end"
 
 
-def at_rest(found: Evidence, life: int) -> list[Status]:
-    """Those of a life in which samples become final as they come, so that none is kept."""
+def at_rest(found: Evidence) -> list[Status]:
+    """When samples became final as they came, so that none was kept."""
     record = found.record
     return [
         one
         for one in record.statuses
-        if one.life == life
-        and one.at_ms >= record.lives[life].begin_ms + SETTLED_MS
+        if one.at_ms >= record.lives[one.life].begin_ms + SETTLED_MS
         and one.counters["seq"] - one.counters["final"] <= UNDER_WAY
         and not one.counters["gaps"]
     ]
 
 
-def heap_use(statuses: Sequence[Status], outbox_bytes: int) -> HeapUse:
-    """Of one life, or of any stretch, without what belongs to files; `statuses` not empty."""
+def heap_use(statuses: Sequence[Status], outbox_bytes: int) -> tuple[int, int]:
+    """Least bytes in use after a collection in the first eighth and in the last, without what
+    belongs to files of the outbox; `statuses` not empty.
+    """
     file_bytes = max(SEGMENT_BYTES_MIN, outbox_bytes // SEGMENTS_MAX)
     used = [
         one.counters["heap_used"]
@@ -88,4 +85,4 @@ def heap_use(statuses: Sequence[Status], outbox_bytes: int) -> HeapUse:
         for one in statuses
     ]
     share = max(1, len(used) // STRETCH_SHARE)
-    return HeapUse(min(used[:share]), min(used[-share:]), max(used))
+    return min(used[:share]), min(used[-share:])
