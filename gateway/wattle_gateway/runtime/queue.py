@@ -86,7 +86,7 @@ class EntryQueue:
         run, not committed yet."""
         for body in bodies:
             row = entry_row(body, self._ledger_id)
-            if row.kind == entry.SAMPLE and self._holds(row):
+            if self._waits(row):
                 continue  # it waits in the pool besides: that one counts
             self._carried[body] = row
             self._hold(row)
@@ -97,6 +97,8 @@ class EntryQueue:
             row = self._carried.pop(body, None)
             if row is None or (row.kind == entry.SAMPLE and not self._holds(row)):
                 continue  # another gateway's block has brought it in
+            if row.kind != entry.SAMPLE and self._waits(row):
+                continue  # it came a second way
             pool_rows.insert(self._connection, row)
             self.size += 1
 
@@ -177,6 +179,14 @@ class EntryQueue:
             if (row.kind, row.meter, row.seq) == (kind, meter, seq):
                 return row
         return None
+
+    def _waits(self, row: PoolEntry) -> bool:
+        """Whether the pool has this entry: a second copy could be put into one block with it."""
+        if row.kind == entry.SAMPLE:
+            return self._holds(row)
+        if row.meter is not None and row.seq is not None:
+            return pool_rows.find(self._connection, row.kind, row.meter, row.seq) is not None
+        return pool_rows.has_digest(self._connection, row.digest)
 
     def _hold(self, row: PoolEntry) -> None:
         if row.kind == entry.SAMPLE and row.meter is not None and row.seq is not None:
