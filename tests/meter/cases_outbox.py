@@ -350,20 +350,39 @@ def test_a_file_system_smaller_than_the_capacity_overwrites_the_oldest():
 
 
 def test_what_memory_and_flash_lose_in_turn_is_told_as_it_was():
-    """Memory loses its oldest while flash fails; then flash its own, which are older."""
+    """Without space memory gives up its oldest, then flash one of its segments at each attempt."""
     files = MemoryFiles()
-    outbox = filled(files, span(1, 560))
-    assert outbox.counts["dropped"] == 0
-    files.error = EIO
-    for seq in span(561, 600):
-        outbox.append(seq, sample(seq, 900), 0, link_up=False)
-    files.error = None
+    outbox = filled(files, span(1, 300))
+    files.error = ENOSPC
+    for seq in (301, 302):
+        outbox.append(seq, sample(seq, 16000), 0, link_up=False)
+    assert outbox.first > 1
     outbox.service(0, link_up=False)
     flash, memory = outbox.take_lost()
     assert flash == (1, outbox.first - 1)
-    assert memory[0] == 561
-    assert kept(outbox) == span(flash[1] + 1, 560) + span(memory[1] + 1, 600)
-    assert outbox.counts["dropped"] == flash[1] + memory[1] - 560
+    assert memory == (301, 301)
+    assert kept(outbox) == span(flash[1] + 1, 300) + [302]
+
+
+def test_many_losses_between_two_samples_never_cover_what_is_kept():
+    files = MemoryFiles()
+    outbox = Outbox(files, 2 * CAPACITY)
+    for seq in range(1, 700, 3):
+        outbox.append(seq, sample(seq, 500), 0, link_up=False)
+    files.error = ENOSPC
+    for seq in (701, 702):
+        outbox.append(seq, sample(seq, 16000), 0, link_up=False)
+    for _ in range(outbox_module.LOST_MAX + 1):
+        outbox.service(0, link_up=False)
+    lost = outbox.take_lost()
+    assert len(lost) == outbox_module.LOST_MAX
+    assert lost[0][0] == 1
+    assert lost[-1] == (701, 701)
+    assert lost[-2][1] == outbox.first - 3
+    held = kept(outbox)
+    assert len(held) > 5
+    for first, last in lost:
+        assert not [seq for seq in held if first <= seq <= last]
 
 
 def packed(data):
