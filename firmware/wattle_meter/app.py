@@ -14,6 +14,7 @@ from wattle_meter.board import (
     ERROR,
     INFO,
     RESET_ASKED,
+    WARNING,
     Board,
 )
 from wattle_meter.bus import Bus
@@ -173,6 +174,7 @@ class Meter:
                     readings, state, self._board.clock, self._link.is_up(), command
                 )
                 self.counts["samples"] += 1
+                self._sampling.signed()
                 if command is not None:
                     self._control.told(command)
             except OSError as error:
@@ -180,6 +182,11 @@ class Meter:
                 self._sampling.give_back(state, readings)
                 self._board.log(ERROR, "no sequence number: %r" % error)
                 await self._board.clock.sleep_ms(RETRY_MS)
+            except MemoryError:  # a heap that has run for long is in pieces
+                self.counts["unsaved"] += 1
+                self._sampling.no_room(state, readings)
+                gc.collect()
+                self._board.log(WARNING, "no room to sign %d readings" % len(readings))
             finally:
                 self._signing = False
             self._link.wake()

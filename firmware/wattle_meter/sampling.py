@@ -60,6 +60,7 @@ class Sampling:
         rounds = min(GATHER_READINGS // len(numbers), GATHER_MS // grid.interval_ms)
         self._enough_readings = max(1, rounds) * len(numbers)
         self._gathers = False
+        self._most = READINGS_MAX  # in one sample; less while the heap has no room for one
         self.got_on_at = board.clock.ticks_ms()
         self.reads = False
         self.counts = {"failed_readings": 0, "missed_slots": 0, "rounds": 0, "unreported": 0}
@@ -137,7 +138,7 @@ class Sampling:
             readings = self._rounds[0][1]
             if taken and readings[0].time_ms <= taken[-1].time_ms:
                 break  # the clock was set back: a sample's times rise
-            while readings and len(taken) < READINGS_MAX and room >= _reading_bytes(readings[0]):
+            while readings and len(taken) < self._most and room >= _reading_bytes(readings[0]):
                 room -= _reading_bytes(readings[0])
                 taken.append(readings.pop(0))
             if readings:
@@ -150,6 +151,15 @@ class Sampling:
         """Takes back what could not be signed; it comes first at the next take()."""
         self._rounds = [(state, readings)] + self._rounds
         self._waiting += _values(readings)
+
+    def no_room(self, state: str, readings: list[Reading]) -> None:
+        """As give_back, where the heap had no room for their sample: the next one is of half."""
+        self._most = max(1, len(readings) // 2)
+        self.give_back(state, readings)
+
+    def signed(self) -> None:
+        """A sample was: the next one may have a reading more again."""
+        self._most = min(READINGS_MAX, self._most + 1)
 
     def _report_missed(self, state: str, slot_ms: int) -> None:
         if self._waiting >= WAITING_VALUES_MAX:

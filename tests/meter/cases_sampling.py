@@ -185,6 +185,21 @@ def test_a_small_correction_reads_no_slot_twice():
         assert times == [0, 1000, 2000, 3000], (jump_ms, times)
 
 
+def test_where_the_heap_has_no_room_samples_are_smaller_for_a_while():
+    bench, taking = gathering()
+    gathered_after(bench, taking, 1000)
+    bench.sampling.gather(False)
+    bench.sampling.no_room("I", taking.got)
+    sizes = []
+    while not bench.sampling.is_empty():
+        _, readings = run(bench.sampling.take())
+        sizes.append(len(readings))
+        bench.sampling.signed()
+    assert sizes == [5, 5], sizes
+    bench.sampling.no_room("I", readings[:1])
+    assert len(run(bench.sampling.take())[1]) == 1
+
+
 def test_what_could_not_be_signed_comes_first_again():
     bench = Bench()
     bench.until(500)
