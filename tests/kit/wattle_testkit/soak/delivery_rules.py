@@ -37,7 +37,7 @@ def seqs_rise(found: Evidence) -> Iterator[str]:
 def chain_holds(found: Evidence) -> Iterator[str]:
     """`prev` is the digest of the sample before, absent only where something is missing there."""
     before: Signed | None = None
-    for one in found.signed:
+    for one in found.kept:
         expected = None
         if before is not None and one.sample.seq == before.sample.seq + 1:
             expected = before.digest
@@ -103,7 +103,9 @@ def losses_are_declared(found: Evidence) -> Iterator[str]:
 
 
 def loss_cause(found: Evidence, one: Signed) -> str | None:
-    """power, flash or full: what can have taken a sample that was declared lost."""
+    """power, flash, full or memory: what can have taken a sample that was declared lost."""
+    if found.found_no_room(one):
+        return "memory"
     declared_ms = found.declared[one.sample.seq].at_ms
     record = found.record
     life = record.lives[one.life]
@@ -140,8 +142,10 @@ def all_is_final(found: Evidence) -> Iterator[str]:
 
 
 def _may_skip(found: Evidence, before: Signed, one: Signed) -> bool:
-    """A reservation that the store refused costs no seq; nothing else is skipped in a life."""
-    return found.fault_near(frozenset({"store_fails"}), one.at_ms, one.at_ms - before.at_ms, 0)
+    """A seq is skipped in a life where the heap had no room for its sample, or the store failed."""
+    return any_between(found.no_room, before.at_ms, one.at_ms) or found.fault_near(
+        frozenset({"store_fails"}), one.at_ms, one.at_ms - before.at_ms, 0
+    )
 
 
 def _stopped_cleanly(found: Evidence, last: Signed) -> bool:

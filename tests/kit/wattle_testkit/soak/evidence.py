@@ -9,6 +9,9 @@ from wattle_testkit.soak import sample_view
 from wattle_testkit.soak.record import Record
 from wattle_testkit.soak.sample_view import SampleView
 
+NO_ROOM = "no room to sign"
+SIGNING_MS = 500  # a signature takes a tenth of a second
+
 
 @dataclass(frozen=True)
 class Signed:
@@ -67,6 +70,21 @@ class Evidence:
                     for seq in range(first, to + 1):
                         result.setdefault(seq, Declared(one.at_ms, reason))
         return result
+
+    @cached_property
+    def no_room(self) -> list[int]:
+        """When the heap had no room for a sample: its seq is lost, its readings are not."""
+        return [at_ms for at_ms, _, text in self.record.log if text.startswith(NO_ROOM)]
+
+    @cached_property
+    def kept(self) -> list[Signed]:
+        """What was signed, without samples that the heap had no room for in the end."""
+        return [one for one in self.signed if not self.found_no_room(one)]
+
+    def found_no_room(self, one: Signed) -> bool:
+        """Whether there was no room for `one`, whose readings stand in the next sample, too."""
+        near = any_between(self.no_room, one.at_ms, one.at_ms + SIGNING_MS)
+        return near and one.sample.seq not in self.delivered
 
     @cached_property
     def lost(self) -> list[Signed]:

@@ -71,7 +71,7 @@ def _good_readings(
         asked[read.address].append(read.asked_ms)
         numbers[read.address].append(number)
     used: dict[str, int] = {}
-    for one in found.signed:
+    for one in found.kept:
         for reading in one.sample.readings:
             distances: list[int] = []
             for name, value in reading.values.items():
@@ -120,7 +120,7 @@ def _told_near(found: Evidence, first_ms: int, last_ms: int) -> list[tuple[int, 
 def grid_is_kept(found: Evidence) -> Iterator[str]:
     """Whole seconds, one after the other, in each life until the clock is set."""
     before: tuple[Signed, ReadingView] | None = None
-    for one in found.signed:
+    for one in found.kept:
         for reading in one.sample.readings:
             if reading.time_ms % INTERVAL_MS:
                 yield f"seq {one.sample.seq}: a reading of {reading.time_ms}"
@@ -140,7 +140,7 @@ def grid_is_kept(found: Evidence) -> Iterator[str]:
 def no_reading_is_left_out(found: Evidence) -> Iterator[str]:
     """Readings come from the first seconds of a life to its last, unless no seq could be had."""
     times: dict[int, list[int]] = {}
-    for one in found.signed:
+    for one in found.kept:
         times.setdefault(one.life, []).append(one.at_ms)
     for number, life in enumerate(found.record.lives):
         moments = [life.begin_ms, *times.get(number, []), life.end_ms]
@@ -154,7 +154,7 @@ def no_reading_is_left_out(found: Evidence) -> Iterator[str]:
 def failures_have_a_cause(found: Evidence) -> Iterator[str]:
     """A quantity fails only when something is wrong with the line; an unread slot has a cause."""
     wanted = set(QUANTITIES)
-    for one in found.signed:
+    for one in found.kept:
         span_ms = INTERVAL_MS * len(one.sample.readings) + _SETTLED_MS
         for reading in one.sample.readings:
             unread = not reading.values
@@ -174,7 +174,7 @@ def failures_have_a_cause(found: Evidence) -> Iterator[str]:
 
 def clock_states_are_honest(found: Evidence) -> Iterator[str]:
     """U and I until a gateway has answered in this life, S for an hour after it, then R."""
-    for one in found.signed:
+    for one in found.kept:
         begun_ms = found.record.lives[one.life].begin_ms
         told = _told_near(found, begun_ms, one.at_ms)
         answers = [(told_ms, unix_ms) for told_ms, unix_ms in told if unix_ms is not None]
@@ -204,7 +204,7 @@ def _fits(one: Signed, told_ms: int, unix_ms: int) -> bool:
 def seen_was_shown(found: Evidence) -> Iterator[str]:
     """`seen` names a commit that the meter had been shown, and never goes back in a life."""
     life, newest = -1, 0
-    for one in found.signed:
+    for one in found.kept:
         if one.life != life:
             life, newest = one.life, 0
         if one.sample.seen is None:
