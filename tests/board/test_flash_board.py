@@ -23,7 +23,6 @@ from wattle_tools.flash.table import SilentView
 pytestmark = pytest.mark.xdist_group("emulated-board")
 DEADLINE_S = 20.0
 ROM_BYTES = 0x60000
-HANGS = b"while True:\n  try:\n    while True: pass\n  except BaseException: pass\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -78,16 +77,6 @@ def test_a_file_system_without_room_is_told() -> None:
         assert result.code == BOARD_FAILED
         assert "its file system is full" in result.reason
         assert files(board.port) == {}
-
-
-def test_a_program_that_hangs_is_named() -> None:
-    with CabledBoard(mac(1)) as board:
-        put(board.port, "/main.py", HANGS)
-        seen = found(board.port)
-        # This chip has no serial loader, so nobody says which it is.
-        assert (seen.mac, seen.state) == (None, identity.SILENT)
-        assert seen.trouble is not None
-        assert "if a program on it holds the line" in seen.trouble.advice
 
 
 class Puller(SilentView):

@@ -17,7 +17,12 @@ from wattle_tools.errors import NoBoardError
 from wattle_tools.flash import fleet
 
 IMAGE = flash_content(interpreter_image())
-HANGS = b"while True:\n  try:\n    while True: pass\n  except BaseException: pass\n"
+HANGS = b"""import time
+while True:
+ try:
+  while True: time.sleep_ms(50)
+ except BaseException: pass
+"""
 RUNS = b"import time\nopen('/ran', 'w').close()\nwhile True: time.sleep_ms(10)\n"
 
 

@@ -34,7 +34,12 @@ IMAGE = interpreter_image()
 APPLICATION = small_application()
 ORDER = Order(APPLICATION)
 FILES = {*APPLICATION.as_files, *APPLICATION.start, "/wattle.json"}
-HANGS = b"while True:\n  try:\n    while True: pass\n  except BaseException: pass\n"
+HANGS = b"""import time
+while True:
+ try:
+  while True: time.sleep_ms(50)
+ except BaseException: pass
+"""
 DEADLINE_S = 10.0
 
 

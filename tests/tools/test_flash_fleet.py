@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -18,7 +17,6 @@ from wattle_testkit.serial_boards import files, flash_content, found, mac, saved
 from wattle_tools.boards import identity
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.cli import main
-from wattle_tools.device import firmware_folder
 from wattle_tools.errors import BOARD_FAILED, DONE, IMAGE_REFUSED, INTERRUPTED, READ_BACK_DIFFERS
 from wattle_tools.flash import fleet
 from wattle_tools.flash.job import THERE, WRITTEN, JobResult, Order
@@ -125,30 +123,24 @@ def test_the_command_from_bare_chip_to_installed_firmware(
     image.write_bytes(IMAGE)
     port = bench.add(mac(1))
     bench.flash(mac(1)).write(NVS_AT, b"keys")
-    # A copy: both runs are to see the same sources, whoever works on them meanwhile.
-    firmware = tmp_path / "firmware"
-    shutil.copytree(firmware_folder(), firmware)
-    wire = Path("protocol") / "wattle_wire"
-    shutil.copytree(firmware_folder().parent / wire, tmp_path / wire)
-    sources = ["--firmware", str(firmware)]
-    line = ["flash", "--port", port, *sources, "--image", str(image)]
+    line = ["flash", "--port", port, "--image", str(image)]
     assert main(line) == IMAGE_REFUSED
     said = capsys.readouterr().err
     accept = re.findall(r"--accept-image (\w+)", said)
     assert hashlib.sha256(IMAGE).hexdigest().startswith(accept[0])
-    assert main([*line, "--accept-image", accept[0], "--board", mac(1).hex(":")]) == DONE
-    assert "interpreter written, application written" in capsys.readouterr().out
+    named = ["--board", mac(1).hex(":"), "--accept-image", accept[0]]
+    assert main([*line, *named, "--json"]) == DONE
+    told = json.loads(capsys.readouterr().out)
+    [row] = told["boards"]
+    assert (row["mac"], row["result"], row["code"]) == (mac(1).hex(":"), "done", DONE)
+    assert (row["interpreter"], row["application"]) == (WRITTEN, WRITTEN)
+    assert told["image"]["sha256"] == hashlib.sha256(IMAGE).hexdigest()
     board = found(port)
     assert board.state == identity.INSTALLED
-    assert bench.flash(mac(1)).read(NVS_AT, 4) == b"keys"
-
-    assert main(["flash", "--port", port, *sources, "--all", "--json"]) == DONE
-    told = json.loads(capsys.readouterr().out)
     assert board.contents is not None
     assert board.contents.mark is not None
     assert told["application"]["digest"] == board.contents.mark.digest
-    [row] = told["boards"]
-    assert (row["mac"], row["result"], row["application"]) == (mac(1).hex(":"), "done", THERE)
+    assert bench.flash(mac(1)).read(NVS_AT, 4) == b"keys"
     assert main(["flash", "--port", port, "--erase-files"]) == IMAGE_REFUSED
     with pytest.raises(SystemExit) as ended:
         main(["flash", "--board", "24:0a"])

@@ -5,6 +5,7 @@ import errno
 import os
 import select
 import threading
+import time
 import tty
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,8 @@ _READ_BYTES = 65_536
 # poll reports a closed port again and again; so often is looked whether a host has come.
 _ABSENT_MS = 10
 _STOP_S = 5.0
+# What a babbling board sends at once, at 115200 Bd: without end for whoever listens.
+_UNASKED_S = 0.01
 
 
 class _Cable:
@@ -34,6 +37,7 @@ class _Cable:
         os.close(slave)
         os.set_blocking(self.master, False)
         self.open = False
+        self.unasked_from = 0.0
         self.unread = bytearray(board.power_on())
 
     def pull(self) -> int:
@@ -165,7 +169,10 @@ class BoardBench:
         if not cable.open:
             cable.unread.clear()
             return
-        _queue(cable, board.unasked())
+        now = time.monotonic()
+        if now >= cable.unasked_from:
+            cable.unasked_from = now + _UNASKED_S
+            _queue(cable, board.unasked())
         if cable.unread:
             with contextlib.suppress(BlockingIOError, OSError):
                 del cable.unread[: os.write(cable.master, cable.unread)]
