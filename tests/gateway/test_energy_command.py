@@ -93,7 +93,7 @@ def test_people_see_a_table(ledger: tuple[GatewayProcess, str, int]) -> None:
         (["0011223344556677/1", "--from", "1", "--to", "9000000"], "is not enrolled"),
         (["METER/2", "--from", "1", "--to", "9000000"], "has the devices 1"),
         (["METER", "--from", "1", "--to", "9000000"], "expected METER/D"),
-        (["xyz/1", "--from", "1", "--to", "9000000"], "expected 16"),
+        (["xyz/1", "--from", "1", "--to", "9000000"], "expected METER/D"),
         (["METER/1", "--from", "2", "--to", "2"], "is not before"),
         (["METER/1", "--from", "1", "--to", "900000"], "no whole interval of 900 s"),
         (["METER/1", "--from", "0", "--to", "900000000000"], "at most 100000"),

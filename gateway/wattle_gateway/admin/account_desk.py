@@ -10,12 +10,12 @@ from wattle_gateway.admin.channel import Answer, Handler
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import waiting
 from wattle_gateway.errors import UsageError
-from wattle_gateway.ledger import account_bodies, transaction
+from wattle_gateway.ledger import account_bodies, offer_bodies, transaction
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.hosted_word import WORD_BYTES_MAX
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 
-# A body is a few kids and numbers, or a word.
+# A body is a few kids and numbers, the terms of an offer, or a word.
 BODY_BYTES_MAX = WORD_BYTES_MAX + 64
 TRANSACTION_BYTES_MAX = BODY_BYTES_MAX + 256
 _PARSERS: dict[int, Callable[[object], object]] = {
@@ -27,6 +27,8 @@ _PARSERS: dict[int, Callable[[object], object]] = {
     transaction.LOCK: account_bodies.parse_lock,
     transaction.UNLOCK: account_bodies.parse_unlock,
     transaction.ASSIGN: account_bodies.parse_assign,
+    transaction.OFFER: offer_bodies.parse_offer,
+    transaction.RETRACT: offer_bodies.parse_retract,
     transaction.APPROVE: transaction.parse_approve,
 }
 

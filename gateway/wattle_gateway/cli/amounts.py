@@ -8,9 +8,10 @@ from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
 _FORM = re.compile(r"([0-9]+)(?:\.([0-9]+))?")
 
 
-def parsed_amount(text: str, asset: str, decimals: int) -> int:
+def parsed_amount(text: str, asset: str, decimals: int, lowest: int = 1) -> int:
     """The amount in the asset's smallest unit. UsageError for what is no plain decimal number, has
-    more digits than the asset declares, is 0 or beyond 10^18 units: nothing is ever rounded."""
+    more digits than the asset declares, is below `lowest` or beyond 10^18 units: nothing is ever
+    rounded."""
     form = _FORM.fullmatch(text) if text.isascii() else None
     if form is None:
         raise UsageError(f"amount {text!r}, expected a number such as {_example(decimals)}")
@@ -24,9 +25,9 @@ def parsed_amount(text: str, asset: str, decimals: int) -> int:
     if len(whole) > len(str(AMOUNT_MAX)):
         raise UsageError(f"amount {text!r} is more than there can be of {asset}")
     amount = int((whole or "0") + digits.ljust(decimals, "0"))
-    if not 1 <= amount <= AMOUNT_MAX:
+    if not lowest <= amount <= AMOUNT_MAX:
         raise UsageError(
-            f"amount {text!r}, expected {shown_amount(1, decimals)} to "
+            f"amount {text!r}, expected {shown_amount(lowest, decimals)} to "
             f"{shown_amount(AMOUNT_MAX, decimals)}"
         )
     return amount

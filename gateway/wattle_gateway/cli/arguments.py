@@ -52,7 +52,9 @@ def parser() -> argparse.ArgumentParser:
     energy_command.add(
         commands.add_parser("energy", help="what a point used, interval by interval")
     )
-    dr_arguments.add(commands.add_parser("dr", help="adjustable loads: pool, select"))
+    dr_arguments.add(
+        commands.add_parser("dr", help="adjustable loads: offer, retract, pool, select")
+    )
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
     _commit(commands.add_parser("commit", help="how a commit came about"))

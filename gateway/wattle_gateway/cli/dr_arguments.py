@@ -3,16 +3,82 @@
 import argparse
 
 from wattle_gateway.cli import dr_commands
+from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
-from wattle_gateway.cli.quantities import milliseconds, watts
+from wattle_gateway.cli.quantities import milliseconds, signed_watts, watts
 from wattle_gateway.ledger.offer_bodies import DOWN, UP
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """The arguments of `dr`."""
     actions = command.add_subparsers(metavar="ACTION", required=True)
+    _offer(actions.add_parser("offer", help="offer a load: what it can do, and for how much"))
+    _retract(actions.add_parser("retract", help="a load is not to be called any more"))
     _pool(actions.add_parser("pool", help="the adjustable loads, by area and response time"))
     _select(actions.add_parser("select", help="which loads would answer a need, and why these"))
+
+
+def _offer(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Puts a standing offer on the ledger, which replaces an earlier one of the point. Its owner"
+        " sends it, or the member that hosts the owner."
+    )
+    folder(command)
+    command.add_argument("point", metavar="METER/D", help="the point that meters the load")
+    command.add_argument("--area", required=True, metavar="AREA", help="a-z, 0-9 and hyphen")
+    command.add_argument("--node", type=int, default=0, metavar="N", help="of the grid, if known")
+    _direction(command)
+    command.add_argument(
+        "--capacity",
+        type=watts,
+        required=True,
+        metavar="POWER",
+        help="by how much, at most what the registry says; such as 3kW",
+    )
+    command.add_argument(
+        "--called",
+        type=signed_watts,
+        required=True,
+        metavar="POWER",
+        help="the setpoint that it is sent when it is called, such as 500W",
+    )
+    command.add_argument("--asset", required=True, metavar="ASSET", help="in which it is paid")
+    command.add_argument("--price", required=True, metavar="AMOUNT", help="per MWh, such as 90.00")
+    _time(command, "--within", "from dispatch to reached, such as 2s")
+    _time(command, "--holds", "how long it can be held, such as 1h")
+    _time(command, "--rest", "that it needs between two calls (default: none)", default="0s")
+    _time(command, "--period", "between readings of its meter (default: 10s)", default="10s")
+    command.add_argument(
+        "--resolution",
+        type=int,
+        default=1,
+        metavar="WH",
+        help="step of its register as the device shows it (default: 1)",
+    )
+    key(command)
+    output_format(command, "text", "json")
+    command.set_defaults(run=dr_commands.offer)
+
+
+def _retract(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    command.add_argument("point", metavar="METER/D", help="the point that meters the load")
+    key(command)
+    output_format(command, "text", "json")
+    command.set_defaults(run=dr_commands.retract)
+
+
+def _time(
+    command: argparse.ArgumentParser, name: str, meaning: str, default: str | None = None
+) -> None:
+    command.add_argument(
+        name,
+        type=milliseconds,
+        required=default is None,
+        default=default,
+        metavar="TIME",
+        help=meaning,
+    )
 
 
 def _pool(command: argparse.ArgumentParser) -> None:

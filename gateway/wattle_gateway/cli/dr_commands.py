@@ -1,4 +1,4 @@
-"""dr pool, dr select: adjustable loads, and a choice among them."""
+"""dr offer, retract, pool, select: adjustable loads, and a choice among them."""
 
 import argparse
 import json
@@ -6,19 +6,73 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
+from wattle_gateway.cli.amounts import parsed_amount, shown_amount
 from wattle_gateway.cli.folder import home_of, opened_ledger
+from wattle_gateway.cli.points import parsed_point
+from wattle_gateway.cli.sending import send, tell
+from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console
 from wattle_gateway.contracts import accounts
 from wattle_gateway.contracts.selection.offers import Need
 from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.epoch import first_epoch
+from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.offer_bodies import (
+    DIRECTION_NAMES,
+    OfferBody,
+    OfferTerms,
+    Retract,
+    parse_offer,
+)
 from wattle_gateway.reports import pool as pool_report
 from wattle_gateway.reports.pool import PoolLine, Selection, Wanted
 from wattle_gateway.reports.samples import decimal
 from wattle_gateway.store import ledger_rows
 
 EXIT_NOT_ENOUGH = 1
+
+
+def offer(arguments: argparse.Namespace) -> None:
+    """Put a standing offer of a load on the ledger."""
+    meter, device = parsed_point(arguments.point)
+    with opened_book(arguments.folder) as (book, _):
+        asset = book.asset(arguments.asset)
+    if asset is None:
+        raise UsageError(f"there is no asset {arguments.asset} on the ledger (`account show`)")
+    try:
+        body = OfferBody(
+            meter,
+            device,
+            OfferTerms(
+                arguments.area,
+                arguments.node,
+                arguments.direction,
+                arguments.capacity,
+                asset.name,
+                parsed_amount(arguments.price, asset.name, asset.decimals, lowest=0),
+                arguments.within,
+                arguments.holds,
+                arguments.rest,
+                arguments.period,
+                arguments.resolution,
+                arguments.called,
+            ),
+        )
+        parse_offer(body.row())
+    except LedgerError as error:
+        raise UsageError(str(error)) from error
+    sent = send(arguments, transaction.OFFER, body.row())
+    way = DIRECTION_NAMES[arguments.direction]
+    tell(arguments, sent, f"{arguments.point} offers {arguments.capacity} W {way}", "")
+
+
+def retract(arguments: argparse.Namespace) -> None:
+    """Take a standing offer back."""
+    meter, device = parsed_point(arguments.point)
+    sent = send(arguments, transaction.RETRACT, Retract(meter, device).row())
+    tell(arguments, sent, f"{arguments.point} offers nothing any more", "")
 
 
 def pool(arguments: argparse.Namespace) -> None:
@@ -91,7 +145,7 @@ def _print_selection(found: Selection, state: Mapping[bytes, bytes]) -> None:
             pool_report.point_name(standing),
             reason.why.replace("_", " "),
             _kilowatts(reason.offer.quota_w),
-            f"{decimal(reason.offer.price, -asset.decimals)} {asset.name}",
+            f"{shown_amount(reason.offer.price, asset.decimals)} {asset.name}",
             f"{reason.offer.response_ms / 1000:g}",
             "" if reason.merit is None else str(reason.merit),
             "" if reason.rank is None else str(reason.rank),

@@ -7,11 +7,10 @@ import re
 import sys
 
 from rich.table import Table
-from wattle_wire import topics
-from wattle_wire.errors import WireError
 
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.folder import home_of, opened_ledger
+from wattle_gateway.cli.points import parsed_point
 from wattle_gateway.cli.text import console, parsed_time, shown_time
 from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.measurement.energy import DAY_MS
@@ -63,7 +62,7 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def energy(arguments: argparse.Namespace) -> None:
     """The energy of each interval, with its uncertainty and what it rests on."""
-    meter, device = _point(arguments.point)
+    meter, device = parsed_point(arguments.point)
     begin, end = parsed_time(arguments.begin), parsed_time(arguments.end)
     if begin >= end:
         raise UsageError(f"--from {arguments.begin} is not before --to {arguments.end}")
@@ -117,16 +116,6 @@ def _table(found: EnergyReport) -> Table:
     for line in found.lines:
         table.add_row(*_cells(line))
     return table
-
-
-def _point(text: str) -> tuple[bytes, int]:
-    meter, _, device = text.partition("/")
-    if not re.fullmatch("[1-9][0-9]{0,2}", device):
-        raise UsageError(f"point {text!r}, expected METER/D such as dab1a5856b562aeb/1")
-    try:
-        return topics.kid_of_meter(meter), int(device)
-    except WireError as error:
-        raise UsageError(str(error)) from error
 
 
 def _length(text: str) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
-from wattle_wire import cose, topics
-from wattle_wire.errors import WireError
+from wattle_wire import cose
 
+from wattle_gateway.cli.points import parsed_point
 from wattle_gateway.cli.sending import Sent, own_kid, send, tell
 from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, parsed_time, plain_name, shown_name, shown_time
@@ -116,7 +116,7 @@ def points(arguments: argparse.Namespace) -> None:
 
 def assign(arguments: argparse.Namespace) -> None:
     """Hand a point on to a new owner, who has to agree."""
-    meter, device = _point(arguments.point)
+    meter, device = parsed_point(arguments.point)
     with opened_book(arguments.folder) as (book, moment):
         # A time that has passed when the new owner agrees would be refused.
         from_ms = moment.time_ms + ASSIGN_AHEAD_MS
@@ -139,14 +139,6 @@ def _check_owned(book: Book, arguments: argparse.Namespace, time_ms: int) -> Non
             f"{arguments.point} is {plain_name(last.name)}'s ({last.kid}): only its owner hands "
             "it on; a hosted user signs with --key FILE"
         )
-
-
-def _point(text: str) -> tuple[bytes, int]:
-    meter, _, device = text.partition("/")
-    try:
-        return topics.kid_of_meter(meter), int(device)
-    except (WireError, ValueError) as error:
-        raise UsageError(f"point {text!r}, expected METER/D such as 00112233aabbccdd/1") from error
 
 
 def _site(path: Path) -> tuple[bytes, bytes, str]:
