@@ -65,6 +65,13 @@ def array_head(count: int) -> bytes:
     return bytes(out)
 
 
+def bytes_head(length: int) -> bytes:
+    """What stands before `length` bytes to make them a byte string."""
+    out = bytearray()
+    _head(_BYTES, length, out)
+    return bytes(out)
+
+
 def decode(data: bytes) -> object:
     """Decode exactly one item that fills `data`.
 

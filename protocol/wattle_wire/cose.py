@@ -19,6 +19,7 @@ LEDGER_ID_BYTES = 16
 SIGNATURE_BYTES = 64
 MAC_BYTES = 32
 
+_SIGN1_HEAD = b"\xd2\x84"  # tag 18, array of 4
 _ALG_ES256 = -7  # RFC 9053 section 2.1
 _ALG_HMAC_256 = 5  # RFC 9053 section 3.1
 _HALF_ORDER = bytes.fromhex(  # floor(n / 2) of P-256: s above it is the malleable twin
@@ -69,9 +70,9 @@ def sign1(kid: bytes, payload: bytes, signature: bytes) -> bytes:
     Raises SignatureError for a signature that is not 64 bytes or not low-S.
     """
     _check_signature(signature)
-    return cbor.encode(
-        cbor.Tag(cbor.TAG_SIGN1, [_protected(_ALG_ES256, kid), {}, payload, signature])
-    )
+    start = cbor.encode(_protected(_ALG_ES256, kid)) + b"\xa0" + cbor.bytes_head(len(payload))
+    # In one piece, because the heap of a board that has run for long is in many.
+    return b"".join((_SIGN1_HEAD, start, payload, cbor.encode(signature)))
 
 
 def parse_sign1(kind: str, ledger_id: bytes, raw: bytes) -> Signed:
@@ -123,7 +124,11 @@ def _protected(alg: int, kid: bytes) -> bytes:
 
 
 def _digest(protected: bytes, aad: bytes, payload: bytes) -> bytes:
-    return hashlib.sha256(cbor.encode(["Signature1", protected, aad, payload])).digest()
+    start = cbor.array_head(4) + cbor.encode("Signature1")
+    start += cbor.encode(protected) + cbor.encode(aad) + cbor.bytes_head(len(payload))
+    hashed = hashlib.sha256(start)
+    hashed.update(payload)  # not copied: it may be a few kilobytes
+    return hashed.digest()
 
 
 def _mac_structure(protected: bytes, aad: bytes, payload: bytes) -> bytes:
