@@ -13,10 +13,8 @@ from wattle_testkit.waiting import until
 from wattle_tools.boards import identity
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.boards.repl import Repl
-from wattle_tools.device import firmware_folder
 from wattle_tools.errors import BOARD_FAILED, DONE
 from wattle_tools.flash import fleet
-from wattle_tools.flash.application import application
 from wattle_tools.flash.job import THERE, WRITTEN, JobResult, Order
 from wattle_tools.flash.table import SilentView
 
@@ -51,8 +49,8 @@ def test_files_go_on_a_board_whose_program_runs() -> None:
         assert flash_one(board.port, order).done["application"] == THERE
 
 
-def test_the_firmware_goes_into_romfs_and_reads_back() -> None:
-    wanted = application(firmware_folder())
+def test_a_program_goes_into_romfs_and_reads_back() -> None:
+    wanted = small_application(24_000)
     with CabledBoard(mac(1), ROM_BYTES) as board:
         result = flash_one(board.port, Order(wanted))
         assert (result.code, result.reason) == (DONE, "")

@@ -22,6 +22,7 @@ from wattle_tools.flash import fleet
 from wattle_tools.flash.job import THERE, WRITTEN, JobResult, Order
 from wattle_tools.flash.table import TableView
 
+OLD = flash_content(interpreter_image("1.25.0"))
 IMAGE = interpreter_image("1.26.1")
 BOARDS = 8
 WORN, LOOSE = 3, 6
@@ -42,7 +43,7 @@ def test_eight_boards_two_of_them_faulty_and_a_second_run(
 ) -> None:
     faults = {WORN: Faults(stuck_at=0x12345), LOOSE: Faults(unplug_after=60_000)}
     for number in range(BOARDS):
-        bench.add(mac(number), b"", faults.get(number))
+        bench.add(mac(number), OLD, faults.get(number))
     order = Order(small_application(), saved(tmp_path, IMAGE))
     output = StringIO()
     boards = fleet.find(list(bench.ports().values()))
