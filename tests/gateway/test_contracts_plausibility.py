@@ -176,8 +176,9 @@ def test_what_is_late_of_the_counter_before_is_not_compared() -> None:
     ],
 )
 def test_what_does_not_begin_anew(passed_ms: int, changes: dict[str, object]) -> None:
-    given = {"status": "X", **changes}
-    found, after = judge(passed_ms, ei=3 if passed_ms >= 0 else 6_000, **given)  # type: ignore[arg-type]
+    energy_wh = 3 if passed_ms >= 0 else 6_000
+    given = {"status": "X", "ei": energy_wh, **changes}
+    found, after = judge(passed_ms, **given)  # type: ignore[arg-type]
     assert found == classes.DECREASING
     assert after == BEFORE
 

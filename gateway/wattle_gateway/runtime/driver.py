@@ -275,8 +275,7 @@ class LedgerDriver:
         number = self.epoch.number
         blocks = [verified for verified in received.blocks if verified.block.epoch == number]
         if blocks:
-            output = self.engine.accept(blocks, step.now, voucher=received.voucher)
-            self._obey(output, step)
+            self._obey(self.engine.accept(blocks, step.now, voucher=received.voucher), step)
         for raw in received.evidence:
             self._accuse(evidence.decode(entry.decode(raw).body, self.epoch.ledger_id), step)
         if self.epoch.number == number:
