@@ -7,7 +7,7 @@ from wattle_tools.image.sources import device_files
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 # A ratchet: what the code takes today. The aim is 64 kB; firmware/DECISIONS.md says what is left.
-CODE_BYTES_MAX = 72_600
+CODE_BYTES_MAX = 73_000
 PROBE_BYTES_MAX = 21_000
 
 

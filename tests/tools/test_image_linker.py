@@ -137,6 +137,27 @@ def test_a_derived_class_finds_what_its_base_offers(tmp_path: Path) -> None:
     )
 
 
+def test_attributes_of_an_error_do_not_become_those_of_micropython(tmp_path: Path) -> None:
+    keys = "'args', 'value', 'errno', 'throw', 'close', 'send'"
+    source = same(
+        tmp_path,
+        start=f"""
+            class CodeError(Exception):
+                def __init__(self, code, unit, line, at):
+                    super().__init__('code')
+                    self.code, self.unit, self.line, self.at = code, unit, line, at
+            def main():
+                try: raise CodeError(1, 2, 3, 4)
+                except CodeError as error:
+                    print(error.code, error.unit, error.line, error.at, error, {keys})
+                    print(error.code, error.unit, error.line, error.at, {keys})
+        """,
+    )
+    for name in ("args", "value", "errno"):
+        assert f".{name} = " not in source
+        assert f".{name}," not in source
+
+
 def test_constants_stand_where_they_are_used(tmp_path: Path) -> None:
     source = same(
         tmp_path,

@@ -62,7 +62,8 @@ def choose(body: Sequence[ast.stmt], fixed: Mapping[str, str]) -> Names:
     count = _parameter_count(body)
     forbidden = set(kept) | keywords
     parameters = _pool(members, forbidden, fresh)[:count]
-    taken = set(members) | set(fixed.values())
+    # Errors of ours have what MicroPython's errors have besides.
+    taken = set(members) | set(fixed.values()) | ATTRIBUTES
     given = _assign(attributes, uses.attributes, _pool(texts, taken, fresh))
     methods = {given.get(name, name[1:]) for name in uses.functions if name.startswith(".")}
     others = [name for name in uses.globals if name not in kept_globals]
