@@ -182,6 +182,16 @@ def test_a_file_system_that_fills_up_on_the_way_is_told_too(bench: BoardBench) -
         repl.restart()
 
 
+def test_a_fault_of_the_boards_files_is_not_taken_for_the_line(bench: BoardBench) -> None:
+    port = bench.add(mac(1), flash_content(IMAGE))
+    with Repl(port) as repl:
+        with pytest.raises(UnfitBoardError, match=r"in our code: OSError: \[Errno 2\]"):
+            repl.write("/nowhere/main.py", b"x", lambda _: None)
+        with pytest.raises(UnfitBoardError, match="it failed in our code: NameError"):
+            repl.run("nothing()")
+        repl.restart()
+
+
 @pytest.mark.parametrize("version", ["1.24.1", "v1.9.4"])
 def test_an_interpreter_that_is_too_old_is_named(bench: BoardBench, version: str) -> None:
     port = bench.add(mac(1), flash_content(interpreter_image(version)))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 
+import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
@@ -192,14 +193,22 @@ class Repl:
                 raise _cannot_open(self._port) from error
             raise _garbled(str(error)) from error
         except (OSError, termios.error) as error:
-            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                raise _full() from error
-            raise LineGoneError(
-                f"the line broke: {self._port} is gone",
-                "plug the board in again, and run the command again: it goes on where it was",
-            ) from error
+            raise self._os_fault(error) from error
         except (struct.error, ValueError, SyntaxError, TypeError, IndexError) as error:
             raise _garbled(str(error)) from error
+
+    def _os_fault(self, error: OSError | termios.error) -> Exception:
+        """Of our line; or of the board's files, which mpremote raises as if it were ours."""
+        ours = isinstance(error, serial.SerialException | termios.error)
+        if ours or not os.path.exists(self._port):
+            return LineGoneError(
+                f"the line broke: {self._port} is gone",
+                "plug the board in again, and run the command again: it goes on where it was",
+            )
+        assert isinstance(error, OSError)
+        if error.errno == errno.ENOSPC:
+            return _full()
+        return _board_said(f"OSError: {error}")
 
 
 # Hashes on the board: (piece size, paths). A file that cannot be opened is not there.
