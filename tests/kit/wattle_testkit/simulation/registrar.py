@@ -1,4 +1,4 @@
-"""What members send to the ledger in a run: enrolments, their approvals, and other transactions."""
+"""What members send to the ledger in a run: enrolments and their approvals."""
 
 from collections.abc import Sequence
 from random import Random
@@ -9,8 +9,6 @@ from wattle_gateway.ledger import transaction
 from wattle_testkit.simulation.gateway import SimGateway
 from wattle_testkit.simulation.meter import SimMeter
 
-# No member knows such a kind: it is recorded with a refusal, costs a leaf and changes a nonce.
-UNKNOWN_KIND = 99
 RETRY_MS = 15_000
 
 

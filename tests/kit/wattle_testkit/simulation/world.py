@@ -19,8 +19,9 @@ from wattle_testkit.simulation.liars import make_liar
 from wattle_testkit.simulation.meter import MeterPlan, SimMeter
 from wattle_testkit.simulation.network import Network, Weather
 from wattle_testkit.simulation.options import Options
+from wattle_testkit.simulation.payments import Payer, check_money
 from wattle_testkit.simulation.progress_rule import SETTLE_MS
-from wattle_testkit.simulation.registrar import UNKNOWN_KIND, Registrar
+from wattle_testkit.simulation.registrar import Registrar
 from wattle_testkit.simulation.timeline import Timeline
 from wattle_testkit.simulation.trace import Trace
 from wattle_testkit.simulation.watch import Watch
@@ -54,7 +55,9 @@ class World:
         self._random = self._stream("world")
         names = [f"g{number}" for number in range(options.size)]
         members = tuple(sim_member(name, number) for number, name in enumerate(names))
-        genesis = genesis_format.create("sim.wattle", CREATED_MS, members, options.constants)
+        genesis = genesis_format.create(
+            "sim.wattle", CREATED_MS, members, options.constants, options.rules
+        )
         self.watch = Watch(genesis.ledger_id, options.size)
         self.network = Network(self.timeline, self._stream("network"), _weather(options))
         self.around = Surroundings(genesis, self.timeline, self.network, trace, self.watch)
@@ -66,6 +69,7 @@ class World:
         self.meters = [self._meter(number) for number in range(options.meters)]
         self.changes = AllianceChanges(self, self._stream("changes"))
         self._registrar = Registrar(self.meters, self._stream("registrar"))
+        self._payer = Payer(self._stream("payments"))
 
     def add_gateway(self, name: str, member: Member) -> SimGateway:
         """A new machine, with links to all that are there."""
@@ -194,11 +198,12 @@ class World:
         for gateway in self.gateways:
             if gateway.is_up and gateway.honest:
                 check_bounds(gateway)
+                check_money(gateway)
 
     def _send_transaction(self) -> None:
         carriers = self.carriers
         if carriers and not self._healed:
-            self._random.choice(carriers).submit(UNKNOWN_KIND, [])
+            self._payer.send(self._random.choice(carriers))
 
     _healed = False
     _settled = False
