@@ -104,7 +104,7 @@ def losses_are_declared(found: Evidence) -> Iterator[str]:
 
 def loss_cause(found: Evidence, one: Signed) -> str | None:
     """power, flash, full or memory: what can have taken a sample that was declared lost."""
-    if found.found_no_room(one):
+    if one.sample.seq in found.given_up:
         return "memory"
     declared_ms = found.declared[one.sample.seq].at_ms
     record = found.record

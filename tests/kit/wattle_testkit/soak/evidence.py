@@ -4,6 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import pairwise
 
 from wattle_testkit.soak import sample_view
 from wattle_testkit.soak.record import Record
@@ -77,14 +78,23 @@ class Evidence:
         return [at_ms for at_ms, _, text in self.record.log if text.startswith(NO_ROOM)]
 
     @cached_property
-    def kept(self) -> list[Signed]:
-        """What was signed, without samples that the heap had no room for in the end."""
-        return [one for one in self.signed if not self.found_no_room(one)]
+    def given_up(self) -> set[int]:
+        """Seqs of samples that the heap had no room for in the end: the next one of the life has
+        their readings again.
+        """
+        return {
+            one.sample.seq
+            for one, after in pairwise(self.signed)
+            if one.sample.seq not in self.delivered
+            and one.life == after.life
+            and one.sample.readings[0].time_ms == after.sample.readings[0].time_ms
+            and any_between(self.no_room, one.at_ms, one.at_ms + SIGNING_MS)
+        }
 
-    def found_no_room(self, one: Signed) -> bool:
-        """Whether there was no room for `one`, whose readings stand in the next sample, too."""
-        near = any_between(self.no_room, one.at_ms, one.at_ms + SIGNING_MS)
-        return near and one.sample.seq not in self.delivered
+    @cached_property
+    def kept(self) -> list[Signed]:
+        """What was signed, without that."""
+        return [one for one in self.signed if one.sample.seq not in self.given_up]
 
     @cached_property
     def lost(self) -> list[Signed]:
