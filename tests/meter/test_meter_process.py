@@ -17,6 +17,8 @@ from wattle_wire import downlink
 from wattle_wire.sample import GAP_RESTART
 
 SAMPLES_S = 20.0
+# After an outage the next attempt to connect may be a minute away.
+RETURN_S = 90.0
 STOP_S = 10.0
 NONCE = bytes(16)
 
@@ -230,18 +232,20 @@ def test_an_outage_ends_with_the_newest_sample_then_the_others_ten_readings_in_e
     assert site.broker is not None
     site.broker.kill()
     waiting.until(lambda: not count(board, "connected"), SAMPLES_S, "lost link")
-    before, arrived = max(board.meter.samples), len(board.meter.arrivals)
+    arrived = len(board.meter.arrivals)
+    before = int(str(board.status()["seq"]))  # MQTT itself may repeat what is up to here
     made = waiting.until(
-        lambda: seq if (seq := int(str(board.status()["seq"]))) > before + 4 else None,
+        lambda: seq if (seq := int(str(board.status()["seq"]))) > before + 2 else None,
         2 * SAMPLES_S,
         "samples of the outage",
     )
     site.start_broker()
     waiting.until(
-        lambda: set(range(before + 1, made + 1)) <= set(board.meter.samples), SAMPLES_S, "backlog"
+        lambda: set(range(before + 1, made + 1)) <= set(board.meter.samples),
+        RETURN_S,
+        "the backlog",
     )
-    # What the broker never acknowledged comes twice: MQTT repeats it, too.
-    order = list(dict.fromkeys(board.meter.arrivals[arrived:]))
+    order = [seq for seq in dict.fromkeys(board.meter.arrivals[arrived:]) if seq > before]
     assert order[0] >= made
     backlog = [seq for seq in order if seq < order[0]]
     assert backlog == sorted(backlog)
