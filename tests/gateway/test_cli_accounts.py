@@ -1,6 +1,7 @@
 """account, party and points at a gateway alone: from rules 1 on, and what goes wrong."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,11 +21,17 @@ FAR_MS = 1 << 52
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """A running aggregator whose ledger was founded under rules 1."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(create.genesis, "create", partial(genesis.create, rules=1))
-        folder = tmp_path_factory.mktemp("alone") / "gateway"
-        made = GatewayProcess(folder, "--role", "aggregator", "--name", "agnes")
+    """A running aggregator that has issued 12.50 CNY to itself."""
+    with running(tmp_path_factory.mktemp("alone")) as made:
+        done = command("account", "issue", made.folder, "CNY", "12.5", "--decimals", "2")
+        assert done.returncode == 0, done.stderr
+        yield made
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[GatewayProcess]:
+    """A running aggregator."""
+    made = GatewayProcess(folder / "gateway", "--role", "aggregator", "--name", "agnes")
     try:
         made.start()
         yield made
@@ -32,31 +39,35 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
         made.kill()
 
 
-def test_a_ledger_of_rules_1_is_upgraded_and_then_has_accounts(gateway: GatewayProcess) -> None:
-    words = ("account", "issue", gateway.folder, "CNY", "12.5", "--decimals", "2")
-    done = command(*words)
-    assert (done.returncode, "kind_unknown" in done.stderr) == (7, True)
-    assert "wattle-gateway alliance upgrade" in done.stderr
-    (decision,) = said("alliance", "upgrade", gateway.folder)
-    assert (decision["decided"], decision["epoch"]) == (True, 1)
-    done = command("alliance", "upgrade", gateway.folder)
-    assert (done.returncode, "knows no newer" in done.stderr) == (2, True)
-    done = command(*words)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"issued 12.50 CNY to agnes ({gateway.member.kid.hex()})\n"
-    assert said("account", "show", gateway.folder)["accounts"] == [
-        {
-            "party": {"name": "agnes", "kid": gateway.member.kid.hex()},
-            "asset": "CNY",
-            "decimals": 2,
-            "unlocked": "12.50",
-            "locked": "0.00",
-            "locks": 0,
-            "unlocked_units": 1250,
-            "locked_units": 0,
-        }
-    ]
-    assert show(gateway)["waiting"] == []
+def test_a_ledger_of_rules_1_is_upgraded_and_then_has_accounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(create.genesis, "create", partial(genesis.create, rules=1))
+    with running(tmp_path) as gateway:
+        words = ("account", "issue", gateway.folder, "CNY", "12.5", "--decimals", "2")
+        done = command(*words)
+        assert (done.returncode, "kind_unknown" in done.stderr) == (7, True)
+        assert "wattle-gateway alliance upgrade" in done.stderr
+        (decision,) = said("alliance", "upgrade", gateway.folder)
+        assert (decision["decided"], decision["epoch"]) == (True, 1)
+        done = command("alliance", "upgrade", gateway.folder)
+        assert (done.returncode, "knows no newer" in done.stderr) == (2, True)
+        done = command(*words)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f"issued 12.50 CNY to agnes ({gateway.member.kid.hex()})\n"
+        assert said("account", "show", gateway.folder)["accounts"] == [
+            {
+                "party": {"name": "agnes", "kid": gateway.member.kid.hex()},
+                "asset": "CNY",
+                "decimals": 2,
+                "unlocked": "12.50",
+                "locked": "0.00",
+                "locks": 0,
+                "unlocked_units": 1250,
+                "locked_units": 0,
+            }
+        ]
+        assert show(gateway)["waiting"] == []
 
 
 def test_who_is_no_party_is_told_so(gateway: GatewayProcess, tmp_path: Path) -> None:
@@ -172,9 +183,11 @@ class TestAdminChannel:
             gateway.ask("turn", party=party)
 
 
-def test_a_stopped_gateway_shows_accounts_and_moves_none(gateway: GatewayProcess) -> None:
-    assert gateway.stop() == 0
-    assert "12.50" in command("account", "show", gateway.folder).stdout
-    done = command("account", "transfer", gateway.folder, "CNY", "1", "house 7")
-    assert (done.returncode, "no gateway is running" in done.stderr) == (5, True)
-    assert command("audit", gateway.folder).returncode == 0
+def test_a_stopped_gateway_shows_accounts_and_moves_none(tmp_path: Path) -> None:
+    with running(tmp_path) as gateway:
+        command("account", "issue", gateway.folder, "CNY", "12.5", "--decimals", "2")
+        assert gateway.stop() == 0
+        assert "12.50" in command("account", "show", gateway.folder).stdout
+        done = command("account", "transfer", gateway.folder, "CNY", "1", "agnes")
+        assert (done.returncode, "no gateway is running" in done.stderr) == (5, True)
+        assert command("audit", gateway.folder).returncode == 0

@@ -328,7 +328,7 @@ def test_times_are_read_as_they_are_written() -> None:
 
 
 def test_points_take_the_defaults_that_are_not_given() -> None:
-    rows = meter_commands.points_rows("1,2:20,3:30:3", 10, 1)
+    rows = meter_commands.points_rows("1,2:20,3:30:3", 10, 1, "electricity")
     assert [row[:1] + row[2:4] for row in rows] == [[1, 10, 1], [2, 20, 1], [3, 30, 3]]
     with pytest.raises(UsageError):
-        meter_commands.points_rows("", 10, 1)
+        meter_commands.points_rows("", 10, 1, "electricity")

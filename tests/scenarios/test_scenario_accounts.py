@@ -23,10 +23,9 @@ def grid_and_aggregator(number: int, choice: NewGateway) -> NewGateway:
     return choice if number == 0 else replace(choice, role=genesis.AGGREGATOR)
 
 
-@pytest.fixture(scope="module")
-def alliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AllianceProcesses]:
-    folder = tmp_path_factory.mktemp("alliance")
-    made = AllianceProcesses(folder, voting=2, change=grid_and_aggregator)
+@pytest.fixture
+def alliance(tmp_path: Path) -> Iterator[AllianceProcesses]:
+    made = AllianceProcesses(tmp_path / "alliance", voting=2, change=grid_and_aggregator)
     try:
         made.start()
         yield made
@@ -73,9 +72,17 @@ def refused(*words: str | Path) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def test_money_from_its_issue_to_a_users_payment(
+def test_an_alliance_moves_money_and_points_and_shows_the_same_everywhere(
     alliance: AllianceProcesses, tmp_path: Path
 ) -> None:
+    """One story: what is issued first is what later parts move."""
+    money_from_its_issue_to_a_users_payment(alliance, tmp_path)
+    a_point_is_a_users_and_changes_its_owner(alliance, tmp_path)
+    right_after_a_kill_the_next_transaction_finds_its_place(alliance)
+    at_the_end_every_ledger_adds_up(alliance)
+
+
+def money_from_its_issue_to_a_users_payment(alliance: AllianceProcesses, tmp_path: Path) -> None:
     grid, aggregator = alliance
     code, error = refused("account", "issue", grid.folder, "CNY", "1000.00")
     assert (code, "CNY is new: declare it with --decimals" in error) == (2, True)
@@ -142,9 +149,7 @@ def shown_alike(alliance: AllianceProcesses) -> None:
         assert "aggregator" not in text
 
 
-def test_a_point_is_a_users_and_changes_its_owner(
-    alliance: AllianceProcesses, tmp_path: Path
-) -> None:
+def a_point_is_a_users_and_changes_its_owner(alliance: AllianceProcesses, tmp_path: Path) -> None:
     grid, aggregator = alliance
     seller, buyer = (hosted(alliance, tmp_path, name) for name in ("seller", "buyer"))
     board = aggregator.board("meter of the seller")
@@ -176,7 +181,7 @@ def test_a_point_is_a_users_and_changes_its_owner(
     assert "buyer from 2100-01-01" in command("meters", "points", grid.folder).stdout
 
 
-def test_right_after_a_kill_the_next_transaction_finds_its_place(
+def right_after_a_kill_the_next_transaction_finds_its_place(
     alliance: AllianceProcesses,
 ) -> None:
     grid, aggregator = alliance
@@ -195,7 +200,7 @@ def units(gateway: GatewayProcess) -> int:
     return sum(row["unlocked_units"] + row["locked_units"] for row in found["accounts"])
 
 
-def test_at_the_end_every_ledger_adds_up(alliance: AllianceProcesses) -> None:
+def at_the_end_every_ledger_adds_up(alliance: AllianceProcesses) -> None:
     grid, aggregator = alliance
     for gateway in alliance:
         assert gateway.stop() == 0

@@ -155,6 +155,8 @@ def away(story: Story) -> None:
     story.until(lambda: story.status("rounds") >= 10, "ten rounds without a broker's address")
     story.names.silent = False
     story.until(lambda: story.arrived() >= 3, "samples")
+    # The status is some seconds old: without this the loss would be noticed before it happened.
+    story.until(lambda: story.link("connected"), "a connection in the status")
     network(up=False)
     story.until(lambda: not story.link("connected"), "the loss is noticed")
     rounds = story.status("rounds")

@@ -49,7 +49,7 @@ async def main(path, profiles, rows):
                         str(device.unit): [
                             readings[at].status,
                             readings[at].values,
-                            device.status(),
+                            device.figures(),
                         ]
                         for at, device in enumerate(devices)
                     },
