@@ -5,7 +5,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from wattle_gateway.home.identity import load_genesis, load_member
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import Epoch, first_epoch
 from wattle_gateway.ledger.genesis import Member
+from wattle_hil.children.free_port import free_ports
 
 from wattle_testkit.alliance import Board
 from wattle_testkit.waiting import until
@@ -33,9 +33,7 @@ _KIT = Path(__file__).resolve().parents[1]
 
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def program(*words: str | Path) -> subprocess.CompletedProcess[str]:
