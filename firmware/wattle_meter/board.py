@@ -123,7 +123,7 @@ class Stream:
         """At least one and at most `limit` bytes; b"" when the peer has closed. Raises OSError."""
         raise NotImplementedError
 
-    async def write(self, data: bytes | bytearray) -> None:
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Hands `data` over in one piece and waits until the socket took it. Raises OSError."""
         raise NotImplementedError
 

@@ -64,15 +64,15 @@ def connect(client_id: str, keepalive_s: int, will: tuple[str, bytes, bool] | No
     return bytes(_head(0x10, len(body))) + body
 
 
-def publish(topic: str, payload: bytes, packet_id: int = 0, retain: bool = False) -> bytearray:
-    """PUBLISH (3.3): at QoS 1 with a `packet_id` of 1..65535, at QoS 0 without."""
+def publish_head(topic: str, size: int, packet_id: int = 0, retain: bool = False) -> bytearray:
+    """PUBLISH (3.3) up to its payload of `size` bytes: at QoS 1 with a `packet_id` of 1..65535, at
+    QoS 0 without."""
     topic_text = _text(topic)
-    length = len(topic_text) + (2 if packet_id else 0) + len(payload)
+    length = len(topic_text) + (2 if packet_id else 0) + size
     packet = _head(0x30 | (0x02 if packet_id else 0) | (0x01 if retain else 0), length)
     packet += topic_text
     if packet_id:
         packet += struct.pack(">H", packet_id)
-    packet += payload
     return packet
 
 

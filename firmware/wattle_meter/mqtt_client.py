@@ -33,6 +33,7 @@ REST_PIECE_MS = 1000  # how late drop() may be noticed while waiting to connect
 WINDOW_MESSAGES = 8
 WINDOW_BYTES = 20480
 READ_BYTES = 512
+PIECE_BYTES = 1400  # of one write: a segment of Ethernet, with what TLS adds
 # PUBACKs that wait to be sent; a broker that reads so slowly is not read from either.
 REPLIES_MAX = 16
 
@@ -80,9 +81,11 @@ class Handler:
 
 
 class _Outgoing:
-    def __init__(self, packet_id: int, packet: bytearray) -> None:
+    def __init__(self, packet_id: int, head: bytearray, payload: bytes) -> None:
         self.packet_id = packet_id
-        self.packet = packet
+        self.head = head
+        self.payload = payload
+        self.size = len(head) + len(payload)
         self.sent = False  # on this connection
 
 
@@ -102,6 +105,7 @@ class Client:
         self._window_bytes = 0
         self._waits_since = 0  # tick since which the oldest of the window waits for its PUBACK
         self._room = asyncio.Event()  # in the window, or there is no connection any more
+        self._buffer = bytearray(PIECE_BYTES)
         self._replies: list[bytes] = []  # control packets, sent before any of the window
         self._to_send = asyncio.Event()
         self._replied = asyncio.Event()
@@ -143,11 +147,12 @@ class Client:
         if not self.connected:
             raise NotConnectedError("no connection to a broker")
         packet_id = self._ids.next([waiting.packet_id for waiting in self._window])
-        packet = mqtt.publish(topic, payload, packet_id, retain)
+        head = mqtt.publish_head(topic, len(payload), packet_id, retain)
+        message = _Outgoing(packet_id, head, payload)
         if not self._window:
             self._waits_since = self._clock.ticks_ms()
-        self._window.append(_Outgoing(packet_id, packet))
-        self._window_bytes += len(packet)
+        self._window.append(message)
+        self._window_bytes += message.size
         self.counts["published"] += 1
         self._to_send.set()
 
@@ -264,7 +269,7 @@ class Client:
     def _acknowledge(self, packet_id: int) -> None:
         for at in range(len(self._window)):
             if self._window[at].packet_id == packet_id:
-                self._window_bytes -= len(self._window[at].packet)
+                self._window_bytes -= self._window[at].size
                 del self._window[at]
                 self.counts["acknowledged"] += 1
                 if not at:  # they come in order (4.6): one that was passed over is owed for good
@@ -283,17 +288,17 @@ class Client:
         for waiting in self._window:
             if waiting.sent:
                 waiting.sent = False
-                mqtt.mark_duplicate(waiting.packet)
+                mqtt.mark_duplicate(waiting.head)
                 self.counts["resent"] += 1
 
-    def _next_packet(self) -> bytes | bytearray | None:
+    def _next_packet(self) -> tuple[bytes | bytearray, bytes] | None:
         if self._replies:
             self._replied.set()
-            return self._replies.pop(0)
+            return self._replies.pop(0), b""
         for waiting in self._window:
             if not waiting.sent:
                 waiting.sent = True
-                return waiting.packet
+                return waiting.head, waiting.payload
         return None
 
     async def _send(self, stream: Stream) -> None:
@@ -307,10 +312,24 @@ class Client:
                     continue
                 self._sent_at = self._clock.ticks_ms()
                 self._writing = True
-                await stream.write(packet)
+                await self._write(stream, packet[0], packet[1])
                 self._writing = False
         except (OSError, ValueError) as error:
             self._end("%s: %s" % (type(error).__name__, error))
+
+    async def _write(self, stream: Stream, head: bytes | bytearray, payload: bytes) -> None:
+        """Piece by piece from one buffer: after hours a heap has room for no copy of a message."""
+        buffer, rest = self._buffer, memoryview(payload)
+        filled = len(head)
+        buffer[:filled] = head
+        while True:
+            count = min(len(rest), PIECE_BYTES - filled)
+            buffer[filled : filled + count] = rest[:count]
+            await stream.write(memoryview(buffer)[: filled + count])
+            rest = rest[count:]
+            if not len(rest):
+                return
+            filled = 0
 
     def _is_full(self, payload_bytes: int) -> bool:
         if len(self._window) >= WINDOW_MESSAGES:

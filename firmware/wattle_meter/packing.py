@@ -57,32 +57,49 @@ def pack_steps(data: bytes) -> "Generator[bytes | None, None, None]":
 
 def unpack(packed: bytes, bytes_max: int) -> bytes:
     """What was packed. Raises PackedDamagedError, also if it is longer than `bytes_max`."""
-    out = bytearray()
-    at = 0
+    size = _size(packed)
+    if size > bytes_max:
+        raise PackedDamagedError("%d bytes, at most %d" % (size, bytes_max))
+    out = bytearray(size)  # whole at once: a heap in pieces has no room to let it grow
+    at = made = 0
     while at < len(packed):
         first = packed[at]
         if first < _AS_IS_MAX:
-            out.extend(packed[at + 1 : at + 2 + first])
-            at += 2 + first
+            length = first + 1
+            out[made : made + length] = packed[at + 1 : at + 1 + length]
+            at += 1 + length
         else:
-            second = packed[at + 1] if at + 1 < len(packed) else 0
-            _repeat(out, ((first & 3) << 8 | second) + 1, (first >> 2 & 31) + _REPEAT_MIN)
+            length = (first >> 2 & 31) + _REPEAT_MIN
+            _repeat(out, made, ((first & 3) << 8 | packed[at + 1]) + 1, length)
             at += 2
-        if len(out) > bytes_max:
-            raise PackedDamagedError("more than %d bytes" % bytes_max)
-    if at > len(packed):
-        raise PackedDamagedError("%d bytes are missing at the end" % (at - len(packed)))
+        made += length
     return bytes(out)
 
 
-def _repeat(out: bytearray, back: int, length: int) -> None:
-    if back > len(out):
+def _size(packed: bytes) -> int:
+    """How long it is unpacked. Raises PackedDamagedError if its end is missing."""
+    size = at = 0
+    while at < len(packed):
+        first = packed[at]
+        if first < _AS_IS_MAX:
+            size += first + 1
+            at += first + 2
+        else:
+            size += (first >> 2 & 31) + _REPEAT_MIN
+            at += 2
+    if at > len(packed):
+        raise PackedDamagedError("%d bytes are missing at the end" % (at - len(packed)))
+    return size
+
+
+def _repeat(out: bytearray, made: int, back: int, length: int) -> None:
+    if back > made:
         raise PackedDamagedError("a repetition of what stands before the sample")
     while length:
-        start = len(out) - back
-        piece = out[start : start + length]  # less than that where it reaches into what it makes
-        out.extend(piece)
-        length -= len(piece)
+        count = min(back, length)  # no further than into what is made by then
+        out[made : made + count] = out[made - back : made - back + count]
+        made += count
+        length -= count
 
 
 def _copy(data: bytes, first: int, end: int, out: bytearray) -> None:

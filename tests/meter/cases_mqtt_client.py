@@ -4,7 +4,7 @@ import asyncio
 
 from wattle_meter import backoff, mqtt, mqtt_client
 from wattle_meter.mqtt_client import NotConnectedError
-from wattle_testkit.client_bench import WINDOW, case
+from wattle_testkit.client_bench import WINDOW, case, publish
 from wattle_testkit.meter_fakes import settle
 
 
@@ -29,6 +29,33 @@ async def messages_go_out_in_order(bench):
 
 
 test_messages_go_out_in_order = case(messages_go_out_in_order)
+
+
+async def a_long_message_goes_out_in_pieces(bench):
+    payload = bytes([at % 251 for at in range(2 * mqtt_client.PIECE_BYTES + 5)])
+    before = len(bench.stream.written)
+    await bench.client.publish("t", payload)
+    await settle()
+    pieces = bench.stream.written[before:]
+    assert [len(piece) for piece in pieces[:2]] == [mqtt_client.PIECE_BYTES] * 2
+    assert b"".join(pieces) == publish("t", payload, 2)
+    assert bench.client.counts["acknowledged"] == 1
+
+
+test_a_long_message_goes_out_in_pieces = case(a_long_message_goes_out_in_pieces)
+
+
+async def a_message_that_fills_its_pieces_leaves_no_empty_one(bench):
+    payload = bytes(mqtt_client.PIECE_BYTES - len(mqtt.publish_head("t", 1200, 2)))
+    before = len(bench.stream.written)
+    await bench.client.publish("t", payload)
+    await settle()
+    assert bench.stream.written[before:] == [publish("t", payload, 2)]
+
+
+test_a_message_that_fills_its_pieces_leaves_no_empty_one = case(
+    a_message_that_fills_its_pieces_leaves_no_empty_one
+)
 
 
 async def window_holds_back_the_publisher(bench):
@@ -118,7 +145,7 @@ test_publisher_without_connection_is_told = case(publisher_without_connection_is
 
 
 async def received_messages_are_acknowledged(bench):
-    bench.stream.feed(bytes(mqtt.publish("ack", b"one", 77)) + bytes(mqtt.publish("ack", b"two")))
+    bench.stream.feed(bytes(publish("ack", b"one", 77)) + bytes(publish("ack", b"two")))
     await settle()
     assert bench.messages == [("ack", b"one"), ("ack", b"two")]
     assert bench.stream.written[2:] == [mqtt.puback(77)]
@@ -259,7 +286,7 @@ test_dropping_goes_on_at_once = case(dropping_empties_the_window_and_goes_on_at_
 
 async def dropping_from_a_message(bench):
     bench.on_message = lambda: bench.client.drop("as told")
-    bench.stream.feed(bytes(mqtt.publish("ack", b"go", 5)))
+    bench.stream.feed(bytes(publish("ack", b"go", 5)))
     await settle()
     assert bench.closings == ["as told"]
     assert bench.openings == 2
@@ -286,7 +313,7 @@ test_dropping_while_waiting_to_connect = case(dropping_while_waiting_to_connect)
 async def broker_that_floods_is_answered_within_bounds(bench):
     bench.stream.hangs = True
     for number in range(1, 101):
-        bench.stream.feed(bytes(mqtt.publish("ack", b"x", number)))
+        bench.stream.feed(bytes(publish("ack", b"x", number)))
     await settle()
     assert len(bench.client._replies) <= mqtt_client.REPLIES_MAX
     assert len(bench.messages) <= mqtt_client.REPLIES_MAX + 2

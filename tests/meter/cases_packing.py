@@ -94,7 +94,7 @@ def test_a_repetition_of_nothing_is_refused():
 
 def test_what_would_grow_without_end_is_refused():
     bomb = b"\x00a" + b"\xfc\x00" * 1000
-    refused(bomb, "more than", 1000)
+    refused(bomb, "at most", 1000)
     assert len(packing.unpack(bomb[:12], 1000)) == 1 + 5 * 35
 
 

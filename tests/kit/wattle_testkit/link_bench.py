@@ -13,7 +13,7 @@ from wattle_meter.fields import Fields
 from wattle_meter.journal import Journal
 from wattle_meter.keys import Keys, Pair
 from wattle_meter.link import Link
-from wattle_meter.mqtt import PUBLISH, PacketReader, parse_publish, puback, publish
+from wattle_meter.mqtt import PUBLISH, PacketReader, parse_publish, puback
 from wattle_meter.outbox import Outbox
 from wattle_meter.signer import SoftwareSigner
 from wattle_meter.updating import Updater
@@ -22,6 +22,7 @@ from wattle_wire import cbor, cose, downlink, p256, topics, uplink
 from wattle_wire.downlink import Ack
 from wattle_wire.sample import Reading
 
+from wattle_testkit.client_bench import publish
 from wattle_testkit.meter_fakes import FakeStore, FakeStream, LoopClock, MemoryFiles, settle
 
 LEDGER = bytes(range(16))
