@@ -49,9 +49,8 @@ class Connection:
         tls.settimeout(_WAIT_S)
 
     def packet(self) -> Packet:
-        """The next record: OpenSSL gives one at a time."""
-        data = self.tls.recv(65536)
-        assert data, "closed by the client"
+        """The next packet: a long one comes in several records, a record has bytes of one."""
+        data = self._record()
         length = shift = 0
         at = 1
         while True:
@@ -60,8 +59,16 @@ class Connection:
             at += 1
             if data[at - 1] < 0x80:
                 break
-        assert len(data) == at + length, "not one packet in one record"
+        while len(data) < at + length:
+            data += self._record()
+        assert len(data) == at + length, "bytes of two packets in one record"
         return Packet(data[0], data[at:])
+
+    def _record(self) -> bytes:
+        """OpenSSL gives one at a time."""
+        data = self.tls.recv(65536)
+        assert data, "closed by the client"
+        return data
 
     def accept(self, code: int = 0) -> Packet:
         """Answers the CONNECT, which it gives, with a CONNACK of `code`."""
