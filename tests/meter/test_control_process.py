@@ -71,19 +71,6 @@ class Plant:
 
 
 @pytest.fixture
-def group() -> Iterator[ProcessGroup]:
-    with ProcessGroup() as group:
-        yield group
-
-
-@pytest.fixture
-def site(tmp_path: Path, group: ProcessGroup) -> Iterator[MeterSite]:
-    site = MeterSite(tmp_path, group)
-    yield site
-    site.gateway.disconnect()
-
-
-@pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Plant]:
     plant = Plant(tmp_path)
     with plant.line:

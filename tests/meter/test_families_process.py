@@ -42,19 +42,6 @@ def line(tmp_path: Path) -> Iterator[Line]:
         yield line
 
 
-@pytest.fixture
-def group() -> Iterator[ProcessGroup]:
-    with ProcessGroup() as group:
-        yield group
-
-
-@pytest.fixture
-def site(tmp_path: Path, group: ProcessGroup) -> Iterator[MeterSite]:
-    site = MeterSite(tmp_path, group)
-    yield site
-    site.gateway.disconnect()
-
-
 # Not in the heap of a board as we model it, which also pays for names that lie in flash on a real
 # one (firmware/DECISIONS.md): seven devices and a TLS connection do not fit there.
 @pytest.mark.parametrize("kind", ["64", "32"])

@@ -19,12 +19,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def group() -> Iterator[ProcessGroup]:
-    with ProcessGroup() as group:
-        yield group
-
-
-@pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
     with Line(tmp_path / "line", [emulated_sdm120(host_ms() - 1_000)], host_ms) as line:
         yield line

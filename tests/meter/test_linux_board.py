@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from wattle_testkit.meter_site import FIRMWARE, Board, MeterSite
 
 MAIN = FIRMWARE / "boards" / "linux" / "main.py"
 DEADLINE_S = 20.0
-
-
-@pytest.fixture
-def group() -> Iterator[ProcessGroup]:
-    with ProcessGroup() as group:
-        yield group
 
 
 @pytest.fixture

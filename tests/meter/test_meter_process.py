@@ -31,19 +31,6 @@ def line(tmp_path: Path) -> Iterator[Line]:
         yield line
 
 
-@pytest.fixture
-def group() -> Iterator[ProcessGroup]:
-    with ProcessGroup() as group:
-        yield group
-
-
-@pytest.fixture
-def site(tmp_path: Path, group: ProcessGroup) -> Iterator[MeterSite]:
-    site = MeterSite(tmp_path, group)
-    yield site
-    site.gateway.disconnect()
-
-
 @pytest.fixture(params=["64", "32", "rom"])
 def kind(request: pytest.FixtureRequest) -> str:
     try:

@@ -69,12 +69,6 @@ def _site(folder: Path, group: ProcessGroup) -> MeterSite:
 
 
 @pytest.fixture
-def group() -> Iterator[ProcessGroup]:
-    with ProcessGroup() as group:
-        yield group
-
-
-@pytest.fixture
 def two(tmp_path: Path, group: ProcessGroup) -> Iterator[TwoGateways]:
     with Line(tmp_path / "line", [emulated_sdm120(host_ms() - 1_000)], host_ms) as line:
         two = TwoGateways(tmp_path, group, line)

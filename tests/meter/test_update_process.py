@@ -47,19 +47,6 @@ def line(tmp_path: Path) -> Iterator[Line]:
 
 
 @pytest.fixture
-def group() -> Iterator[ProcessGroup]:
-    with ProcessGroup() as group:
-        yield group
-
-
-@pytest.fixture
-def site(tmp_path: Path, group: ProcessGroup) -> Iterator[MeterSite]:
-    site = MeterSite(tmp_path, group)
-    yield site
-    site.gateway.disconnect()
-
-
-@pytest.fixture
 def board(site: MeterSite, group: ProcessGroup, line: Line) -> Board:
     """A board that runs what it was made with, and has had a sample acknowledged."""
     board = site.board("meter", "64", line.link)
