@@ -18,6 +18,7 @@ from wattle_gateway.cli import (
     report_commands,
     resend_command,
     snapshot_commands,
+    technician_commands,
     update_commands,
 )
 from wattle_gateway.cli.alliance_arguments import (
@@ -41,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
     _status(commands.add_parser("status", help="where the ledger stands, how the gateway is"))
     _meters(commands.add_parser("meters", help="enrol, list and revoke meters"))
     _update(commands.add_parser("update", help="bundles for meters: sign, show"))
+    technician_commands.add(
+        commands.add_parser("technician", help="let a technician name new meters to brokers")
+    )
     alliance_arguments.add(
         commands.add_parser("alliance", help="members: found, invite, join, approve, leave, show")
     )
@@ -115,15 +119,17 @@ def _meters(command: argparse.ArgumentParser) -> None:
     commands = command.add_subparsers(metavar="COMMAND", required=True)
     enrol = commands.add_parser("enrol", help="put a meter on the ledger")
     folder(enrol)
-    enrol.add_argument("proof", type=Path, metavar="ENROL_FILE", help="the meter's signed proof")
+    enrol.add_argument(
+        "proof", type=Path, metavar="ENROL_FILE", help="of wattle-tool, or a bare proof"
+    )
     enrol.add_argument("--site", help="of the meter (default: the gateway's)")
     enrol.add_argument("--rating", type=int, metavar="W", default=meter_commands.RATING_W)
     enrol.add_argument("--capacity", type=int, metavar="W", default=0, help="adjustable power")
     enrol.add_argument(
         "--points",
-        default="1",
         metavar="D[:RATING[:CAPACITY]],..",
-        help="device numbers, each with its own rating and capacity if need be (default: 1)",
+        help="device numbers, each with its own rating and capacity if need be (default: those of "
+        "the file, else 1)",
     )
     enrol.add_argument(
         "--owner", metavar="WHO", help="of its points, name or kid (default: this gateway's member)"

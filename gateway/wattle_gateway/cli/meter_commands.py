@@ -14,7 +14,7 @@ from wattle_wire import topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import ask
-from wattle_gateway.cli import update_commands
+from wattle_gateway.cli import enrolment_file, update_commands
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
 from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, shown_time
@@ -29,6 +29,7 @@ ADMIN_DEADLINE_S = 45.0
 # 25 A at 230 V: what a household circuit carries at most.
 RATING_W = 5_750
 _NO_RATIO = [1, 1]
+_FIRST_DEVICE = "1"
 _FORWARD = 1
 
 
@@ -36,24 +37,19 @@ def enrol(arguments: argparse.Namespace) -> None:
     """Put a meter on the ledger and fetch its certificate."""
     home = home_of(arguments.folder)
     try:
-        proof = arguments.proof.read_bytes()
+        with arguments.proof.open("rb") as stream:
+            data = stream.read(enrolment_file.FILE_BYTES_MAX + 1)
     except OSError as error:
         raise UsageError(f"{arguments.proof}: cannot be read: {error.strerror}") from error
-    if len(proof) > transaction.PROOF_BYTES_MAX:
-        raise UsageError(
-            f"{arguments.proof}: {len(proof)} bytes, expected a proof of at most "
-            f"{transaction.PROOF_BYTES_MAX}"
-        )
+    file = enrolment_file.parse(data, str(arguments.proof))
     answer = ask(
         home.admin_socket,
         "enrol",
         ADMIN_DEADLINE_S,
-        proof=proof.hex(),
-        site=arguments.site,
+        proof=file.proof.hex(),
+        site=arguments.site or file.site,
         carry=0,
-        points=points_rows(
-            arguments.points, arguments.rating, arguments.capacity, arguments.commodity
-        ),
+        points=_points(arguments, file),
         owner=_owner(arguments),
     )
     if answer["waits"] is not None:
@@ -66,6 +62,31 @@ def enrol(arguments: argparse.Namespace) -> None:
         return
     how = "enrolled" if answer["new"] else "was enrolled already"
     print(f"meter {answer['meter']} {how} at site {answer['site']}")
+
+
+def _points(arguments: argparse.Namespace, file: enrolment_file.EnrolmentFile) -> list[list[Any]]:
+    """The points of an enrol body: those of the file, with --points for ratings and capacities
+    (then both must name the same devices); of a bare proof those of --points.
+    """
+    text = arguments.points
+    if text is None:
+        text = ",".join(
+            f"{point.device}:{point.rating_w or arguments.rating}" for point in file.points
+        )
+    rows = points_rows(
+        text or _FIRST_DEVICE, arguments.rating, arguments.capacity, arguments.commodity
+    )
+    if not file.points:
+        return rows
+    found = {point.device: point for point in file.points}
+    if sorted(found) != sorted(row[0] for row in rows):
+        raise UsageError(
+            f"--points {text!r}, expected the devices of the file: {', '.join(map(str, found))}"
+        )
+    for row in rows:
+        point = found[row[0]]
+        row[4:] = [point.ct, point.vt, point.orient]
+    return rows
 
 
 def _owner(arguments: argparse.Namespace) -> str | None:
@@ -170,7 +191,7 @@ def meters_table(found: list[meters.MeterLine], news: dict[str, list[int]]) -> T
     return table
 
 
-def points_rows(text: str, rating_w: int, capacity_w: int, commodity: str) -> list[list[object]]:
+def points_rows(text: str, rating_w: int, capacity_w: int, commodity: str) -> list[list[Any]]:
     """The points of an enrol body, without owners, from `D[:RATING[:CAPACITY]],..`."""
     (number,) = (code for code, name in transaction.COMMODITY_NAMES.items() if name == commodity)
     rows = []

@@ -24,6 +24,11 @@ NOT_BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 NOT_AFTER = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
 # Brokers read the list when they start and when it changes: the date only has to lie ahead.
 CRL_DAYS = 3650
+# Of a technician's authority, and of what it issues: a laptop is lost sooner than a gateway.
+TECHNICIAN_DAYS = 30
+_CLOCKS_DIFFER = timedelta(days=1)
+# A meter in a technician's certificate is <meter id>.<site>.METER_DOMAIN (SPEC section 2).
+METER_DOMAIN = "wattle.internal"
 # X.520 ub-common-name
 _COMMON_NAME_CHARS_MAX = 64
 
@@ -82,6 +87,32 @@ class SiteAuthority:
         """A client certificate; brokers know its owner by `common_name` alone."""
         return self._leaf(public, common_name, ExtendedKeyUsageOID.CLIENT_AUTH).sign(
             self._key, SHA256()
+        )
+
+    def issue_technician(
+        self, public: PublicKey, site: str, name: str, now: datetime
+    ) -> x509.Certificate:
+        """The authority of the technician `name`: it may name meters of `site` to brokers, for
+        TECHNICIAN_DAYS from `now` on, and can make no authority below itself.
+
+        Its name constraint is not critical, against RFC 5280 section 4.2.1.10: meters carry this
+        certificate with their own, and their TLS (mbedTLS) takes none with a critical extension
+        that it does not know. Brokers' (Go, OpenSSL) judge by it all the same.
+        """
+        suffix = x509.DNSName(f"{site}.{METER_DOMAIN}")
+        subject = _name(f"{site} technician {name}"[:_COMMON_NAME_CHARS_MAX])
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return (
+            _undated(subject, self.certificate.subject, public)
+            .not_valid_before(now - _CLOCKS_DIFFER)
+            .not_valid_after(now + timedelta(days=TECHNICIAN_DAYS))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.NameConstraints([suffix], None), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(issuer, critical=False)
+            .sign(self._key, SHA256())
         )
 
     def revocation_list(
@@ -148,14 +179,16 @@ def load_certificate(path: Path) -> x509.Certificate:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, public: PublicKey) -> x509.CertificateBuilder:
+    return _undated(subject, issuer, public).not_valid_before(NOT_BEFORE).not_valid_after(NOT_AFTER)
+
+
+def _undated(subject: x509.Name, issuer: x509.Name, public: PublicKey) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOT_BEFORE)
-        .not_valid_after(NOT_AFTER)
     )
 
 
