@@ -29,6 +29,11 @@ UNLOCK = 11
 ASSIGN = 12
 OFFER = 13
 RETRACT = 14
+# Of rules 3; their bodies stand in `event_bodies`.
+PUBLISH = 15
+DECLARE = 16
+WITHDRAW = 17
+DISPATCH = 18
 KIND_NAMES = {
     ENROL: "enrol",
     REVOKE: "revoke",
@@ -44,6 +49,10 @@ KIND_NAMES = {
     ASSIGN: "assign",
     OFFER: "offer",
     RETRACT: "retract",
+    PUBLISH: "publish",
+    DECLARE: "declare",
+    WITHDRAW: "withdraw",
+    DISPATCH: "dispatch",
 }
 
 ELECTRICITY = 1
