@@ -114,7 +114,7 @@ def test_an_enrolment_file_says_what_was_set_up() -> None:
     ],
 )
 def test_what_is_wrong_in_an_enrolment_file_is_named(change: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="file: .*expected"):
+    with pytest.raises(UsageError, match=r"file: .*expected"):
         enrolment_file.parse(json.dumps(GOOD | change).encode(), "file")
 
 

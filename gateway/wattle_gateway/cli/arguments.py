@@ -139,7 +139,8 @@ def _meters(command: argparse.ArgumentParser) -> None:
         "--certificate",
         type=Path,
         metavar="FILE",
-        help="write the meter's TLS certificate here too; DER if the name ends in .der, else PEM",
+        help="write the meter's TLS certificate here too; DER if the name ends in .der, else PEM; "
+        "-: stdout",
     )
     output_format(enrol, "text", "json")
     enrol.set_defaults(run=meter_commands.enrol)

@@ -30,18 +30,15 @@ ADMIN_DEADLINE_S = 45.0
 RATING_W = 5_750
 _NO_RATIO = [1, 1]
 _FIRST_DEVICE = "1"
+# Standard input or output, for who enrols through ssh.
+_STREAM = Path("-")
 _FORWARD = 1
 
 
 def enrol(arguments: argparse.Namespace) -> None:
     """Put a meter on the ledger and fetch its certificate."""
     home = home_of(arguments.folder)
-    try:
-        with arguments.proof.open("rb") as stream:
-            data = stream.read(enrolment_file.FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise UsageError(f"{arguments.proof}: cannot be read: {error.strerror}") from error
-    file = enrolment_file.parse(data, str(arguments.proof))
+    file = enrolment_file.parse(_read(arguments.proof), str(arguments.proof))
     answer = ask(
         home.admin_socket,
         "enrol",
@@ -62,6 +59,17 @@ def enrol(arguments: argparse.Namespace) -> None:
         return
     how = "enrolled" if answer["new"] else "was enrolled already"
     print(f"meter {answer['meter']} {how} at site {answer['site']}")
+
+
+def _read(path: Path) -> bytes:
+    size = enrolment_file.FILE_BYTES_MAX + 1
+    try:
+        if path == _STREAM:
+            return sys.stdin.buffer.read(size)
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _points(arguments: argparse.Namespace, file: enrolment_file.EnrolmentFile) -> list[list[Any]]:
@@ -220,6 +228,9 @@ def points_rows(text: str, rating_w: int, capacity_w: int, commodity: str) -> li
 
 
 def _write_certificate(path: Path, pem: bytes) -> None:
+    if path == _STREAM:
+        print(pem.decode(), end="")
+        return
     content = pem
     if path.suffix == ".der":
         content = authority.der(x509.load_pem_x509_certificate(pem))
