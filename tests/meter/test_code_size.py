@@ -7,7 +7,7 @@ from wattle_tools.image.sources import device_files
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
 # A ratchet: what the code takes today. The aim is 64 kB; firmware/DECISIONS.md says what is left.
-CODE_BYTES_MAX = 73_000
+CODE_BYTES_MAX = 70_200
 PROBE_BYTES_MAX = 21_000
 
 
@@ -15,7 +15,7 @@ def test_compiled_code_keeps_within_its_flash() -> None:
     total = sum(len(data) for data in build.image(FIRMWARE).files.values())
     assert total <= CODE_BYTES_MAX
     single = sum(len(compiler.compiled(file.path)) for file in device_files(FIRMWARE))
-    assert total < 0.62 * single
+    assert total < 0.60 * single
 
 
 def test_what_a_technician_brings_along_fits_beside_it() -> None:

@@ -39,6 +39,46 @@ def test_a_traceback_becomes_readable(tmp_path: Path) -> None:
     ]
 
 
+def test_names_that_methods_share_are_told_apart_by_the_frames_around(tmp_path: Path) -> None:
+    program = linked(
+        tmp_path,
+        start="""
+            class Pump:
+                def __init__(self): self.tank = Tank()
+                def pour(self): self.tank.fill(), self.tank.fill()
+            class Tank:
+                def __init__(self): self.level = 0
+                def fill(self): self.level += 1
+            class Clock:
+                def tick(self): print(1)
+                def tock(self): print(2)
+                def wind(self): print(3)
+                def stop(self): print(4)
+            def main():
+                for part in (Pump(), Pump()): part.pour(), part.pour()
+                for part in (Clock(), Clock()):
+                    part.tick(), part.tock(), part.wind(), part.tick(), part.tock(), part.wind()
+        """,
+    )
+    table = readable.parse(program.names.json())
+    short = {name: short for short, names in table.functions.items() for name in names}
+    pour, fill = short["start:Pump.pour"], short["start:Tank.fill"]
+    assert len(table.functions[pour]) == len(table.functions[fill]) == 2
+    level = next(short for short, names in table.attributes.items() if "level" in names)
+    assert len(table.attributes[level]) > 1
+    lines = [
+        f'  File "wattle.py", line 1, in {pour}',
+        f'  File "wattle.py", line 1, in {fill}',
+        f"AttributeError: 'Tank' object has no attribute '{level}'",
+    ]
+    assert list(table.lines(lines)) == [
+        '  File "wattle.py", in start:Pump.pour',
+        '  File "wattle.py", in start:Tank.fill',
+        "AttributeError: 'Tank' object has no attribute 'level'",
+    ]
+    assert " or " in next(table.lines(lines[:1]))  # alone it could be either
+
+
 def test_functions_that_are_called_once_are_put_in_place(tmp_path: Path) -> None:
     program = linked(
         tmp_path,

@@ -12,6 +12,7 @@ What is done, in this order, each in a file of its own:
   attributes    so are attributes that are constants of a board; branches that never run go
   reaching      functions, methods and classes that nothing can call are left out
   numbering     texts of errors about bytes from outside become numbers
+  sharing       attributes that no object has both get one name
   inlining      functions that are called once are put where they are called (call_sites)
   naming        short names for what is ours, and a table of those used most
   writing       the source

@@ -14,6 +14,7 @@ from wattle_tools.image.linker import (
     reaching,
     readable,
     resolving,
+    sharing,
     stripping,
     writing,
 )
@@ -66,8 +67,9 @@ def link(
         raise LinkError(f"{entry} has no function {function}")
     reached = reaching.keep_reachable(attributes.inline(constants.inline(body)), [root])
     texts = numbering.number(reached, numbered)
+    shared = sharing.groups(reached, naming.attributes_of_ours(reached))
     inlined = inlining.inline(reached, [root])
-    names = naming.choose(inlined.body, {root: MAIN})
+    names = naming.choose(inlined.body, {root: MAIN}, shared)
     table = readable.table(inlined, names, texts)  # before writing changes the tree
     return Linked(writing.write(inlined.body, names), table)
 

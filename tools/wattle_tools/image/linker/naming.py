@@ -43,15 +43,19 @@ class Names:
     keywords: frozenset[str]
 
 
-def choose(body: Sequence[ast.stmt], fixed: Mapping[str, str]) -> Names:
-    """Names for a reachable program; `fixed`: what some globals must be called."""
+def choose(body: Sequence[ast.stmt], fixed: Mapping[str, str], shared: Mapping[str, str]) -> Names:
+    """Names for a reachable program; `fixed`: what some globals must be called; `shared`: attribute
+    -> the one that has the same name (sharing).
+    """
     nodes = [node for statement in body for node in ast.walk(statement)]
     uses = _Uses(nodes)
     keywords = frozenset(uses.keywords)
     kept_globals = dict(fixed) | _errors(body, set(fixed.values()))
     kept = Counter({kept_globals[name]: uses.globals[name] for name in kept_globals})
     kept += uses.plain
-    attributes = [name for name in uses.attributes if name in uses.ours]
+    attributes: Counter[str] = Counter()
+    for name in uses.attributes.keys() & uses.ours:
+        attributes[shared.get(name, name)] += uses.attributes[name]
     members = Counter({name[1:]: n for name, n in uses.attributes.items() if name not in uses.ours})
     members += uses.members
     texts = kept + members + uses.texts + uses.keywords
@@ -64,7 +68,9 @@ def choose(body: Sequence[ast.stmt], fixed: Mapping[str, str]) -> Names:
     parameters = _pool(members, forbidden, fresh)[:count]
     # Errors of ours have what MicroPython's errors have besides.
     taken = set(members) | set(fixed.values()) | ATTRIBUTES
-    given = _assign(attributes, uses.attributes, _pool(texts, taken, fresh))
+    chosen = _assign(list(attributes), attributes, _pool(texts, taken, fresh))
+    ours = uses.attributes.keys() & uses.ours
+    given = {name: chosen[shared.get(name, name)] for name in sorted(ours)}
     methods = {given.get(name, name[1:]) for name in uses.functions if name.startswith(".")}
     others = [name for name in uses.globals if name not in kept_globals]
     free = _pool(texts - kept, forbidden | set(parameters), fresh)
@@ -75,6 +81,12 @@ def choose(body: Sequence[ast.stmt], fixed: Mapping[str, str]) -> Names:
     left = [name for name in free if name not in set(named.values())]
     named |= _assign(rest, uses.globals, left)
     return Names(kept_globals | named, given, parameters, keywords)
+
+
+def attributes_of_ours(body: Sequence[ast.stmt]) -> set[str]:
+    """Those that may be called otherwise."""
+    uses = _Uses([node for statement in body for node in ast.walk(statement)])
+    return uses.attributes.keys() & uses.ours
 
 
 def hottest(tree: ast.Module, most: int = ONE_BYTE_NAMES) -> list[str]:

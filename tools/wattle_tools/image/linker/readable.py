@@ -1,7 +1,7 @@
 """What the short names of a linked program stand for, and a board's log with readable names.
 
 A traceback of a board names functions only ("in ab"). Methods of several classes share a name, as
-in the sources: of these, those are told that the function above mentions.
+in the sources or by the linker's choice: of these, those are told that fit the frames around.
 """
 
 import ast
@@ -49,28 +49,57 @@ class Readable:
 
     def lines(self, log: Iterable[str]) -> Iterator[str]:
         """The lines of a board's log with the names of the sources; others are as they were."""
-        above: Sequence[str] = ()
+        frames: list[re.Match[str]] = []
         for text in log:
             frame = _FRAME.match(text)
-            if frame is None:
-                above = ()
-                yield self._line(text)
+            if frame is not None:
+                frames.append(frame)
                 continue
-            known = self.functions.get(frame[2], [frame[2].removeprefix(LOCAL)])
-            above = [one for one in known if self._called_by(one, above)] or known
-            told = " or ".join(self._told(one) for one in above)
-            yield f"{frame[1]}, in {told}{text[frame.end() :]}"
+            stack = self._stack(frames)
+            yield from self._told(frames, stack)
+            yield self._line(text, stack[-1] if stack else ())
+            frames = []
+        yield from self._told(frames, self._stack(frames))
 
-    def _told(self, function: str) -> str:
+    def _stack(self, frames: Sequence[re.Match[str]]) -> list[list[str]]:
+        """For each frame of a traceback, the outermost first, the functions that it may be: those
+        that one of the frame above mentions, and that mention one of the frame below.
+        """
+        stack = [
+            list(self.functions.get(frame[2], [frame[2].removeprefix(LOCAL)])) for frame in frames
+        ]
+        for at in range(1, len(stack)):
+            called = [one for one in stack[at] if self._calls(stack[at - 1], [one])]
+            stack[at] = called or stack[at]
+        for at in reversed(range(len(stack) - 1)):
+            calling = [one for one in stack[at] if self._calls([one], stack[at + 1])]
+            stack[at] = calling or stack[at]
+        return stack
+
+    def _calls(self, callers: Sequence[str], functions: Sequence[str]) -> bool:
+        """Whether one of `callers` may call one of `functions`."""
+        mentioned = {name for caller in callers for name in self.mentions.get(caller, ())}
+        for function in functions:
+            owner, _, name = function.rpartition(".")
+            ways = {function, "." + name, owner if name == "__init__" else function}
+            if ways & mentioned:
+                return True
+        return False
+
+    def _told(
+        self, frames: Sequence[re.Match[str]], stack: Sequence[Sequence[str]]
+    ) -> Iterator[str]:
+        for frame, functions in zip(frames, stack, strict=True):
+            told = " or ".join(self._with_inside(one) for one in functions)
+            yield f"{frame[1]}, in {told}{frame.string[frame.end() :]}"
+
+    def _with_inside(self, function: str) -> str:
         inside = [name.rpartition(":")[2] for name in self.inside.get(function, ())]
         return f"{function} (with {', '.join(inside)})" if inside else function
 
-    def _called_by(self, function: str, callers: Sequence[str]) -> bool:
-        owner, _, name = function.rpartition(".")
-        ways = {function, "." + name, owner if name == "__init__" else function}
-        return any(ways & set(self.mentions.get(caller, ())) for caller in callers)
-
-    def _line(self, text: str) -> str:
+    def _line(self, text: str, raised_in: Sequence[str]) -> str:
+        """A line that is no frame; `raised_in`: the functions that the frame above it may be."""
+        mentioned = {name for one in raised_in for name in self.mentions.get(one, ())}
         for pattern, names in (
             (_GLOBAL, self.globals),
             (_ATTRIBUTE, self.attributes),
@@ -79,8 +108,10 @@ class Readable:
         ):
             found = pattern.search(text)
             if found is not None:
-                known = " or ".join(names.get(found[1], [found[1]]))
-                text = text[: found.start()] + known + text[found.end() :]
+                known = names.get(found[1], [found[1]])
+                if pattern is _ATTRIBUTE:
+                    known = [one for one in known if "." + one in mentioned] or known
+                text = text[: found.start()] + " or ".join(known) + text[found.end() :]
         return numbering.explained(text, {int(at): row[0] for at, row in self.texts.items()})
 
 
