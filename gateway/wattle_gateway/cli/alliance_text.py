@@ -16,6 +16,9 @@ from wattle_gateway.reports.alliance import (
     Who,
 )
 
+# Longer ones, such as the transitions of a zone, would drown the rest of the table.
+SETTING_CHARS_MAX = 80
+
 
 def print_alliance(console: Console, found: Alliance) -> None:
     """Facts, members, then only what there is: changes, enrolments, who asks."""
@@ -85,7 +88,7 @@ def _change(change: ChangeLine) -> Table:
         if who:
             table.add_row(what, _names(who))
     for name, (now, then) in change.settings.items():
-        table.add_row(name, f"{now} becomes {then}")
+        table.add_row(name, _becomes(now, then))
     table.add_row("proposed by", _names([change.proposer]))
     approved = f"{len(change.approved)} of {change.needed}: {_names(change.approved)}"
     table.add_row("approved", approved)
@@ -133,6 +136,11 @@ def _asking(rows: list[dict[str, Any]]) -> Table:
             row["address"],
         )
     return table
+
+
+def _becomes(now: object, then: object) -> str:
+    said = f"{now} becomes {then}"
+    return said if len(said) <= SETTING_CHARS_MAX else "changes; --format json tells how"
 
 
 def _names(members: list[Who]) -> str:

@@ -191,10 +191,9 @@ def _change_row(change: EpochChange) -> list[object]:
 
 
 def _change(members: object, rules: object, constants: object) -> EpochChange:
+    number = structure.uint(rules, "rules")
     return EpochChange(
-        genesis.parse_members(members),
-        structure.uint(rules, "rules"),
-        genesis.parse_constants(constants),
+        genesis.parse_members(members), number, genesis.parse_constants(constants, number)
     )
 
 

@@ -14,7 +14,9 @@ from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import ready as ready_format
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.epoch import EpochChange
-from wattle_gateway.ledger.errors import LedgerError, SignatureError
+from wattle_gateway.ledger.errors import FormatError, LedgerError, SignatureError
+from wattle_gateway.ledger.genesis import EVENT_RULES
+from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.ready import Ready
 from wattle_gateway.ledger.transaction import Transaction
 
@@ -22,6 +24,7 @@ from wattle_gateway.ledger.transaction import Transaction
 def propose(state: State, tx: Transaction, party: Party, setting: Setting) -> EpochChange | None:
     """Execute a `change`; gives it if it is decided by its proposer's approval alone."""
     change = transaction.parse_change(tx.body)
+    _check_readable(change.following, setting)
     if change.epoch != setting.epoch.number or setting.ended:
         raise RefusedError(classes.NOT_THE_EPOCH)
     _check_joiners(change.following, change.ready, setting)
@@ -54,6 +57,14 @@ def _counted(state: State, pending: PendingChange, setting: Setting) -> EpochCha
     alliance.put_change(state, pending)
     decided = len(pending.approvers) >= setting.epoch.quorum
     return pending.change if decided else None
+
+
+def _check_readable(following: EpochChange, setting: Setting) -> None:
+    """Under rules 1 and 2 nobody reads market parameters: who knows no newer rules has to come to
+    the same verdict, and to stop only where an epoch of them begins. FormatError if there are."""
+    named = following.constants.market not in (None, Market())
+    if named and setting.epoch.rules < EVENT_RULES:
+        raise FormatError(f"change: constants have a market under rules {setting.epoch.rules}")
 
 
 def _check_joiners(following: EpochChange, signed: tuple[bytes, ...], setting: Setting) -> None:

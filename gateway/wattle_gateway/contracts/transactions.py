@@ -45,7 +45,7 @@ _ROLES_2: Mapping[int, tuple[int, ...]] = {
     transaction.OFFER: OWNING_ROLES,
     transaction.RETRACT: OWNING_ROLES,
 }
-ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2}
+ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2, 3: _ROLES_2}
 """Rules -> kind -> roles."""
 
 

@@ -14,6 +14,7 @@ from wattle_gateway.ledger.genesis import (
     Genesis,
     Member,
     constants_map,
+    constants_under,
     known_rules,
     member_row,
 )
@@ -118,6 +119,7 @@ def _epoch(
 ) -> Epoch:
     """An epoch with its digest: SHA-256 of encoded `["wattle/1/epoch", ledger id, epoch, last
     commit digest, members, rules, constants]`; epoch 0 takes 32 zero bytes as that digest."""
+    constants = constants_under(change.constants, change.rules)
     said = [
         "wattle/1/epoch",
         ledger_id,
@@ -125,7 +127,7 @@ def _epoch(
         last_commit_digest,
         [member_row(member) for member in change.members],
         change.rules,
-        constants_map(change.constants),
+        constants_map(constants),
     ]
     digest = sha256(cbor.encode(said)).digest()
     return Epoch(
@@ -136,5 +138,5 @@ def _epoch(
         created_ms,
         change.members,
         change.rules,
-        change.constants,
+        constants,
     )

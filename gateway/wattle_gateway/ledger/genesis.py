@@ -6,21 +6,25 @@ two gateways with the same genesis come to the same ledger.
 
 import itertools
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 
 from wattle_wire import cbor, cose, structure
 
 from wattle_gateway.ledger import crypto
+from wattle_gateway.ledger import market as market_format
 from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
+from wattle_gateway.ledger.market import Market
 
 # What a new ledger begins with, and all that this gateway can execute: history keeps its rules.
 RULES = 2
-RULES_KNOWN = (1, 2)
+RULES_KNOWN = (1, 2, 3)
 # From these on there are hosted users, accounts and owners of points.
 ACCOUNT_RULES = 2
 RESTART_RULES = 2  # counters of a point begin anew, its rating is that of the primary side
+EVENT_RULES = 3  # events: called loads are measured, scored and paid by the ledger itself
+MARKET = "market"
 NAME_PATTERN = re.compile(r"[a-z0-9.-]{1,64}")
 MEMBER_NAME_CHARS_MAX = 64
 CHECKPOINT_KEY_BYTES = 32
@@ -52,7 +56,10 @@ ROLE_NAMES = {
 
 @dataclass(frozen=True)
 class Constants:
-    """The constants of SPEC section 9, at their values for a new ledger."""
+    """The constants of SPEC section 9, at their values for a new ledger.
+
+    `market` is None below rules 3, and there from them on: `constants_under` sees to it.
+    """
 
     block_entries_max: int = 1000
     block_payload_bytes_max: int = 262144
@@ -68,6 +75,7 @@ class Constants:
     ready_commits_max: int = 1000
     runs_max: int = 64
     state_root_every: int = 1024
+    market: Market | None = None
 
 
 # (lowest, highest) that the formats and rules can bear.
@@ -140,7 +148,7 @@ class Genesis:
                 self.name,
                 self.created_ms,
                 self.rules,
-                asdict(self.constants),
+                constants_map(self.constants),
                 [member_row(member) for member in self.members],
             ]
         )
@@ -176,7 +184,7 @@ def decode(raw: bytes) -> Genesis:
         created_ms = structure.uint(row[2], "created_ms", (1 << 53) - 1)
         rules = structure.uint(row[3], "rules")
         members = parse_members(row[5])
-        constants = parse_constants(row[4])
+        constants = parse_constants(row[4], rules)
     if not NAME_PATTERN.fullmatch(name):
         raise FormatError(f"ledger name {name!r}, expected [a-z0-9.-]{{1,64}}")
     if rules not in RULES_KNOWN:
@@ -186,7 +194,8 @@ def decode(raw: bytes) -> Genesis:
 
 def known_rules() -> str:
     """The rules that this gateway can execute, for messages."""
-    return f"rules {' and '.join(map(str, RULES_KNOWN))}"
+    *others, last = map(str, RULES_KNOWN)
+    return f"rules {', '.join(others)} and {last}"
 
 
 def member_row(member: Member) -> list[object]:
@@ -201,24 +210,45 @@ def member_row(member: Member) -> list[object]:
     ]
 
 
-def constants_map(constants: Constants) -> dict[str, int]:
-    """Constants as they stand in CBOR."""
-    return asdict(constants)
+def constants_map(constants: Constants) -> dict[str, object]:
+    """Constants as they stand in CBOR: market parameters only where they are other than those
+    of a new ledger. So a change to rules 3 has a form that gateways of older rules can read."""
+    found: dict[str, object] = {
+        name: number for name, number in asdict(constants).items() if name in CONSTANT_BOUNDS
+    }
+    if constants.market not in (None, Market()):
+        assert constants.market is not None
+        found[MARKET] = market_format.market_map(constants.market)
+    return found
 
 
-def parse_constants(value: object) -> Constants:
+def constants_under(constants: Constants, rules: int) -> Constants:
+    """The same constants under these rules: with market parameters (those of a new ledger where
+    there are none) from rules 3 on, without them below."""
+    if rules < EVENT_RULES:
+        return replace(constants, market=None)
+    return replace(constants, market=constants.market or Market())
+
+
+def parse_constants(value: object, rules: int) -> Constants:
     """The constants in decoded CBOR; LedgerError unless each is there and within its bounds."""
-    names = [field.name for field in fields(Constants)]
-    if not isinstance(value, dict) or sorted(map(str, value)) != names:
+    names = list(CONSTANT_BOUNDS)
+    found = dict(value) if isinstance(value, dict) else {}
+    market = market_format.parse(found.pop(MARKET)) if MARKET in found else None
+    if sorted(map(str, found)) != names:
         raise FormatError(f"constants are not a map with the keys {', '.join(names)}")
+    if market is not None and rules < EVENT_RULES:
+        raise FormatError(f"constants have a market, which rules {rules} do not know")
+    if market == Market():
+        raise FormatError("constants name the market of a new ledger, expected to be left out")
     numbers: dict[str, int] = {}
     for name in names:
-        number = value.get(name)
+        number = found.get(name)
         low, high = CONSTANT_BOUNDS[name]
         if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
             raise LimitError(f"constant {name} is {number!r}, expected {low} to {high}")
         numbers[name] = number
-    return Constants(**numbers)
+    return constants_under(Constants(**numbers, market=market), rules)
 
 
 def parse_members(value: object) -> tuple[Member, ...]:

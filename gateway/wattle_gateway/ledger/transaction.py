@@ -280,7 +280,7 @@ def parse_change(body: object) -> Change:
         ready = structure.items(row[4], genesis.MEMBERS_MAX, "ready")
         try:
             following = EpochChange(
-                genesis.parse_members(row[1]), rules, genesis.parse_constants(row[3])
+                genesis.parse_members(row[1]), rules, genesis.parse_constants(row[3], rules)
             )
         except SignatureError as error:
             raise FormatError(f"change: {error}") from error

@@ -15,7 +15,8 @@ from wattle_gateway.contracts.waiting import Waiting
 from wattle_gateway.ledger import account_bodies, crypto, genesis, hosted_word, transaction
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.genesis import Member
+from wattle_gateway.ledger.genesis import Constants, Member
+from wattle_gateway.ledger.market import market_map
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class ChangeLine:
     joins: list[Who]
     leaves: list[Who]
     alters: list[Who]
-    settings: dict[str, list[int]]
+    settings: dict[str, list[object]]
     approved: list[Who]
     missing: list[Who]
     needed: int
@@ -235,11 +236,26 @@ def _named(members: Iterable[Member]) -> list[Who]:
     return [Who(member.name, member.kid.hex()) for member in members]
 
 
-def _settings(pending: PendingChange, epoch: Epoch) -> dict[str, list[int]]:
-    now = {"rules": epoch.rules, **genesis.constants_map(epoch.constants)}
+def _settings(pending: PendingChange, epoch: Epoch) -> dict[str, list[object]]:
+    now = _numbers(epoch.rules, epoch.constants)
     change = pending.change
-    then = {"rules": change.rules, **genesis.constants_map(change.constants)}
-    return {name: [now[name], then[name]] for name in then if now[name] != then[name]}
+    then = _numbers(change.rules, genesis.constants_under(change.constants, change.rules))
+    # Of what only one of the two rules has, the rules say enough.
+    return {
+        name: [now[name], then[name]] for name in then if name in now and now[name] != then[name]
+    }
+
+
+def _numbers(rules: int, constants: Constants) -> dict[str, object]:
+    """Rules and constants by name, parameters of the market as `market.<name>`."""
+    found: dict[str, object] = {"rules": rules, **genesis.constants_map(constants)}
+    found.pop(genesis.MARKET, None)
+    if constants.market is not None:
+        content = market_map(constants.market)
+        del content["weights"]
+        content |= {f"weights.{name}": list(row) for name, row in constants.market.weights}
+        found |= {f"{genesis.MARKET}.{name}": value for name, value in content.items()}
+    return found
 
 
 def _member_line(state: Rows, member: Member, own_kid: bytes, address: str) -> MemberLine:
