@@ -10,10 +10,8 @@ signatures, one process for the broker.
 
 import asyncio
 import contextlib
-import os
 import signal
 from collections.abc import Coroutine
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +19,14 @@ from wattle_gateway import config as configuration
 from wattle_gateway.admin.account_desk import AccountDesk
 from wattle_gateway.admin.channel import AdminServer
 from wattle_gateway.admin.commands import AdminCommands
-from wattle_gateway.admin.live_status import LiveStatus, candidate_rows
 from wattle_gateway.admin.membership import Membership
 from wattle_gateway.admin.meter_resending import MeterResending
 from wattle_gateway.admin.meter_updates import MeterUpdates
 from wattle_gateway.admin.registrar import Registrar
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.admin.standing_approval import StandingApproval
-from wattle_gateway.app import broker_side
+from wattle_gateway.app import broker_side, live
+from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
@@ -126,6 +124,7 @@ class Gateway:
             self.ledger.keep_time(),
             self.intake.run(),
             self.acks.run(),
+            self.market.run(),
             self._keep_desk(),
             self._follow_registry(),
         ]
@@ -144,6 +143,7 @@ class Gateway:
         self.epoch = await self.ledger.read(lambda driver: driver.epoch)
         await self._make_ingest(parts)
         await self._learn_registry()
+        await self.market.begin()
         if self.config.broker.kind == EMBEDDED:
             self.broker = broker_side.embedded(self.home, self.config.broker, self._access())
             parts.push_async_callback(self.broker.stop)
@@ -154,10 +154,15 @@ class Gateway:
         parts.push_async_callback(self.link.stop)
         self.link.start()
         membership = Membership(
-            self.home, self.identity.kid, self.signatory, self.ledger, self._candidates
+            self.home, self.identity.kid, self.signatory, self.ledger, self.candidates
         )
         handlers = AdminCommands(
-            self.registrar, membership, self.ledger, self.identity, self.config.site, self._live
+            self.registrar,
+            membership,
+            self.ledger,
+            self.identity,
+            self.config.site,
+            lambda: live.live_status(self),
         )
         updating = MeterUpdates(self.updates, self.desk, lambda: self.epoch, lambda: self.meters)
         accounts = AccountDesk(self.signatory, self.ledger)
@@ -203,8 +208,18 @@ class Gateway:
         )
         self.resending = Resending(sender)
         self.updates = UpdateOffers(self._publish, steady_ms)
+        self.market = MarketSide(
+            self.ledger, sender, self.resending, seen, lambda: self.meters, self.clock
+        )
         self.presence = Presence(
-            ledger_id, self.desk, self.acks, sender, self.updates, self.clock.now_ms, steady_ms
+            ledger_id,
+            self.desk,
+            self.acks,
+            sender,
+            self.updates,
+            self.clock.now_ms,
+            steady_ms,
+            self.market.connection,
         )
         parts.push_async_callback(self._write_desk)
         self.workers = Workers(limits.workers, ledger_id)
@@ -219,7 +234,7 @@ class Gateway:
             self.acks,
             self.clock.now_ms,
             self.presence.take,
-            self.resending.arrived,
+            self.market.heard,
         )
 
     async def _start_peering(self, parts: contextlib.AsyncExitStack) -> None:
@@ -290,6 +305,7 @@ class Gateway:
     def _on_progress(self, progress: Progress) -> None:
         self.acks.moved(progress.head, progress.acks)
         self.signatory.follow(progress)
+        self.market.follow(progress)
         if self.peering is not None:
             self.peering.follow(progress)
         if progress.registry_changed:
@@ -354,35 +370,8 @@ class Gateway:
     async def _remember(self, write: Write) -> None:
         await asyncio.to_thread(self.operation.write, write)
 
-    def _live(self) -> LiveStatus:
-        broker, peering = self.broker, self.peering
-        return LiveStatus(
-            pid=os.getpid(),
-            clock_ms=self.clock.now_ms(),
-            clock_speed=self.clock.speed,
-            clock_alarm=self.clock.alarmed,
-            clock_jumps=self.clock.jumps,
-            broker_kind=self.config.broker.kind,
-            broker_running=None if broker is None else broker.running,
-            broker_restarts=None if broker is None else broker.restarts,
-            broker_refused_connections=None if broker is None else broker.refused_connections,
-            link_up=self.link.up,
-            link_connects=self.link.connects,
-            acks_sent=self.acks.sent,
-            worker_crashes=self.workers.crashes,
-            write_failures=self.ledger.failures,
-            online=sorted(
-                kid.hex()
-                for kid, connection in self.presence.connections.items()
-                if connection.online
-            ),
-            counters=dict(self.desk.counters),
-            peers=[] if peering is None else [asdict(peer) for peer in peering.links.status()],
-            peer_strangers=0 if peering is None else peering.links.strangers,
-            candidates=candidate_rows(self._candidates().values(), self.epoch.ledger_id),
-        )
-
-    def _candidates(self) -> dict[bytes, JoinRequest]:
+    def candidates(self) -> dict[bytes, JoinRequest]:
+        """Who asks to become a member, by kid."""
         return {} if self.peering is None else self.peering.candidates
 
     def _publish(self, topic: str, payload: bytes) -> bool:

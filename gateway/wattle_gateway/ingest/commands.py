@@ -1,4 +1,4 @@
-"""Commands to meters: the time, samples once more (SPEC section 8)."""
+"""Commands to meters: a setpoint, the time, samples once more (SPEC section 8)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -52,6 +52,20 @@ class CommandSender:
         """Ask a meter for samples `first` .. `to` again; False if the broker is not reached."""
         counter = await self._next_counter()
         return self._send(meter, counter, downlink.RESEND, [first, to])
+
+    async def setpoint(
+        self, meter: Meter, digest: bytes, device: int, watts: int, until_ms: int
+    ) -> bool:
+        """Have the load of a device hold `watts` until Unix ms, as transaction `digest` orders;
+        False if the broker is not reached."""
+        counter = await self._next_counter()
+        return self._send(meter, counter, downlink.SETPOINT, [digest, device, watts, until_ms])
+
+    async def release(self, meter: Meter, digest: bytes, device: int) -> bool:
+        """Let the load of a device go back to rest: the order `digest` is over; False if the
+        broker is not reached."""
+        counter = await self._next_counter()
+        return self._send(meter, counter, downlink.RELEASE, [digest, device])
 
     def _send(self, meter: Meter, counter: int, kind: int, body: list[object]) -> bool:
         message = cose.mac0(

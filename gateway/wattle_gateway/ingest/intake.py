@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from wattle_wire import downlink, topics
 from wattle_wire.errors import WireError
+from wattle_wire.sample import Sample
 
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.errors import StoreError
@@ -34,7 +35,7 @@ _log = Log("ingest")
 class Intake:
     """Takes the messages of the link; `on_hint(topic's meter, leaf, message)` gets the rest.
 
-    `on_sample(meter, seq, whether it is new)` is told of each sound sample.
+    `on_sample(meter, sample, whether it is new)` is told of each sound sample.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Intake:
         acks: AckSender,
         now_ms: Callable[[], int],
         on_hint: Callable[[str, str, str, Message], None],
-        on_sample: Callable[[bytes, int, bool], None],
+        on_sample: Callable[[bytes, Sample, bool], None],
     ) -> None:
         self._ledger = ledger
         self._workers = workers
@@ -152,7 +153,7 @@ class Intake:
         self._desk.count({STORED: "stored", REPEAT: "repeat", FORK: "fork"}[effect])
         seen, sample = self._desk.of(checked.meter), checked.signed.sample
         repeated = effect != STORED
-        self._on_sample(checked.meter, sample.seq, not repeated)
+        self._on_sample(checked.meter, sample, not repeated)
         self._desk.note(
             replace(
                 seen,

@@ -45,7 +45,9 @@ class Presence:
         updates: UpdateOffers,
         now_ms: Callable[[], int],
         steady_ms: Callable[[], int],
+        on_connection: Callable[[bytes, bytes | None], None],
     ) -> None:
+        """`on_connection(meter kid, connection id)`: it is connected, None: no more."""
         self._ledger_id = ledger_id
         self._desk = desk
         self._acks = acks
@@ -53,6 +55,7 @@ class Presence:
         self._updates = updates
         self._now_ms = now_ms
         self._steady_ms = steady_ms
+        self._on_connection = on_connection
         self._meters: dict[bytes, Meter] = {}
         self._answers: set[asyncio.Task[None]] = set()
         self.connections: dict[bytes, Connection] = {}
@@ -86,12 +89,14 @@ class Presence:
             # A late will of an older connection says nothing about the present one.
             if known is not None and not is_new:
                 self.connections[meter.kid] = replace(known, online=False)
+                self._on_connection(meter.kid, None)
             return
         if is_new:
             previous_ms = None if known is None else now_ms - known.since_ms
             self._desk.connected(meter.kid, self._now_ms(), previous_ms)
         since_ms = now_ms if known is None or is_new else known.since_ms
         self.connections[meter.kid] = Connection(connection, since_ms, True)
+        self._on_connection(meter.kid, connection)
         self._updates.heard(meter, news)
         if news is None or news[1] != update.RECEIVING:  # that state asks for a chunk, no more
             self._acks.remind(meter.kid)

@@ -1,8 +1,8 @@
 """The ledger's driver: does what consensus and sync say, with one database, in one thread.
 
 Every method is one step and one durable write: when it returns, all that it made is on disk, and
-what it gives back may be sent and told. When it raises StoreError nothing of the step happened,
-but memory is ahead of the disk: `open` again. It knows no network, clock or thread.
+what it gives back may be sent. When it raises StoreError nothing of the step happened, but memory
+is ahead of the disk: `open` again.
 """
 
 import os
@@ -75,8 +75,7 @@ class LedgerDriver:
     ) -> None:
         """`first` is epoch 0; the others stand in the ledger. `kid`, `sign`: the own block key;
         `checkpoint_sign` with the own checkpoint key, None: none are signed. `follow_only`:
-        sign no block whatever happens (repair). `parse_block` and `check_block` may be caches of
-        the same functions."""
+        sign no block whatever happens (repair). `parse_block`, `check_block`: or caches of them."""
         self.kid = kid
         self._path = path
         self._first = first
@@ -172,7 +171,7 @@ class LedgerDriver:
         return self.ledger.head
 
     @property
-    def state(self) -> dict[bytes, bytes]:
+    def state(self) -> Mapping[bytes, bytes]:
         """The state after the newest commit; not to be changed."""
         return self.ledger.state
 
@@ -326,6 +325,7 @@ class LedgerDriver:
             own = {verified.block.ref for verified in output.to_send}
             for verified in output.to_persist:
                 self._persist(verified, made=verified.block.ref in own)
+                self._settlement.watch(verified, step)
             self.queue.give_back(output.returned)
             for pair in output.cheats:
                 self._accuse(evidence.two_blocks(*pair), step)

@@ -6,6 +6,7 @@ from wattle_gateway.contracts.chain import AckView
 from wattle_gateway.contracts.execute import Outcome
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.orders.book import PointOrder
 from wattle_gateway.sync.parcels import JoinRequest, Parcel
 
 
@@ -15,7 +16,8 @@ class Progress:
 
     `to_send` goes to peers now, in this order, and not before; `next_tick_ms` of the steady
     clock; `acks` where each meter stands whose samples were stored or committed; `transactions`
-    the outcomes by transaction digest; `registry_changed`: meters were enrolled or
+    the outcomes by transaction digest; `orders` to loads that it brought or changed, of emergencies
+    also such as are in a block only; `registry_changed`: meters were enrolled or
     revoked, or an enrolment waits; `epoch_changed` the epoch in force, if another than before the
     step; `cheats` kids of members that the ledger has newly found out; `cards`, `joins` and
     `faults` of the peer whose message the step was: new peer cards, requests to become a member,
@@ -27,6 +29,7 @@ class Progress:
     to_send: list[Parcel] = field(default_factory=list)
     acks: dict[bytes, AckView] = field(default_factory=dict)
     transactions: dict[bytes, Outcome] = field(default_factory=dict)
+    orders: list[PointOrder] = field(default_factory=list)
     registry_changed: bool = False
     epoch_changed: Epoch | None = None
     cheats: list[bytes] = field(default_factory=list)

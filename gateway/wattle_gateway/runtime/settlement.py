@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Executed, Outcome
+from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import prefix
-from wattle_gateway.ledger import entry, evidence
+from wattle_gateway.ledger import entry, evidence, genesis
+from wattle_gateway.ledger.block import VerifiedBlock
 from wattle_gateway.ledger.evidence import TwoSamples
+from wattle_gateway.orders import ledger_orders
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.ingest_memory import IngestMemory
 from wattle_gateway.runtime.progress import Progress
@@ -55,10 +58,21 @@ class Settlement:
             if outcome.digest is not None:
                 self._memory.forget(outcome.digest)
             _note(outcome, step)
+        if executed.changes:
+            step.progress.orders += ledger_orders.changed(executed.changes, self._ledger.state)
         if any(row.startswith(_REGISTRY) for row, _ in executed.changes):
             step.progress.registry_changed = True
         step.moved.update(executed.meters)
         step.progress.cheats += executed.cheats
+
+    def watch(self, verified: VerifiedBlock, step: Step) -> None:
+        """A block has come in: orders of emergencies in it count before it is committed (D21)."""
+        epoch, head = self._ledger.epoch, self._ledger.head
+        if epoch.rules < genesis.EVENT_RULES:
+            return
+        time_ms = max(head.time_ms, verified.block.time_ms)
+        setting = Setting(time_ms, epoch, head, self._memory.verify, self._ledger.digest_of)
+        step.progress.orders += ledger_orders.early(self._ledger.state, verified.entries, setting)
 
     def _fork(self, body: bytes, outcome: Outcome) -> Iterator[TwoSamples]:
         """A sample that we carried is not new: if the ledger has another of its seq, by way of
