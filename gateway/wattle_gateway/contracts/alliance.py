@@ -19,6 +19,8 @@ from wattle_gateway.ledger.epoch import Epoch, EpochChange
 from wattle_gateway.ledger.errors import LedgerError
 
 _HASH_BYTES = 32
+# In the place of a proposer: a change that no member proposed, but the contracts (from rules 3 on).
+CONTRACT = bytes(cose.KID_BYTES)
 _Row = TypeVar("_Row")
 
 
@@ -87,9 +89,10 @@ def pending_change(state: Rows, proposer: bytes) -> PendingChange | None:
 
 
 def pending_changes(state: Rows, epoch: Epoch) -> list[PendingChange]:
-    """The changes that wait in the epoch in force, by rising proposer. Only voting members
-    propose, and the end of an epoch deletes what waits, so these are all."""
-    found = (pending_change(state, member.kid) for member in epoch.members)
+    """The changes that wait in the epoch in force, by rising proposer. Only the contracts and
+    voting members propose, and the end of an epoch deletes what waits, so these are all."""
+    proposers = (CONTRACT, *(member.kid for member in epoch.members))
+    found = (pending_change(state, kid) for kid in proposers)
     return [pending for pending in found if pending is not None]
 
 
@@ -99,10 +102,15 @@ def put_change(state: State, pending: PendingChange) -> None:
     state.put(key("change", pending.proposer), cbor.encode(row))
 
 
+def delete_change(state: State, proposer: bytes) -> None:
+    """A change waits no more."""
+    state.delete(key("change", proposer))
+
+
 def end_epoch(state: State, epoch: Epoch, commit_index: int, change: EpochChange) -> None:
     """Commit `commit_index` ended `epoch`: nothing waits any more, and the next one begins."""
     for pending in pending_changes(state, epoch):
-        state.delete(key("change", pending.proposer))
+        delete_change(state, pending.proposer)
     put_epoch(state, epoch.number + 1, commit_index, change)
 
 

@@ -9,6 +9,7 @@ from wattle_gateway.contracts import evidence as evidence_rules
 from wattle_gateway.contracts import state as state_rows
 from wattle_gateway.contracts.errors import RunsFullError
 from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.reputation import upkeep
 from wattle_gateway.contracts.samples import ParseSample
 from wattle_gateway.contracts.setting import DigestOf, Setting
 from wattle_gateway.contracts.state import Change, State
@@ -104,6 +105,7 @@ def execute(
     for verified in blocks:
         for position, raw in enumerate(verified.entries):
             run.entry(verified.block, position, raw)
+    upkeep.after_entries(run.state, epoch, commit, ended=run.ended is not None)
     if run.ended is not None:
         alliance.end_epoch(run.state, epoch, commit.index, run.ended)
     changes = run.state.changes()
@@ -233,6 +235,7 @@ class _Run:
         if kid is None:
             return _Found(entry_format.EVIDENCE, REPEAT)
         self.cheats.add(kid)
+        upkeep.cheated(self.state, self._epoch, kid, self._setting.time_ms)
         return _Found(entry_format.EVIDENCE, RECORDED)
 
     def _two_samples(self, shown: TwoSamples) -> _Found:

@@ -1,0 +1,68 @@
+"""What moves a reputation: the scores of events, faults, and how well a gateway is connected."""
+
+from dataclasses import replace
+
+from wattle_gateway.contracts import weights
+from wattle_gateway.contracts.reputation.standing import (
+    EventMark,
+    Standing,
+    put_standing,
+    standing,
+)
+from wattle_gateway.contracts.scoring.score import Score
+from wattle_gateway.contracts.state import State
+from wattle_gateway.ledger.market import PERMILLE, Market
+
+# What shows cheating sets a reputation to 0, whatever the table takes off for it (D32). A false
+# checkpoint is two signed words that cannot both be true, as two blocks of a round are.
+CHEATING = frozenset({weights.DOUBLE_SIGNING, weights.SELF_DEALING})
+
+
+def charge(state: State, market: Market, kid: bytes, fault: str, time_ms: int) -> None:
+    """Charge a party or gateway with a fault (a name of the weight table): its weight for
+    reputation is taken off, cheating takes all. Of two faults in one commit the order is nothing.
+    """
+    found = standing(state, market, kid, time_ms)
+    off = PERMILLE if fault in CHEATING else weights.taken_off(market, fault)
+    charged = replace(
+        found,
+        reputation=max(0, found.reputation - off),
+        last_fault_ms=time_ms,
+        faults={**found.faults, fault: found.faults.get(fault, 0) + 1},
+    )
+    put_standing(state, _judged(charged, market, time_ms))
+
+
+def rate(
+    state: State, market: Market, kid: bytes, event: bytes, score: Score, time_ms: int
+) -> None:
+    """A party (kid) has a score in an event (digest, 32 bytes): its reputation moves towards it."""
+    found = standing(state, market, kid, time_ms)
+    mark = EventMark(event, score.absolute, score.vertical, score.horizontal, score.value)
+    rated = replace(
+        found,
+        reputation=moved(found.reputation, score.value, market.rate_permille),
+        events=(mark, *found.events)[: market.history_events],
+    )
+    put_standing(state, _judged(rated, market, time_ms))
+
+
+def rate_connection(state: State, market: Market, kid: bytes, mark: int, time_ms: int) -> None:
+    """A gateway was connected so well (permille) on the day that is over."""
+    found = standing(state, market, kid, time_ms)
+    rated = replace(found, reputation=moved(found.reputation, mark, market.rate_permille))
+    if rated != found:
+        put_standing(state, _judged(rated, market, time_ms))
+
+
+def moved(reputation: int, mark: int, rate_permille: int) -> int:
+    """A reputation after a mark: `rate_permille` of the way, rounded toward where it was."""
+    step = abs(mark - reputation) * rate_permille // PERMILLE
+    return reputation + step if mark >= reputation else reputation - step
+
+
+def _judged(found: Standing, market: Market, time_ms: int) -> Standing:
+    """Below the threshold a party is suspended, from the first time on that it gets there."""
+    if found.suspended_ms is None and found.reputation < market.suspend_permille:
+        return replace(found, suspended_ms=time_ms)
+    return found

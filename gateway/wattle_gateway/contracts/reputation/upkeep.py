@@ -1,0 +1,27 @@
+"""What each commit does for reputations by itself, from rules 3 on; below them nothing."""
+
+from wattle_gateway.contracts.reputation import connection, seats
+from wattle_gateway.contracts.reputation.conduct import charge
+from wattle_gateway.contracts.state import State
+from wattle_gateway.contracts.weights import DOUBLE_SIGNING
+from wattle_gateway.ledger.commit import Commit
+from wattle_gateway.ledger.epoch import Epoch
+
+
+def cheated(state: State, epoch: Epoch, kid: bytes, time_ms: int) -> None:
+    """Evidence shows two signed words of a member (kid) that cannot both be honest."""
+    market = epoch.constants.market
+    if market is not None:
+        charge(state, market, kid, DOUBLE_SIGNING, time_ms)
+
+
+def after_entries(state: State, epoch: Epoch, commit: Commit, *, ended: bool) -> None:
+    """The entries of a commit are executed: count who was connected, and look whose seat the
+    alliance should take (unless the epoch is over anyway)."""
+    market = epoch.constants.market
+    if market is None:
+        return
+    leader = commit.blocks[-1]  # its round is the highest
+    connection.take(state, epoch, market, leader, commit.time_ms)
+    if not ended:
+        seats.review(state, epoch, market, commit.time_ms)

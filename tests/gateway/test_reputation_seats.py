@@ -1,0 +1,212 @@
+"""What a reputation means for a gateway, in commits: evidence, connection, seat (D32, D33)."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wattle_gateway.contracts import alliance
+from wattle_gateway.contracts.alliance import CONTRACT
+from wattle_gateway.contracts.errors import StateError
+from wattle_gateway.contracts.reputation import connection, seats
+from wattle_gateway.contracts.reputation.connection import DAY_MS, Day
+from wattle_gateway.contracts.reputation.standing import Standing, put_standing, standing
+from wattle_gateway.contracts.state import State, key
+from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger import evidence, genesis
+from wattle_gateway.ledger.block import Block, CommitVote
+from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.market import Market
+from wattle_testkit.alliance import (
+    Party,
+    epoch_of,
+    evidence_entry,
+    transaction_entry,
+    two_blocks_of,
+)
+from wattle_testkit.commit_chain import CommitChain
+from wattle_wire import cbor
+
+MARKET = Market()
+FOUR = [Party(name) for name in ("one", "two", "three", "four")]
+SEVEN = [*FOUR, *(Party(name) for name in ("five", "six", "seven"))]
+OBSERVER = Party("regulator", genesis.OBSERVER)
+LIAR = FOUR[1]
+EPOCH = epoch_of(*FOUR, OBSERVER, rules=genesis.EVENT_RULES)
+LARGE = epoch_of(*SEVEN, rules=genesis.EVENT_RULES)
+
+
+@pytest.fixture
+def ledger() -> CommitChain:
+    """A ledger of four with an observer, one of whom has been shown to have signed twice."""
+    made = CommitChain(EPOCH, *FOUR)
+    assert alliance.pending_changes(made.state, EPOCH) == []
+    lie = evidence.two_blocks(*two_blocks_of(EPOCH, LIAR))
+    made.commit(evidence_entry(lie))
+    return made
+
+
+def look(ledger: CommitChain, party: Party = LIAR) -> Standing:
+    return standing(ledger.state, MARKET, party.kid, ledger.head.time_ms)
+
+
+def approve(ledger: CommitChain, party: Party, digest: bytes) -> int:
+    raw = transaction_entry(EPOCH, party, 4, [digest])
+    outcome = ledger.one(raw)
+    return outcome.verdict
+
+
+def test_double_signing_suspends_at_once(ledger: CommitChain) -> None:
+    found = look(ledger)
+    assert (found.reputation, found.suspended, found.faults) == (0, True, {"double_signing": 1})
+    assert look(ledger, FOUR[0]).reputation == MARKET.reputation_start
+
+
+def test_under_older_rules_nothing_of_it_exists() -> None:
+    made = CommitChain(epoch_of(*FOUR), *FOUR)
+    lie = evidence.two_blocks(*two_blocks_of(made.epoch, LIAR))
+    executed = made.commit(evidence_entry(lie))
+    assert [row for row, _ in executed.changes] == [key("cheat", LIAR.kid)]
+
+
+def test_the_ledger_proposes_the_epoch_without_the_suspended(ledger: CommitChain) -> None:
+    (pending,) = alliance.pending_changes(ledger.state, EPOCH)
+    assert (pending.proposer, pending.approvers) == (CONTRACT, ())
+    staying = {member.kid for member in pending.change.members}
+    assert staying == {member.kid for member in EPOCH.everyone} - {LIAR.kid}
+    assert (pending.change.rules, pending.change.constants) == (EPOCH.rules, EPOCH.constants)
+    assert pending.digest == seats.proposal_digest(EPOCH, pending.change)
+
+
+def test_q_approvals_take_the_seat(ledger: CommitChain) -> None:
+    (pending,) = alliance.pending_changes(ledger.state, EPOCH)
+    for party in (FOUR[0], FOUR[2]):
+        assert approve(ledger, party, pending.digest) == 0
+        assert ledger.epoch is EPOCH
+    assert approve(ledger, FOUR[3], pending.digest) == 0
+    assert ledger.epoch.number == 1
+    assert ledger.epoch.author_of(LIAR.kid) is None
+    ledger.commit()
+    assert alliance.pending_changes(ledger.state, ledger.epoch) == []
+    assert look(ledger).suspended  # as a party it still is
+
+
+def test_approvals_are_kept_while_nothing_changes(ledger: CommitChain) -> None:
+    (before,) = alliance.pending_changes(ledger.state, EPOCH)
+    approve(ledger, FOUR[0], before.digest)
+    ledger.commit()
+    (after,) = alliance.pending_changes(ledger.state, EPOCH)
+    assert after.approvers == (FOUR[0].kid,)
+
+
+def test_the_proposal_goes_when_the_probation_is_over(ledger: CommitChain) -> None:
+    back_ms = look(ledger).back_ms
+    assert back_ms == ledger.head.time_ms + MARKET.probation_ms
+    ledger.commit(time_ms=back_ms - 1)
+    assert len(alliance.pending_changes(ledger.state, EPOCH)) == 1
+    ledger.commit(time_ms=back_ms)
+    assert alliance.pending_changes(ledger.state, EPOCH) == []
+    assert look(ledger).reputation == MARKET.suspend_permille
+
+
+def suspended(*parties: tuple[Party, int]) -> State:
+    state = State({})
+    for party, reputation in parties:
+        put_standing(state, Standing(party.kid, reputation, suspended_ms=1, last_fault_ms=1))
+    return state
+
+
+def leaving(epoch: Epoch, *parties: tuple[Party, int]) -> list[bytes]:
+    state = suspended(*parties)
+    return [member.kid for member in seats.to_leave(state, epoch, MARKET, 2)]
+
+
+def test_no_more_leave_at_once_than_the_alliance_bears() -> None:
+    three = [(SEVEN[0], 200), (SEVEN[1], 100), (SEVEN[2], 0)]
+    assert leaving(LARGE, *three) == [SEVEN[2].kid, SEVEN[1].kid]
+    assert leaving(EPOCH, *three[:2]) == [SEVEN[1].kid]
+
+
+def test_of_two_one_may_leave_and_the_last_never() -> None:
+    assert leaving(epoch_of(*FOUR[:2], rules=3), (FOUR[0], 0), (FOUR[1], 0)) == [
+        min(FOUR[0].kid, FOUR[1].kid)
+    ]
+    assert leaving(epoch_of(FOUR[0], rules=3), (FOUR[0], 0)) == []
+
+
+def test_an_observer_has_no_seat_to_lose() -> None:
+    assert leaving(EPOCH, (OBSERVER, 0)) == []
+
+
+def leader() -> Block:
+    """A block of the first author that names all of the round below."""
+    author = EPOCH.author_of(FOUR[0].kid)
+    assert author is not None
+    others = [other for other in range(EPOCH.size) if other != author]
+    return block_format.build(
+        EPOCH,
+        author,
+        FOUR[0].sign,
+        round_number=1,
+        time_ms=EPOCH.created_ms,
+        parents=[block_format.round_zero(EPOCH, at) for at in (author, *others)],
+        commit_vote=CommitVote(0, EPOCH.digest),
+        entries=(),
+    ).block
+
+
+def test_the_first_commit_of_a_day_rates_by_the_day_before() -> None:
+    state = State({key("connected"): cbor.encode([0, 0, 100, [100, 90, 40, 0]])})
+    connection.take(state, EPOCH, MARKET, leader(), DAY_MS)
+    # The upper median is 90; 72 of it is enough.
+    marks = [1000, 1000, 555, 0]
+    found = [standing(state, MARKET, member.kid, DAY_MS).reputation for member in EPOCH.members]
+    assert found == [500 + (mark - 500) // 5 for mark in marks]
+    counted = connection.day_of(state)
+    assert counted is not None
+    assert (counted.day, counted.commits, sum(counted.counts)) == (1, 1, 4)
+
+
+@pytest.mark.parametrize("row", [[0, 0, 29, [29, 0, 0, 0]], [1, 0, 100, [100, 0, 0, 0]]])
+def test_a_short_day_or_one_of_another_epoch_says_nothing(row: list[object]) -> None:
+    state = State({key("connected"): cbor.encode(row)})
+    connection.take(state, EPOCH, MARKET, leader(), DAY_MS)
+    assert [name for name, _ in state.changes()] == [key("connected")]
+
+
+def test_a_gateway_that_is_away_for_days_is_suspended() -> None:
+    state = State({})
+    days = 0
+    while not standing(state, MARKET, FOUR[3].kid, days * DAY_MS).suspended:
+        author = EPOCH.author_of(FOUR[3].kid)
+        counts = [0 if number == author else 100 for number in range(4)]
+        state.put(key("connected"), cbor.encode([0, days, 100, counts]))
+        days += 1
+        connection.take(state, EPOCH, MARKET, leader(), days * DAY_MS)
+    assert days == 3  # 400, 320, 256
+
+
+def test_a_member_alone_is_connected_to_nobody() -> None:
+    alone = epoch_of(FOUR[0], rules=genesis.EVENT_RULES)
+    made = CommitChain(alone, FOUR[0])
+    assert made.commit().changes == ()
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=2, max_size=32), st.integers(0, 1000))
+def test_marks_are_within_bounds_and_more_is_not_less(counts: list[int], permille: int) -> None:
+    found = connection.marks(Day(0, 0, max(counts), tuple(counts)), permille)
+    assert all(0 <= mark <= 1000 for mark in found)
+    ordered = sorted(zip(counts, found, strict=True))
+    assert [mark for _, mark in ordered] == sorted(found)
+    assert max(found) == 1000
+
+
+def test_blocks_that_the_leader_names_of_the_round_below_were_in_time() -> None:
+    made = leader()
+    assert connection.in_time(made) == {0, 1, 2, 3}
+    assert connection.in_time(replace(made, round=2)) == {made.author}
+
+
+def test_a_damaged_count_is_named() -> None:
+    with pytest.raises(StateError, match="connected"):
+        connection.day_of({key("connected"): cbor.encode([1])})
