@@ -73,6 +73,47 @@ NOT_ASKED = 38
 NOT_OWNER_OR_HOST = 39
 ABOVE_CAPACITY = 40
 OFFER_UNKNOWN = 41
+# Of rules 3: events, 42 to 59 and 76 to 80.
+BEGIN_UNALIGNED = 42
+INTERVALS_OVER = 43
+NOTICE_SHORT = 44
+WINDOW_PASSED = 45
+WINDOW_TOO_FAR = 46
+RULE_UNFIT = 47
+EVENTS_FULL = 48
+EVENT_UNKNOWN = 49
+SELECTION_OVER = 50
+NOT_THE_PUBLISHER = 51
+QUOTAS_MISCOUNTED = 52
+OFFER_UNFIT = 53
+PRICE_NOT_ASKED = 54
+PRICE_ABOVE_CAP = 55
+TOO_COARSE = 56
+DECLARATIONS_FULL = 57
+SUSPENDED = 58
+NOT_DECLARED = 59
+# Settlement.
+CONTRACT_WINDOW = 60
+CONTRACTS_FULL = 61
+FUND_UNKNOWN = 62
+NOT_THE_SPENDER = 63
+FUND_OVER = 64
+FUND_SHORT = 65
+FUND_ASSET = 66
+NOT_SETTLED = 67
+NOT_SELECTED = 68
+INTERVAL_UNKNOWN = 69
+NOT_A_SIDE = 70
+DISPUTES_FULL = 71
+DISPUTE_UNKNOWN = 72
+ANSWERED_ALREADY = 73
+DISPUTE_CLOSED = 74
+SIDE_DECIDES = 75
+SELF_DEALING = 76
+EVENT_OVER = 77
+ORDERED_ALREADY = 78
+NOT_HOSTED = 79
+NO_CONTRACT = 80
 
 REFUSAL_NAMES = {
     MALFORMED_BODY: "malformed_body",
@@ -116,6 +157,45 @@ REFUSAL_NAMES = {
     NOT_OWNER_OR_HOST: "not_owner_or_host",
     ABOVE_CAPACITY: "above_capacity",
     OFFER_UNKNOWN: "offer_unknown",
+    BEGIN_UNALIGNED: "begin_unaligned",
+    INTERVALS_OVER: "intervals_over",
+    NOTICE_SHORT: "notice_short",
+    WINDOW_PASSED: "window_passed",
+    WINDOW_TOO_FAR: "window_too_far",
+    RULE_UNFIT: "rule_unfit",
+    EVENTS_FULL: "events_full",
+    EVENT_UNKNOWN: "event_unknown",
+    SELECTION_OVER: "selection_over",
+    NOT_THE_PUBLISHER: "not_the_publisher",
+    QUOTAS_MISCOUNTED: "quotas_miscounted",
+    OFFER_UNFIT: "offer_unfit",
+    PRICE_NOT_ASKED: "price_not_asked",
+    PRICE_ABOVE_CAP: "price_above_cap",
+    TOO_COARSE: "too_coarse",
+    DECLARATIONS_FULL: "declarations_full",
+    SUSPENDED: "suspended",
+    NOT_DECLARED: "not_declared",
+    SELF_DEALING: "self_dealing",
+    EVENT_OVER: "event_over",
+    ORDERED_ALREADY: "ordered_already",
+    NOT_HOSTED: "not_hosted",
+    NO_CONTRACT: "no_contract",
+    CONTRACT_WINDOW: "contract_window",
+    CONTRACTS_FULL: "contracts_full",
+    FUND_UNKNOWN: "fund_unknown",
+    NOT_THE_SPENDER: "not_the_spender",
+    FUND_OVER: "fund_over",
+    FUND_SHORT: "fund_short",
+    FUND_ASSET: "fund_asset",
+    NOT_SETTLED: "not_settled",
+    NOT_SELECTED: "not_selected",
+    INTERVAL_UNKNOWN: "interval_unknown",
+    NOT_A_SIDE: "not_a_side",
+    DISPUTES_FULL: "disputes_full",
+    DISPUTE_UNKNOWN: "dispute_unknown",
+    ANSWERED_ALREADY: "answered_already",
+    DISPUTE_CLOSED: "dispute_closed",
+    SIDE_DECIDES: "side_decides",
 }
 
 

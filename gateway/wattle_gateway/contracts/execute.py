@@ -8,6 +8,7 @@ from wattle_gateway.contracts import alliance, parties, registry, samples, trans
 from wattle_gateway.contracts import evidence as evidence_rules
 from wattle_gateway.contracts import state as state_rows
 from wattle_gateway.contracts.errors import RunsFullError
+from wattle_gateway.contracts.events import confirming, due
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.reputation import upkeep
 from wattle_gateway.contracts.samples import ParseSample
@@ -102,6 +103,8 @@ def execute(
     assert [block.block.ref for block in blocks] == [block.ref for block in commit.blocks]
     setting = Setting(commit.time_ms, epoch, head, verify, digest_of)
     run = _Run(State(state), setting, parse_sample)
+    if epoch.constants.market is not None:
+        due.run(run.state, setting)
     for verified in blocks:
         for position, raw in enumerate(verified.entries):
             run.entry(verified.block, position, raw)
@@ -199,6 +202,9 @@ class _Run:
             return _Found(kind, HELD, 0, kid, seq, digest)
         if verdict is None:
             return _Found(kind, REPEAT, 0, kid, seq, digest)
+        market = self._epoch.constants.market
+        if market is not None:
+            confirming.take(self.state, meter, signed.sample, market, self._setting)
         return _Found(kind, RECORDED, verdict, kid, seq, digest)
 
     def _transaction(self, body: bytes) -> _Found:

@@ -35,11 +35,11 @@ class StandingOffer:
 def offer(state: State, tx: Transaction, body: OfferBody, party: Party, setting: Setting) -> None:
     """Execute an `offer`, which replaces an earlier one. RefusedError for the first clause that
     fails."""
-    meter, point = _point(state, body.meter, body.device)
+    meter, point = point_of(state, body.meter, body.device)
     if meter.revoked is not None:
         raise RefusedError(classes.ALREADY_REVOKED)
     owner = ownership.owner_at(state, meter.kid, point, setting.time_ms)
-    _check_speaks_for(state, party, owner, setting)
+    check_speaks_for(state, party, owner, setting)
     if body.terms.capacity_w > point.capacity_w:
         raise RefusedError(classes.ABOVE_CAPACITY)
     if accounts.asset(state, body.terms.asset) is None:
@@ -50,9 +50,9 @@ def offer(state: State, tx: Transaction, body: OfferBody, party: Party, setting:
 
 def retract(state: State, body: Retract, party: Party, setting: Setting) -> None:
     """Execute a `retract`. RefusedError for the first clause that fails."""
-    meter, point = _point(state, body.meter, body.device)
+    meter, point = point_of(state, body.meter, body.device)
     owner = ownership.owner_at(state, meter.kid, point, setting.time_ms)
-    _check_speaks_for(state, party, owner, setting)
+    check_speaks_for(state, party, owner, setting)
     row = key("offer", body.meter, body.device)
     if state.get(row) is None:
         raise RefusedError(classes.OFFER_UNKNOWN)
@@ -68,6 +68,23 @@ def standing_offers(state: Mapping[bytes, bytes], time_ms: int) -> list[Standing
     return sorted(holding, key=lambda one: (one.meter, one.device))
 
 
+def standing_offer(state: Rows, meter: bytes, device: int, time_ms: int) -> StandingOffer | None:
+    """The offer of one point (kid and device) that holds at a time, None if there is none.
+    Raises StateError."""
+    row = key("offer", meter, device)
+    value = state.get(row)
+    if value is None:
+        return None
+    found = _decode(row, value)
+    return found if _holds(state, found, time_ms) else None
+
+
+def offers_in(state: State, time_ms: int) -> list[StandingOffer]:
+    """As `standing_offers`, of a state while a commit executes."""
+    found = [_decode(row, value) for row, value in state.rows(prefix("offer", 2))]
+    return [one for one in found if _holds(state, one, time_ms)]
+
+
 def _holds(state: Rows, found: StandingOffer, time_ms: int) -> bool:
     meter = registry.meter(state, found.meter)
     point = None if meter is None else meter.point(found.device)
@@ -76,7 +93,8 @@ def _holds(state: Rows, found: StandingOffer, time_ms: int) -> bool:
     return ownership.owner_at(state, meter.kid, point, time_ms) == found.owner
 
 
-def _point(state: State, meter_kid: bytes, device: int) -> tuple[Meter, Point]:
+def point_of(state: State, meter_kid: bytes, device: int) -> tuple[Meter, Point]:
+    """A meter (kid) and its point of a device number; RefusedError if there is none."""
     meter = registry.meter(state, meter_kid)
     if meter is None:
         raise RefusedError(classes.METER_UNKNOWN)
@@ -86,8 +104,8 @@ def _point(state: State, meter_kid: bytes, device: int) -> tuple[Meter, Point]:
     return meter, point
 
 
-def _check_speaks_for(state: State, party: Party, owner: bytes, setting: Setting) -> None:
-    """An owner speaks for itself, and its host for it."""
+def check_speaks_for(state: State, party: Party, owner: bytes, setting: Setting) -> None:
+    """An owner (kid) speaks for itself, and its host for it; RefusedError for anybody else."""
     if party.kid == owner:
         return
     hosted = parties.party(state, setting.epoch, owner)

@@ -14,6 +14,7 @@ from wattle_gateway.contracts import (
     waiting,
 )
 from wattle_gateway.contracts.errors import RefusedError
+from wattle_gateway.contracts.events import transactions as event_transactions
 from wattle_gateway.contracts.parties import OWNING_ROLES, Party
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
@@ -45,7 +46,16 @@ _ROLES_2: Mapping[int, tuple[int, ...]] = {
     transaction.OFFER: OWNING_ROLES,
     transaction.RETRACT: OWNING_ROLES,
 }
-ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2, 3: _ROLES_2}
+# Who buys adjustments: whoever runs the grid or sells energy, and an aggregator those of its users.
+BUYING_ROLES = (genesis.GRID_COMPANY, genesis.RETAILER, genesis.AGGREGATOR)
+_ROLES_3: Mapping[int, tuple[int, ...]] = {
+    **_ROLES_2,
+    transaction.PUBLISH: BUYING_ROLES,
+    transaction.DECLARE: OWNING_ROLES,
+    transaction.WITHDRAW: OWNING_ROLES,
+    transaction.DISPATCH: BUYING_ROLES,
+}
+ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2, 3: _ROLES_3}
 """Rules -> kind -> roles."""
 
 
@@ -64,7 +74,8 @@ _DONE = Effect(classes.ACCEPTED)
 def execute_transaction(state: State, tx: Transaction, party: Party, setting: Setting) -> Effect:
     """Execute an authentic transaction of `party` whose nonce is the next of its lane.
 
-    The nonce is consumed whatever the verdict; a refusal changes nothing else.
+    The nonce is consumed whatever the verdict; a refusal changes nothing else, but that of an
+    event's transaction is a fault of its originator.
     """
     registry.put_next_nonce(state, party.kid, tx.lane, tx.nonce + 1)
     roles = ROLES[setting.epoch.rules]
@@ -81,6 +92,8 @@ def execute_transaction(state: State, tx: Transaction, party: Party, setting: Se
             return _approve(state, tx, party, setting)
         if tx.kind in waiting.KINDS:
             waiting.send(state, tx, party, setting)
+        elif tx.kind in event_transactions.KINDS:
+            event_transactions.execute(state, tx, party, setting)
         elif tx.kind == transaction.OFFER:
             offering.offer(state, tx, offer_bodies.parse_offer(tx.body), party, setting)
         elif tx.kind == transaction.RETRACT:
@@ -89,9 +102,12 @@ def execute_transaction(state: State, tx: Transaction, party: Party, setting: Se
             _pay(state, tx, party, setting)
         return _DONE
     except FormatError:
-        return Effect(classes.MALFORMED_BODY)
+        code = classes.MALFORMED_BODY
     except RefusedError as refusal:
-        return Effect(refusal.code)
+        code = refusal.code
+    if tx.kind in roles and tx.kind in event_transactions.KINDS:
+        event_transactions.refused(state, tx, party, code, setting)
+    return Effect(code)
 
 
 def _registry_effect(state: State, tx: Transaction, party: Party, setting: Setting) -> Effect:

@@ -96,9 +96,10 @@ class QuotaRow:
     `digest` of the declaration, or of the standing offer that answered; `origin` who sent it,
     `owner` whose the point was (kids). `quotas_w` one for each interval. `price` what is asked and
     `price_mwh`, from the selection on, what counts (both per MWh). `withdrawn_from` index of the
-    first interval for which it opted out. `order` digest of the order that called it, in force
-    from `ordered_ms` on, to `setpoint_w`; confirmed by a reading at `confirmed_ms` at
-    `confirmed_w`. `merit`, `rank` and `why` explain the selection.
+    first interval for which it opted out. `setpoint_w` what it is set to when called, from the
+    selection on; `order` digest of the order that called it, in force from `ordered_ms` on;
+    confirmed by a reading at `confirmed_ms` at `confirmed_w`. `merit`, `rank` and `why` explain
+    the selection.
     """
 
     event: bytes
@@ -223,7 +224,7 @@ def ordered(state: ScannedRows, event: EventRow, order: bytes) -> list[QuotaRow]
 
 def quota_prefix(event: bytes) -> bytes:
     """What the keys of all quotas of an event (digest) begin with."""
-    return prefix("quota", 3) + cbor.encode(event)
+    return prefix("quota", 3, event)
 
 
 def put_quota(state: State, quota: QuotaRow) -> None:
@@ -238,7 +239,8 @@ def put_quota(state: State, quota: QuotaRow) -> None:
         str(quota.status),
         quota.price_mwh,
         quota.withdrawn_from,
-        None if quota.order is None else [quota.order, quota.ordered_ms, quota.setpoint_w],
+        quota.setpoint_w,
+        None if quota.order is None else [quota.order, quota.ordered_ms],
         None if quota.confirmed_ms is None else [quota.confirmed_ms, quota.confirmed_w],
         None if quota.merit is None else [quota.merit, quota.rank],
         quota.why,
@@ -273,6 +275,11 @@ def put_order(state: State, order: OrderRow) -> None:
     """Write an order."""
     row = [order.event, order.from_ms, order.until_ms, order.loads]
     state.put(key("order", order.digest), cbor.encode(row))
+
+
+def delete_order(state: State, digest: bytes) -> None:
+    """An order is forgotten."""
+    state.delete(key("order", digest))
 
 
 def calls(state: Rows, meter: bytes, device: int) -> tuple[Call, ...]:
@@ -318,10 +325,10 @@ def decode_event(digest: bytes, value: bytes) -> EventRow:
 
 def _decode_quota(event: EventRow, meter: bytes, device: int, value: bytes) -> QuotaRow:
     try:
-        row = structure.array(cbor.decode(value), 12, "quota")
-        ordered = _group(row[8], 3, "order")
-        confirmed = _group(row[9], 2, "confirmation")
-        ranked = _group(row[10], 2, "rank")
+        row = structure.array(cbor.decode(value), 13, "quota")
+        ordered = _group(row[9], 2, "order")
+        confirmed = _group(row[10], 2, "confirmation")
+        ranked = _group(row[11], 2, "rank")
         return QuotaRow(
             event.digest,
             meter,
@@ -336,12 +343,12 @@ def _decode_quota(event: EventRow, meter: bytes, device: int, value: bytes) -> Q
             None if row[7] is None else structure.uint(row[7], "withdrawn_from"),
             None if ordered is None else structure.octets(ordered[0], DIGEST_BYTES, "order"),
             None if ordered is None else structure.uint(ordered[1], "ordered_ms"),
-            None if ordered is None else structure.integer(ordered[2], "setpoint_w"),
+            None if row[8] is None else structure.integer(row[8], "setpoint_w"),
             None if confirmed is None else structure.uint(confirmed[0], "confirmed_ms"),
             None if confirmed is None else structure.integer(confirmed[1], "confirmed_w"),
             None if ranked is None else structure.uint(ranked[0], "merit"),
             None if ranked is None else structure.uint(ranked[1], "rank"),
-            _why(row[11]),
+            _why(row[12]),
         )
     except (WireError, ValueError) as error:
         raise StateError(f"quota {event.digest.hex()} {meter.hex()}/{device}: {error}") from error

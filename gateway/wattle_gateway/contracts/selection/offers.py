@@ -12,7 +12,8 @@ class Offer:
     `digest` of the declaration (32 bytes); `quota_w` > 0 what it holds in every interval of the
     event; `price` money per MWh, >= 0; `response_ms` from dispatch to reached; `holds_ms` how
     long it can hold; `score` and `reputation` permille; `distance` number of lines between it and
-    the event's node, None if the grid does not connect them; `rested_ms` since it was last called.
+    the event's node, None if the grid does not connect them; `rested_ms` since it was last called;
+    `standing_permille` what its merit is multiplied with for faults on record (D15).
     """
 
     digest: bytes
@@ -24,6 +25,7 @@ class Offer:
     reputation: int = PERMILLE
     distance: int | None = 0
     rested_ms: int = 0
+    standing_permille: int = PERMILLE
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def unfit(offer: Offer, need: Need, weights: Weights) -> str | None:
 
 def merit(offer: Offer, need: Need, weights: Weights) -> int:
     """The weighted mean of five parts, 1 to 1000: score, reputation, speed (how much of the time
-    allowed is left), nearness, rest. Of an offer that is fit."""
+    allowed is left), nearness, rest; less for faults on record. Of an offer that is fit."""
     speed = PERMILLE * (need.within_ms - offer.response_ms) // max(1, need.within_ms)
     near = PERMILLE * max(0, weights.far - (offer.distance or 0)) // weights.far
     rest = PERMILLE * min(offer.rested_ms, weights.rested_ms) // weights.rested_ms
@@ -84,7 +86,8 @@ def merit(offer: Offer, need: Need, weights: Weights) -> int:
         (weights.rest, rest),
     )
     total = sum(weight * part for weight, part in parts)
-    return max(1, total // sum(weight for weight, _ in parts))
+    mean = total // sum(weight for weight, _ in parts)
+    return max(1, mean * offer.standing_permille // PERMILLE)
 
 
 def cost(offer: Offer, need: Need, weights: Weights) -> int:

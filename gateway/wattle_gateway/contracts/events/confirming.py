@@ -1,0 +1,134 @@
+"""What `0/cmd` of a committed sample says of orders (D14, D21, D22).
+
+A gateway acts on an `emergency` event's order before it is committed, so a meter's sample may be
+committed before the order that it repeats. One such word is kept for each meter until the order
+comes; if none comes, the member that the meter belongs to is charged with a setpoint that nobody
+ordered.
+"""
+
+from dataclasses import dataclass, replace
+
+from wattle_wire import cbor, structure
+from wattle_wire.errors import WireError
+from wattle_wire.sample import Sample
+
+from wattle_gateway.contracts import registry, weights
+from wattle_gateway.contracts.errors import StateError
+from wattle_gateway.contracts.events import rows
+from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
+from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.reputation import conduct
+from wattle_gateway.contracts.setting import Setting
+from wattle_gateway.contracts.state import State, key
+from wattle_gateway.ledger.market import Market
+from wattle_gateway.ledger.transaction import DIGEST_BYTES
+
+# An order that is on its way is committed in seconds, and in minutes after a cut; beyond it was
+# never given.
+UNEXPLAINED_MS = 3_600_000
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class _Word:
+    """`0/cmd` of a sample: `digest` of an order, `reached_w`; newest reading and commit time."""
+
+    digest: bytes
+    reached_w: int
+    reading_ms: int
+    time_ms: int
+
+
+def take(state: State, meter: Meter, sample: Sample, market: Market, setting: Setting) -> None:
+    """A sample of a meter has taken effect: what it says of a load that was set."""
+    time_ms = setting.time_ms
+    kept = _kept(state, meter.kid)
+    if kept is not None and kept.time_ms + UNEXPLAINED_MS < time_ms:
+        _charge(state, meter, market, setting)
+        state.delete(key("unexplained", meter.kid))
+        kept = None
+    if sample.command is None:
+        return
+    digest, reached_w = sample.command
+    word = _Word(digest, reached_w, sample.readings[-1].time_ms, time_ms)
+    if rows.order(state, digest) is not None:
+        if not _confirm(state, meter, word):
+            _charge(state, meter, market, setting)
+        return
+    if word.reading_ms + market.keep_days * _DAY_MS <= time_ms:
+        return  # its order may be forgotten
+    if kept is not None and kept.digest == digest:
+        return  # the first word of it counts
+    if kept is not None:
+        _charge(state, meter, market, setting)
+    row = [word.digest, word.reached_w, word.reading_ms, word.time_ms]
+    state.put(key("unexplained", meter.kid), cbor.encode(row))
+
+
+def order_came(state: State, digest: bytes, meter_kid: bytes) -> None:
+    """An order to loads of a meter (kid) was committed: the meter may have confirmed it before."""
+    kept = _kept(state, meter_kid)
+    if kept is None or kept.digest != digest:
+        return
+    meter = registry.meter(state, meter_kid)
+    assert meter is not None, "meters stay enrolled for ever"
+    _confirm(state, meter, kept)
+    state.delete(key("unexplained", meter_kid))
+
+
+def _confirm(state: State, meter: Meter, word: _Word) -> bool:
+    """Note the first word of a load that its order has reached it; whether the order is to any
+    load of this meter.
+
+    `0/cmd` names no device: of several loads under one order the first is meant that is at this
+    setpoint and silent so far, or else the first that is silent.
+    """
+    order = rows.order(state, word.digest)
+    assert order is not None
+    event = rows.event(state, order.event)
+    assert event is not None, "an order is forgotten with its event"
+    loads = [quota for quota in _loads(state, event, meter) if quota.order == word.digest]
+    if not loads:
+        return False
+    silent = [quota for quota in loads if _awaits(quota, event, word)]
+    exact = [quota for quota in silent if quota.setpoint_w == word.reached_w]
+    for quota in (exact or silent)[:1]:
+        assert quota.ordered_ms is not None
+        # No clock makes an answer come before the question, or after it was heard.
+        read_ms = max(quota.ordered_ms, min(word.reading_ms, word.time_ms))
+        rows.put_quota(state, replace(quota, confirmed_ms=read_ms, confirmed_w=word.reached_w))
+    return True
+
+
+def _awaits(quota: QuotaRow, event: EventRow, word: _Word) -> bool:
+    """Whether this could be a load's first answer: what it says after the end of its part is that
+    it was released."""
+    end_ms = event.end_ms
+    if quota.withdrawn_from is not None:
+        end_ms = min(end_ms, event.interval_begin_ms(quota.withdrawn_from))
+    return quota.confirmed_ms is None and word.reading_ms < end_ms
+
+
+def _loads(state: State, event: EventRow, meter: Meter) -> list[QuotaRow]:
+    found = [rows.quota(state, event, meter.kid, point.device) for point in meter.points]
+    return [quota for quota in found if quota is not None]
+
+
+def _charge(state: State, meter: Meter, market: Market, setting: Setting) -> None:
+    conduct.charge(state, market, meter.home, weights.UNCOMMANDED, setting.time_ms)
+
+
+def _kept(state: State, meter: bytes) -> _Word | None:
+    value = state.get(key("unexplained", meter))
+    if value is None:
+        return None
+    try:
+        row = structure.array(cbor.decode(value), 4, "unexplained")
+        return _Word(
+            structure.octets(row[0], DIGEST_BYTES, "digest"),
+            structure.integer(row[1], "reached_w"),
+            structure.uint(row[2], "reading_ms"),
+            structure.uint(row[3], "time_ms"),
+        )
+    except WireError as error:
+        raise StateError(f"unexplained word of {meter.hex()}: {error}") from error
