@@ -10,6 +10,7 @@ from wattle_wire import topics
 from wattle_gateway.audit.findings import Counts, Difference, DifferenceError
 from wattle_gateway.audit.stored_blocks import StoredBlock
 from wattle_gateway.contracts.execute import Executed, Outcome, execute
+from wattle_gateway.contracts.state import StateRows
 from wattle_gateway.ledger import checkpoint, crypto, entry, merkle, signed_sample
 from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
@@ -28,7 +29,7 @@ class Replayed:
 
     head: CommitHead
     edge: RightEdge = field(default_factory=RightEdge)
-    state: dict[bytes, bytes] = field(default_factory=dict)
+    state: StateRows = field(default_factory=StateRows)
     classes: dict[tuple[bytes, int], int] = field(default_factory=dict)
     totals: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     tiles: list[bytes] = field(default_factory=list)

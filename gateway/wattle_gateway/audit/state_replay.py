@@ -1,6 +1,7 @@
 """The state as it was after an earlier commit: the ledger replayed up to there."""
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wattle_gateway.audit.executions import Executions
@@ -19,7 +20,7 @@ class PastState:
     """The state after a commit; `leaf` that commit's bytes, number `at` of the log; `before` the
     state digest of the commit before, `changes_root` of what the commit changed."""
 
-    state: dict[bytes, bytes]
+    state: Mapping[bytes, bytes]
     leaf: bytes
     at: int
     before: bytes

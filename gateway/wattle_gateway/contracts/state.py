@@ -4,7 +4,8 @@ A `State` is one commit's view: it reads from any mapping (a dict, a store) and 
 aside. Whoever owns the mapping applies them together with the commit's leaves.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import lru_cache
 from hashlib import sha256
 
@@ -26,9 +27,57 @@ def key(table: str, *ids: bytes | int | str) -> bytes:
     return cbor.encode([table, *ids])
 
 
-def prefix(table: str, ids: int) -> bytes:
-    """What every key of a table with this many ids begins with, for scans."""
-    return bytes([0x80 | 1 + ids]) + cbor.encode(table)
+def prefix(table: str, ids: int, *first: bytes | int | str) -> bytes:
+    """What every key of a table with this many ids begins with, for scans; of those with these
+    first ids, if some are given."""
+    return b"".join([bytes([0x80 | 1 + ids]), *map(cbor.encode, (table, *first))])
+
+
+class StateRows(MutableMapping[bytes, bytes]):
+    """A state that many commits change, whose rows with a common beginning are found without a
+    look at the others. It is sorted when that is first asked for, and kept so from then on."""
+
+    def __init__(self, rows: Iterable[tuple[bytes, bytes]] | Mapping[bytes, bytes] = ()) -> None:
+        self._rows = dict(rows)
+        self._sorted: list[bytes] | None = None
+
+    def __getitem__(self, row: bytes) -> bytes:
+        return self._rows[row]
+
+    def get(self, row: bytes, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+        """The value of a key, else the default. (The inherited one raises and catches.)"""
+        return self._rows.get(row, default)
+
+    def __setitem__(self, row: bytes, value: bytes) -> None:
+        if self._sorted is not None and row not in self._rows:
+            insort(self._sorted, row)
+        self._rows[row] = value
+
+    def __delitem__(self, row: bytes) -> None:
+        del self._rows[row]
+        if self._sorted is not None:
+            del self._sorted[bisect_left(self._sorted, row)]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, row: object) -> bool:
+        return row in self._rows
+
+    def beginning_with(self, begin: bytes) -> list[bytes]:
+        """The keys that begin so, rising."""
+        if self._sorted is None:
+            self._sorted = sorted(self._rows)
+        found = []
+        for place in range(bisect_left(self._sorted, begin), len(self._sorted)):
+            row = self._sorted[place]
+            if not row.startswith(begin):
+                break
+            found.append(row)
+        return found
 
 
 class State:
@@ -51,6 +100,20 @@ class State:
     def delete(self, row: bytes) -> None:
         """Remove a key."""
         self._changed[row] = None
+
+    def rows(self, begin: bytes) -> list[tuple[bytes, bytes]]:
+        """(key, value) of all rows whose key begins so (see `prefix`), rising. Quick on a
+        `StateRows`; of any other mapping all keys are looked at."""
+        base = self._base
+        if isinstance(base, StateRows):
+            keys = base.beginning_with(begin)
+        else:
+            keys = [row for row in base if row.startswith(begin)]
+        found = {row: base[row] for row in keys if row not in self._changed}
+        for row, value in self._changed.items():
+            if value is not None and row.startswith(begin):
+                found[row] = value
+        return sorted(found.items())
 
     def changes(self) -> tuple[Change, ...]:
         """The keys whose value differs from the base, sorted, each with its new value."""

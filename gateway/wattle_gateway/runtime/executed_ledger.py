@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from wattle_gateway.contracts import alliance, execute
 from wattle_gateway.contracts.execute import Executed
 from wattle_gateway.contracts.samples import ParseSample
+from wattle_gateway.contracts.state import StateRows
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
@@ -26,7 +27,7 @@ class ExecutedLedger:
         self._connection = connection
         self._before_first = first_head(first)
         stored = ledger_rows.load_head(connection, self._before_first)
-        self.state = ledger_rows.load_state(connection)
+        self.state = StateRows(ledger_rows.load_state(connection))
         self.head = stored.commit
         self.edge = stored.edge
         self._epochs = [first]

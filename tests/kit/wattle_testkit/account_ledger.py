@@ -6,7 +6,7 @@ from typing import Protocol
 
 from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.execute import RECORDED
-from wattle_gateway.contracts.state import key
+from wattle_gateway.contracts.state import StateRows, key
 from wattle_gateway.ledger import crypto, entry, genesis, hosted_word, transaction
 from wattle_gateway.ledger.account_bodies import Issue, Open, Register
 from wattle_gateway.ledger.epoch import Epoch
@@ -86,7 +86,7 @@ class AccountLedger:
         return self.chain.epoch
 
     @property
-    def state(self) -> dict[bytes, bytes]:
+    def state(self) -> StateRows:
         """The state after the newest commit."""
         return self.chain.state
 

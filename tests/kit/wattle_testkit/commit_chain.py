@@ -1,6 +1,7 @@
 """A ledger grown commit by commit, without consensus: entries in, what execution says out."""
 
 from wattle_gateway.contracts.execute import Executed, Outcome, execute
+from wattle_gateway.contracts.state import StateRows
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.block import VerifiedBlock
@@ -15,7 +16,7 @@ class CommitChain:
 
     def __init__(self, epoch: Epoch, *parties: Party) -> None:
         self.epoch = epoch
-        self.state: dict[bytes, bytes] = {}
+        self.state = StateRows()
         self.head: CommitHead = first_head(epoch)
         self.leaves: list[bytes] = []
         self.digests = [self.head.digest]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto, entry
@@ -31,7 +32,7 @@ class Committee:
 
 
 @cache
-def committee_of(size: int, **constants: int) -> Committee:
+def committee_of(size: int, **constants: Any) -> Committee:
     """A committee of `size` members; constants that are not named are those of a new ledger."""
     parties = {party.kid: party for party in (Party(f"member {n}") for n in range(size))}
     epoch = epoch_of(*parties.values(), constants=Constants(**constants))

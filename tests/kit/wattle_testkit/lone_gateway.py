@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
 from wattle_gateway.contracts.execute import Executed, Outcome, execute
+from wattle_gateway.contracts.state import StateRows
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
@@ -26,7 +27,7 @@ class Disk:
     blocks: dict[BlockRef, VerifiedBlock] = field(default_factory=dict)
     commits: list[Commit] = field(default_factory=list)
     executed: list[Executed] = field(default_factory=list)
-    state: dict[bytes, bytes] = field(default_factory=dict)
+    state: StateRows = field(default_factory=StateRows)
     writes_left: int | None = None
 
     def __post_init__(self) -> None:

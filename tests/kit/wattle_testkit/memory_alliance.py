@@ -4,6 +4,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
+from typing import Any
 
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
 from wattle_gateway.ledger.genesis import Constants
@@ -24,7 +25,7 @@ Alter = Callable[[Parcel], Sequence[Parcel]]
 class MemoryAlliance:
     """Parties by name. Links come up at once between all that `link` names."""
 
-    def __init__(self, *names: str, **constants: int) -> None:
+    def __init__(self, *names: str, **constants: Any) -> None:
         self.parties = {name: Party(name) for name in names}
         self.genesis = epoch_of(*self.parties.values(), constants=Constants(**constants))
         self.gateways: dict[str, MemoryGateway] = {}
