@@ -8,7 +8,7 @@ is ahead of the disk: `open` again.
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -336,7 +336,7 @@ class LedgerDriver:
                     waiting.clear()  # later blocks of the epoch are void (rule 29)
                     waiting.append(self._enter_epoch(step))
                     break
-                waiting.append(self.engine.executed(self.head, step.now))
+                waiting.append(self.engine.executed(self.head, step.now, self.ledger.deadline_ms))
 
     def _persist(self, verified: VerifiedBlock, *, made: bool) -> None:
         block = verified.block
