@@ -17,6 +17,7 @@ from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.events import transactions as event_transactions
 from wattle_gateway.contracts.parties import OWNING_ROLES, Party
 from wattle_gateway.contracts.setting import Setting
+from wattle_gateway.contracts.settlement import transactions as settlement_transactions
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import account_bodies, genesis, offer_bodies, transaction
 from wattle_gateway.ledger.epoch import EpochChange
@@ -54,6 +55,11 @@ _ROLES_3: Mapping[int, tuple[int, ...]] = {
     transaction.DECLARE: OWNING_ROLES,
     transaction.WITHDRAW: OWNING_ROLES,
     transaction.DISPATCH: BUYING_ROLES,
+    transaction.CONTRACT: settlement_transactions.CONTRACT_ROLES,
+    transaction.FUND: OWNING_ROLES,
+    transaction.DISPUTE: OWNING_ROLES,
+    transaction.ANSWER: OWNING_ROLES,
+    transaction.DECIDE: settlement_transactions.DECIDING_ROLES,
 }
 ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2, 3: _ROLES_3}
 """Rules -> kind -> roles."""
@@ -94,6 +100,8 @@ def execute_transaction(state: State, tx: Transaction, party: Party, setting: Se
             waiting.send(state, tx, party, setting)
         elif tx.kind in event_transactions.KINDS:
             event_transactions.execute(state, tx, party, setting)
+        elif tx.kind in settlement_transactions.KINDS:
+            settlement_transactions.execute(state, tx, party, setting)
         elif tx.kind == transaction.OFFER:
             offering.offer(state, tx, offer_bodies.parse_offer(tx.body), party, setting)
         elif tx.kind == transaction.RETRACT:

@@ -1,4 +1,5 @@
-"""What needs a second party's yes: `register`, the first `issue` of an asset, `assign` (SPEC 12).
+"""What needs a second party's yes: `register`, the first `issue` of an asset, `assign`, `contract`
+(SPEC 12).
 
 Such a transaction is checked in full when it is sent, and again, as its originator's, when the
 other party approves it: what it found true may have changed in between.
@@ -15,12 +16,15 @@ from wattle_gateway.contracts.errors import RefusedError, StateError
 from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.setting import Setting
+from wattle_gateway.contracts.settlement import agreements
 from wattle_gateway.contracts.state import State, key, prefix
-from wattle_gateway.ledger import account_bodies, genesis, transaction
+from wattle_gateway.ledger import account_bodies, genesis, settlement_bodies, transaction
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Transaction
 
-KINDS = (transaction.REGISTER, transaction.ISSUE, transaction.ASSIGN)
+KINDS = (transaction.REGISTER, transaction.ISSUE, transaction.ASSIGN, transaction.CONTRACT)
+# Here one party is asked by name, whatever its role.
+_NAMED = (transaction.ASSIGN, transaction.CONTRACT)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def send(state: State, tx: Transaction, party: Party, setting: Setting) -> None:
 
 def approve(state: State, waiting: Waiting, party: Party, setting: Setting) -> None:
     """Carry out what waits, with the yes of `party`. Raises RefusedError."""
-    if waiting.kind != transaction.ASSIGN and party.role not in genesis.VOTING_ROLES:
+    if waiting.kind not in _NAMED and party.role not in genesis.VOTING_ROLES:
         raise RefusedError(classes.ROLE_NOT_ALLOWED)
     if waiting.until_ms < setting.time_ms:
         raise RefusedError(classes.EXPIRED)
@@ -89,7 +93,7 @@ def approve(state: State, waiting: Waiting, party: Party, setting: Setting) -> N
 
 
 def _needs_approval(state: State, tx: Transaction, party: Party, epoch: Epoch) -> bool:
-    if tx.kind == transaction.ASSIGN:
+    if tx.kind in _NAMED:
         return True
     if tx.kind == transaction.ISSUE:
         declared = accounts.asset(state, account_bodies.parse_issue(tx.body).asset)
@@ -106,8 +110,8 @@ def needs_another_role(role: int, epoch: Epoch) -> bool:
 
 
 def _check_approver(waiting: Waiting, origin: Party, party: Party) -> None:
-    if waiting.kind == transaction.ASSIGN:
-        if party.kid != account_bodies.parse_assign(waiting.body).owner:
+    if waiting.kind in _NAMED:
+        if party.kid != _asked(waiting):
             raise RefusedError(classes.NOT_ASKED)
     elif party.role not in genesis.VOTING_ROLES:
         raise RefusedError(classes.ROLE_NOT_ALLOWED)
@@ -115,11 +119,21 @@ def _check_approver(waiting: Waiting, origin: Party, party: Party) -> None:
         raise RefusedError(classes.SAME_ROLE)
 
 
+def _asked(waiting: Waiting) -> bytes:
+    """The kid of the one party who is asked by name."""
+    if waiting.kind == transaction.ASSIGN:
+        return account_bodies.parse_assign(waiting.body).owner
+    return settlement_bodies.parse_contract(waiting.body).other
+
+
 def _check(state: State, kind: int, body: object, party: Party, setting: Setting) -> None:
     if kind == transaction.REGISTER:
         parties.check_register(state, account_bodies.parse_register(body), party, setting)
     elif kind == transaction.ISSUE:
         payments.check_issue(state, account_bodies.parse_issue(body), party)
+    elif kind == transaction.CONTRACT:
+        contract = settlement_bodies.parse_contract(body)
+        agreements.check_contract(state, contract, party, setting)
     else:
         ownership.check_assign(state, account_bodies.parse_assign(body), party, setting)
 
@@ -129,6 +143,8 @@ def _carry_out(state: State, kind: int, body: object, party: Party, setting: Set
         parties.register(state, account_bodies.parse_register(body), party, setting)
     elif kind == transaction.ISSUE:
         payments.issue(state, account_bodies.parse_issue(body), party)
+    elif kind == transaction.CONTRACT:
+        agreements.contract(state, settlement_bodies.parse_contract(body), party, setting)
     else:
         ownership.assign(state, account_bodies.parse_assign(body), party, setting)
 

@@ -29,11 +29,16 @@ UNLOCK = 11
 ASSIGN = 12
 OFFER = 13
 RETRACT = 14
-# Of rules 3; their bodies stand in `event_bodies`.
+# Of rules 3; their bodies stand in `event_bodies` and `settlement_bodies`.
 PUBLISH = 15
 DECLARE = 16
 WITHDRAW = 17
 DISPATCH = 18
+CONTRACT = 19
+FUND = 20
+DISPUTE = 21
+ANSWER = 22
+DECIDE = 23
 KIND_NAMES = {
     ENROL: "enrol",
     REVOKE: "revoke",
@@ -53,6 +58,11 @@ KIND_NAMES = {
     DECLARE: "declare",
     WITHDRAW: "withdraw",
     DISPATCH: "dispatch",
+    CONTRACT: "contract",
+    FUND: "fund",
+    DISPUTE: "dispute",
+    ANSWER: "answer",
+    DECIDE: "decide",
 }
 
 ELECTRICITY = 1
