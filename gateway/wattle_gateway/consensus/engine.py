@@ -100,7 +100,7 @@ class Engine:
         self._dag = self._acceptance.dag
         self._uncommitted = self._acceptance.uncommitted
         self._clock = ThresholdClock(epoch)
-        self._pace = Pace()
+        self._pace = Pace(recovered.deadline_ms)
         self._pool = Pool(epoch.constants)
         self._pending = _Pending()
         self._stopped: SafetyError | None = None
@@ -246,10 +246,12 @@ class Engine:
             self._settle([self._sequencer.adopt(self._dag, leader, refs)])
         return self._advance(now)
 
-    def executed(self, head: CommitHead, now: Now) -> Output:
-        """A commit of an earlier Output was executed; `head` is what it left behind."""
+    def executed(self, head: CommitHead, now: Now, deadline_ms: int | None = None) -> Output:
+        """A commit of an earlier Output was executed; `head` is what it left behind. From Unix
+        time `deadline_ms` on the ledger has something to do that only needs a commit."""
         assert head.index == self._head.index + 1
         assert head.index <= self._sequencer.index
+        self._pace.deadline_ms = deadline_ms
         self._begin(now)
         self._head = head
         return self._advance(now)
@@ -280,7 +282,7 @@ class Engine:
     def _begin(self, now: Now) -> None:
         if self._stopped is not None:
             raise self._stopped
-        self._pace.start(now.steady_ms)
+        self._pace.start(now)
 
     def _advance(self, now: Now) -> Output:
         """Decide what the graph decides and make the blocks that are due, as long as that leads

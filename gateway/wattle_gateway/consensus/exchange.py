@@ -52,6 +52,7 @@ class Recovered:
                    their order: what the leader schedule is made of; may be left empty if f = 0
     `cheaters`     authors known to have signed two blocks of a round of this epoch
     `own_floor`    the highest round of this epoch that this member has ever signed, 0 for none
+    `deadline_ms`  Unix time from which on the ledger has something to do by itself, None: nothing
     """
 
     head: CommitHead
@@ -62,6 +63,7 @@ class Recovered:
     window: tuple[tuple[Block, ...], ...] = ()
     cheaters: frozenset[int] = frozenset()
     own_floor: int = 0
+    deadline_ms: int | None = None
 
 
 def window_first(first_index: int, head_index: int, epoch: Epoch) -> int:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from wattle_gateway.consensus.exchange import Now
 from wattle_gateway.consensus.pool import Pool
 
 # Rounds that carry transactions may follow each other this fast,
@@ -18,15 +19,22 @@ LEADER_WAIT_MS = 250
 @dataclass
 class Pace:
     """Steady times of own blocks: the newest (the start, before the first) and the newest with
-    entries."""
+    entries. `deadline_ms` (Unix): from then on the ledger has something to do by itself, which
+    counts as a transaction that waits; None: nothing."""
 
+    deadline_ms: int | None = None
     last_round_ms: int | None = None
     last_payload_ms: int | None = None
+    _deadline_steady_ms: int | None = None
 
-    def start(self, now_ms: int) -> None:
-        """The first step counts as a block, so that a restart is no reason to hurry."""
+    def start(self, now: Now) -> None:
+        """A step begins. The first one counts as a block, so that a restart is no reason to
+        hurry."""
         if self.last_round_ms is None:
-            self.last_round_ms = now_ms
+            self.last_round_ms = now.steady_ms
+        self._deadline_steady_ms = (
+            None if self.deadline_ms is None else now.steady_ms + self.deadline_ms - now.unix_ms
+        )
 
     def made(self, now_ms: int, carries: bool) -> None:
         """An own block was made."""
@@ -38,9 +46,11 @@ class Pace:
         """Among others: when the round may be made. `urgent` or `carries`: what is uncommitted
         in graph and pool; `keeps_step`: others are ahead."""
         assert self.last_round_ms is not None
+        soonest_ms = self.last_round_ms + URGENT_ROUND_MS
         if urgent or keeps_step:
-            return self.last_round_ms + URGENT_ROUND_MS
-        return self.last_round_ms + (SAMPLE_ROUND_MS if carries else IDLE_ROUND_MS)
+            return soonest_ms
+        due_ms = self.last_round_ms + (SAMPLE_ROUND_MS if carries else IDLE_ROUND_MS)
+        return self._not_after_deadline(due_ms, soonest_ms)
 
     def alone_due_ms(self, pool: Pool, open_payload: bool) -> int:
         """Alone: the rounds that a payload in a block needs follow at once."""
@@ -48,8 +58,10 @@ class Pace:
         if open_payload or pool.fills_a_block:
             return self.last_round_ms
         if len(pool):
-            return self.alone_payload_due_ms(pool)
-        return self.last_round_ms + IDLE_ROUND_MS
+            due_ms = self.alone_payload_due_ms(pool)
+        else:
+            due_ms = self.last_round_ms + IDLE_ROUND_MS
+        return self._not_after_deadline(due_ms, self.last_round_ms)
 
     def alone_payload_due_ms(self, pool: Pool) -> int:
         """Alone: from when a block may carry what waits."""
@@ -57,3 +69,9 @@ class Pace:
             return 0
         pace_ms = URGENT_ROUND_MS if pool.has_urgent else SAMPLE_ROUND_MS
         return self.last_payload_ms + pace_ms
+
+    def _not_after_deadline(self, due_ms: int, soonest_ms: int) -> int:
+        """When the round is due, or at the deadline, but not before `soonest_ms`."""
+        if self._deadline_steady_ms is None:
+            return due_ms
+        return min(due_ms, max(soonest_ms, self._deadline_steady_ms))

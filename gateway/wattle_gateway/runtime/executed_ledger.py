@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from wattle_gateway.contracts import alliance, execute
+from wattle_gateway.contracts.events import agenda
 from wattle_gateway.contracts.execute import Executed
 from wattle_gateway.contracts.samples import ParseSample
 from wattle_gateway.contracts.state import StateRows
@@ -46,6 +47,11 @@ class ExecutedLedger:
     def first_index(self) -> int:
         """The index of the first commit of the epoch in force."""
         return self._first_indexes[-1]
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the ledger has something to do by itself (D23), None if nothing is planned."""
+        return agenda.next_ms(self.state)
 
     def epoch_at(self, number: int) -> Epoch | None:
         """An epoch by number, None for one that has not begun."""

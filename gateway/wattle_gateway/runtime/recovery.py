@@ -51,6 +51,7 @@ def load(
         window=window(connection, ledger),
         cheaters=cheaters(ledger),
         own_floor=own_round,
+        deadline_ms=ledger.deadline_ms,
     )
     return Restart(recovered, tuple(uncommitted))
 
@@ -62,6 +63,7 @@ def fresh(ledger: ExecutedLedger, own_round: int) -> Recovered:
         first_index=ledger.first_index,
         cheaters=cheaters(ledger),
         own_floor=own_round,
+        deadline_ms=ledger.deadline_ms,
     )
 
 
