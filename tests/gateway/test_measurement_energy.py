@@ -91,6 +91,16 @@ def test_a_counter_exchanged_before_the_opening_reading_is_no_matter() -> None:
     assert energy(found, BEGIN_MS, metering()).how == REGISTER
 
 
+def test_what_is_less_than_a_milliwatt_hour_divides_nothing() -> None:
+    """Steps of the register that vanish on the primary side: nothing, not an error."""
+    found = counted((0, 0), (2 * LENGTH_MS, 0))
+    powered(found, 0, 0)
+    powered(found, 1, 0)
+    tiny = metering(Ratio(1, 10**9, 1))
+    assert energy(found, BEGIN_MS, tiny) == Energy(INTEGRATED, 0, 0)
+    assert tiny.resolution_mwh == 1
+
+
 def test_a_coarse_register_gives_way_to_the_integral() -> None:
     found = counted((0, 0), (LENGTH_MS, 90))
     powered(found, 0, 4_000)  # 400 W: 100 Wh

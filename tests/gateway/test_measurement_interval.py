@@ -20,7 +20,7 @@ def intervals(*readings: Reading, verdict: int = 0) -> Intervals:
 
 
 def opening(*readings: Reading) -> RegisterReading | None:
-    return intervals(*readings).get(BEGIN_MS).opening
+    return intervals(*readings).opening(BEGIN_MS)
 
 
 def test_the_registers_nearest_to_the_beginning_open_an_interval() -> None:

@@ -1,5 +1,6 @@
 """The energy of an interval, how it was found and how far it can be off (D9 to D11)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wattle_gateway.contracts.measurement.interval import Interval, Intervals, RegisterReading
@@ -27,8 +28,8 @@ class Metering:
 
     @property
     def resolution_mwh(self) -> int:
-        """The registers' smallest step, primary."""
-        return abs(self.ratio.energy_mwh(self.resolution_wh))
+        """The registers' smallest step, primary; the finest is 1 mWh."""
+        return max(1, abs(self.ratio.energy_mwh(self.resolution_wh)))
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,32 @@ class Energy:
     uncertainty_mwh: int | None = None
 
 
-def energy(intervals: Intervals, begin_ms: int, metering: Metering) -> Energy:
-    """The energy of the interval that begins at `begin_ms`."""
+def energy(
+    intervals: Intervals, begin_ms: int, metering: Metering, within_ms: int = DAY_MS
+) -> Energy:
+    """The energy of the interval that begins at `begin_ms`; as `energies`."""
+    (found,) = energies(intervals, [begin_ms], metering, within_ms)
+    return found
+
+
+def energies(
+    intervals: Intervals, begins: Iterable[int], metering: Metering, within_ms: int = DAY_MS
+) -> list[Energy]:
+    """The energies of the intervals that begin there. Enclosing periods lie within multiples of
+    `within_ms` in Unix time; what one of them says is found once for all in it."""
+    periods: _Periods = {}
+    return [_energy(intervals, begin, metering, within_ms, periods) for begin in begins]
+
+
+_Scale = tuple[int, int]
+"""(register difference, sum of integrals), mWh."""
+_Periods = dict[tuple[int, int], tuple[bool, _Scale | None]]
+"""(beginning, length) -> (does the register resolve it, what it says)."""
+
+
+def _energy(
+    intervals: Intervals, begin_ms: int, metering: Metering, within_ms: int, periods: _Periods
+) -> Energy:
     row = intervals.get(begin_ms)
     span = _span(intervals, begin_ms, row.end_ms, metering)
     if span is not None and abs(span.energy_mwh) >= RESOLUTION_PARTS * metering.resolution_mwh:
@@ -51,7 +76,7 @@ def energy(intervals: Intervals, begin_ms: int, metering: Metering) -> Energy:
     if integral_mwh is None:
         return Energy(UNMEASURED)
     swing_mwh = abs(metering.ratio.mean_energy_mwh(row.high_dw - row.low_dw, 1, metering.period_ms))
-    enclosing = _enclosing(intervals, begin_ms, metering)
+    enclosing = _enclosing(intervals, begin_ms, metering, within_ms, periods)
     if enclosing is None:
         return Energy(INTEGRATED, integral_mwh, swing_mwh)
     register_mwh, sum_mwh = enclosing
@@ -73,8 +98,7 @@ class _Span:
 def _span(intervals: Intervals, begin_ms: int, end_ms: int, metering: Metering) -> _Span | None:
     """None without readings within one sampling period of both boundaries, or when the counter
     is another one in between."""
-    opening = intervals.get(begin_ms).opening
-    closing = intervals.get(end_ms).opening
+    opening, closing = intervals.opening(begin_ms), intervals.opening(end_ms)
     if opening is None or closing is None:
         return None
     off = (abs(opening.time_ms - begin_ms), abs(closing.time_ms - end_ms))
@@ -120,28 +144,41 @@ def _integral(row: Interval, metering: Metering) -> int | None:
     return metering.ratio.mean_energy_mwh(row.sum_dw, row.count, row.length_ms)
 
 
-def _enclosing(intervals: Intervals, begin_ms: int, metering: Metering) -> tuple[int, int] | None:
-    """(register difference, sum of integrals) of the shortest period of 2, 4, 8, .. intervals,
-    aligned within the UTC day, whose register resolves it; None without one."""
+def _enclosing(
+    intervals: Intervals, begin_ms: int, metering: Metering, within_ms: int, periods: _Periods
+) -> _Scale | None:
+    """Of the shortest period of 2, 4, 8, .. intervals, aligned within multiples of `within_ms`
+    (the UTC day), whose register resolves it; None without one."""
     length_ms = intervals.length_ms
-    day_ms = begin_ms - begin_ms % DAY_MS
-    count = 2
-    while count * length_ms <= DAY_MS:
-        period_ms = count * length_ms
-        first_ms = day_ms + (begin_ms - day_ms) // period_ms * period_ms
-        end_ms = first_ms + period_ms
-        if end_ms > day_ms + DAY_MS:
+    outer_ms = begin_ms - begin_ms % within_ms
+    period_ms = 2 * length_ms
+    while period_ms <= within_ms:
+        first_ms = outer_ms + (begin_ms - outer_ms) // period_ms * period_ms
+        if first_ms + period_ms > outer_ms + within_ms:
             return None
-        span = _span(intervals, first_ms, end_ms, metering)
-        if span is not None and abs(span.energy_mwh) >= RESOLUTION_PARTS * metering.resolution_mwh:
-            return _scale(intervals, range(first_ms, end_ms, length_ms), metering, span.energy_mwh)
-        count *= 2
+        if (first_ms, period_ms) not in periods:
+            periods[first_ms, period_ms] = _period(intervals, first_ms, period_ms, metering)
+        resolved, found = periods[first_ms, period_ms]
+        if resolved:
+            return found
+        period_ms *= 2
     return None
+
+
+def _period(
+    intervals: Intervals, first_ms: int, period_ms: int, metering: Metering
+) -> tuple[bool, _Scale | None]:
+    end_ms = first_ms + period_ms
+    span = _span(intervals, first_ms, end_ms, metering)
+    if span is None or abs(span.energy_mwh) < RESOLUTION_PARTS * metering.resolution_mwh:
+        return False, None
+    begins = range(first_ms, end_ms, intervals.length_ms)
+    return True, _scale(intervals, begins, metering, span.energy_mwh)
 
 
 def _scale(
     intervals: Intervals, begins: range, metering: Metering, register_mwh: int
-) -> tuple[int, int] | None:
+) -> _Scale | None:
     """None unless every interval has an integral and they go the way the register went."""
     sum_mwh = 0
     for begin_ms in begins:

@@ -1,7 +1,7 @@
 """What is kept of the readings of one interval: nothing in it depends on their order (D7)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from wattle_wire import quantity
 from wattle_wire.sample import Reading
@@ -9,6 +9,10 @@ from wattle_wire.sample import Reading
 from wattle_gateway.contracts import classes
 
 _RESTARTS = (quantity.EXCHANGED, quantity.OUT_OF_RANGE)
+# A terawatt, as shown: no device measures more, and what a row adds up stays an int64.
+POWER_DW_MAX = 10**13
+# A reading every 4 ms of an hour. What comes beyond is left out.
+POWERS_MAX = 900_000
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,16 @@ class RegisterReading:
     exported_wh: int | None
 
     @property
-    def rank(self) -> tuple[int, int, int]:
+    def rank(self) -> tuple[int, bool, int, bool, int]:
         """Readings by time; those of one time in some order that is the same for everybody."""
-        return (self.time_ms, _number(self.imported_wh), _number(self.exported_wh))
+        imported_wh, exported_wh = self.imported_wh, self.exported_wh
+        return (
+            self.time_ms,
+            imported_wh is not None,
+            imported_wh or 0,
+            exported_wh is not None,
+            exported_wh or 0,
+        )
 
     def net_wh(self, later: "RegisterReading") -> int | None:
         """Import less export from here to `later`; None if they do not show the same registers."""
@@ -37,17 +48,17 @@ class RegisterReading:
 
 @dataclass(frozen=True)
 class Interval:
-    """The readings of one point in and around `[begin_ms, begin_ms + length_ms)`.
+    """The readings of one point inside `[begin_ms, begin_ms + length_ms)`.
 
-    `opening`: the registers nearest to `begin_ms`, of two equally near ones the earlier; at most
-    half a length away. Of powers `p` (0.1 W, as shown) inside: `count`, `sum_dw`, `low_dw`,
-    `high_dw`. `verdict`: all classes of samples with readings inside. `restarts`: time of the
-    first and last reading inside that is marked as another counter, or None.
+    `first`, `last`: the registers nearest to beginning and end. Of powers `p` (0.1 W, as shown):
+    `count`, `sum_dw`, `low_dw`, `high_dw`. `verdict`: all classes of samples with readings inside.
+    `restarts`: time of the first and last reading that is marked as another counter, or None.
     """
 
     begin_ms: int
     length_ms: int
-    opening: RegisterReading | None = None
+    first: RegisterReading | None = None
+    last: RegisterReading | None = None
     count: int = 0
     sum_dw: int = 0
     low_dw: int = 0
@@ -60,36 +71,35 @@ class Interval:
         """Where the next interval begins."""
         return self.begin_ms + self.length_ms
 
-    def with_opening(self, found: RegisterReading) -> "Interval":
-        """This interval after a reading of its registers, which may lie before it."""
-        distance_ms = abs(found.time_ms - self.begin_ms)
-        if 2 * distance_ms > self.length_ms:
-            return self
-        if self.opening is not None:
-            kept_ms = abs(self.opening.time_ms - self.begin_ms)
-            if (kept_ms, *self.opening.rank) <= (distance_ms, *found.rank):
-                return self
-        return replace(self, opening=found)
+    def taking(self, readings: Sequence[Reading], verdict: int) -> "Interval":
+        """This interval with readings inside, of a sample with this verdict.
 
-    def with_power(self, power_dw: int) -> "Interval":
-        """This interval with one more power inside."""
-        first = self.count == 0
-        return replace(
-            self,
-            count=self.count + 1,
-            sum_dw=self.sum_dw + power_dw,
-            low_dw=power_dw if first else min(self.low_dw, power_dw),
-            high_dw=power_dw if first else max(self.high_dw, power_dw),
+        Of an implausible one only the classes stay: its numbers are nobody's.
+        """
+        kept = [] if verdict & classes.IMPLAUSIBLE else readings
+        powers = [
+            power
+            for reading in kept
+            if isinstance(power := reading.values.get("p"), int) and abs(power) <= POWER_DW_MAX
+        ][: POWERS_MAX - self.count]
+        shown = [found for reading in kept if (found := _registers(reading)) is not None]
+        marked = [reading.time_ms for reading in kept if reading.status in _RESTARTS]
+        lowest = [self.low_dw, *powers] if self.count else powers
+        highest = [self.high_dw, *powers] if self.count else powers
+        known = [one for one in (self.first, self.last) if one is not None]
+        restarts = [*(self.restarts or ()), *marked]
+        return Interval(
+            self.begin_ms,
+            self.length_ms,
+            min((*known, *shown), key=_from_the_left, default=None),
+            min((*known, *shown), key=_from_the_right, default=None),
+            self.count + len(powers),
+            self.sum_dw + sum(powers),
+            min(lowest, default=0),
+            max(highest, default=0),
+            self.verdict | verdict,
+            (min(restarts), max(restarts)) if restarts else None,
         )
-
-    def with_restart(self, time_ms: int) -> "Interval":
-        """This interval with a reading inside that is marked as another counter."""
-        first, last = self.restarts or (time_ms, time_ms)
-        return replace(self, restarts=(min(first, time_ms), max(last, time_ms)))
-
-    def with_verdict(self, verdict: int) -> "Interval":
-        """This interval with the classes of a sample that has readings inside."""
-        return replace(self, verdict=self.verdict | verdict)
 
 
 def begin_of(time_ms: int, length_ms: int) -> int:
@@ -108,36 +118,34 @@ class Intervals:
         """The interval that begins there, an empty one if nothing is known of it."""
         return self._rows.get(begin_ms) or Interval(begin_ms, self.length_ms)
 
-    def add(self, reading: Reading, verdict: int) -> None:
-        """Take a reading of the point, of a sample with this verdict.
+    def opening(self, begin_ms: int) -> RegisterReading | None:
+        """The registers nearest to where an interval begins, of two equally near ones the
+        earlier; None further away than half a length."""
+        offered = (self.get(begin_ms - self.length_ms).last, self.get(begin_ms).first)
+        near = [
+            (abs(found.time_ms - begin_ms), found.rank, found)
+            for found in offered
+            if found is not None and 2 * abs(found.time_ms - begin_ms) <= self.length_ms
+        ]
+        return min(near)[2] if near else None
 
-        Of an implausible one only the classes stay: its numbers are nobody's.
-        """
+    def add(self, reading: Reading, verdict: int) -> None:
+        """Take a reading of the point, of a sample with this verdict."""
         begin_ms = begin_of(reading.time_ms, self.length_ms)
-        row = self.get(begin_ms).with_verdict(verdict)
-        if verdict & classes.IMPLAUSIBLE:
-            self._rows[begin_ms] = row
-            return
-        power = reading.values.get("p")
-        if isinstance(power, int):
-            row = row.with_power(power)
-        if reading.status in _RESTARTS:
-            row = row.with_restart(reading.time_ms)
-        self._rows[begin_ms] = row
-        registers = _registers(reading)
-        if registers is not None:
-            for near_ms in (begin_ms, begin_ms + self.length_ms):
-                offered = self.get(near_ms).with_opening(registers)
-                if offered.opening is not None:
-                    self._rows[near_ms] = offered
+        self._rows[begin_ms] = self.get(begin_ms).taking([reading], verdict)
 
     def rows(self) -> list[Interval]:
         """All that are known, by rising beginning."""
         return [self._rows[begin] for begin in sorted(self._rows)]
 
 
-def _number(register_wh: int | None) -> int:
-    return -1 if register_wh is None else register_wh
+def _from_the_left(found: RegisterReading) -> tuple[int, ...]:
+    return found.rank
+
+
+def _from_the_right(found: RegisterReading) -> tuple[int, ...]:
+    """Of one time, the same as from the left."""
+    return (-found.time_ms, *found.rank[1:])
 
 
 def _registers(reading: Reading) -> RegisterReading | None:
