@@ -33,7 +33,8 @@ def test_every_kind_has_its_number_and_name() -> None:
     said = {int(kind): name for kind, name, _ in rows(10, "| kind | name | body |")}
     assert said == transaction.KIND_NAMES
     assert set(transactions.ROLES) == set(genesis.RULES_KNOWN)
-    assert set(transactions.ROLES[2]) == set(said)
+    assert set(transactions.ROLES[3]) == set(said)
+    assert set(transactions.ROLES[2]) == {kind for kind in said if kind < transaction.PUBLISH}
     assert set(transactions.ROLES[1]) == {1, 2, 3, 4}
 
 
@@ -42,7 +43,7 @@ def test_who_may_send_what() -> None:
     numbers = {name: kind for kind, name in transaction.KIND_NAMES.items()}
     assert [numbers[name] for name, _, _ in said] == sorted(numbers.values())
     for name, _, roles in said:
-        assert transactions.ROLES[2][numbers[name]] == _roles(roles), name
+        assert transactions.ROLES[3][numbers[name]] == _roles(roles), name
     assert set(transactions.ROLES[1].values()) == {_roles("1 to 5")}
 
 
