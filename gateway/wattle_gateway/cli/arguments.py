@@ -20,6 +20,7 @@ from wattle_gateway.cli import (
     snapshot_commands,
     technician_commands,
     update_commands,
+    voucher_command,
 )
 from wattle_gateway.cli.alliance_arguments import (
     ROLES,
@@ -55,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     _samples(commands.add_parser("samples", help="the readings in the ledger"))
     energy_command.add(
         commands.add_parser("energy", help="what a point used, interval by interval")
+    )
+    voucher_command.add(
+        commands.add_parser("voucher", help="what a point or a party is billed for, or verify one")
     )
     dr_arguments.add(
         commands.add_parser("dr", help="adjustable loads: offer, retract, pool, select")
