@@ -62,6 +62,8 @@ def test_from_an_offer_to_a_choice_and_back(site: tuple[GatewayProcess, str]) ->
         "loads": 2,
         "registered_w": 6_000,
         "offered_w": 4_500,
+        "called_w": 0,
+        "confirmed_w": 0,
     }
     code, said = select(site, "2kW")
     found = json.loads(said)

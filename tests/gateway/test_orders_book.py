@@ -99,17 +99,6 @@ def test_a_restart_of_the_meter_undoes_what_it_was_told() -> None:
     assert book.due(3_500) == []
 
 
-def test_a_later_order_of_the_event_replaces_the_earlier() -> None:
-    book = connected()
-    book.put(ORDER)
-    assert book.due(1_000) == [setpoint(ORDER)]
-    later = replace(ORDER, digest=b"2" * 32, watts=900, from_ms=4_000)
-    book.put(later)
-    assert book.due(3_999) == [release(ORDER)]  # from the ledger's: the first is in force no more
-    assert book.due(4_000) == [setpoint(later)]
-    assert book.due(9_000) == [release(later)]
-
-
 def test_of_two_events_the_one_that_began_last_holds_the_load() -> None:
     book = connected()
     second = replace(ORDER, event=SECOND_EVENT, digest=b"3" * 32, from_ms=5_000, until_ms=7_000)

@@ -10,13 +10,14 @@ from wattle_gateway.admin.channel import Answer, Handler
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import waiting
 from wattle_gateway.errors import UsageError
-from wattle_gateway.ledger import account_bodies, offer_bodies, transaction
+from wattle_gateway.ledger import account_bodies, event_bodies, offer_bodies, transaction
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.hosted_word import WORD_BYTES_MAX
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 
-# A body is a few kids and numbers, the terms of an offer, or a word.
-BODY_BYTES_MAX = WORD_BYTES_MAX + 64
+# A body is a few kids and numbers, the terms of an offer, a word, or an order to a thousand loads
+# of at most 20 bytes each.
+BODY_BYTES_MAX = max(WORD_BYTES_MAX, 20 * event_bodies.NAMED_LOADS_MAX) + 64
 TRANSACTION_BYTES_MAX = BODY_BYTES_MAX + 256
 _PARSERS: dict[int, Callable[[object], object]] = {
     transaction.REGISTER: account_bodies.parse_register,
@@ -29,12 +30,16 @@ _PARSERS: dict[int, Callable[[object], object]] = {
     transaction.ASSIGN: account_bodies.parse_assign,
     transaction.OFFER: offer_bodies.parse_offer,
     transaction.RETRACT: offer_bodies.parse_retract,
+    transaction.PUBLISH: event_bodies.parse_publish,
+    transaction.DECLARE: event_bodies.parse_declare,
+    transaction.WITHDRAW: event_bodies.parse_withdraw,
+    transaction.DISPATCH: event_bodies.parse_dispatch,
     transaction.APPROVE: transaction.parse_approve,
 }
 
 
 class AccountDesk:
-    """Handlers of the admin channel for transactions of rules 2."""
+    """Handlers of the admin channel for transactions of accounts, offers and events."""
 
     def __init__(self, signatory: Signatory, ledger: LedgerThread) -> None:
         self._signatory = signatory

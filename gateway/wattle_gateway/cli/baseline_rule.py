@@ -27,50 +27,65 @@ _DURATION = re.compile(r"(?:(\d{1,4}) ?h)? ?(?:(\d{1,4}) ?(?:m|min)?)?")
 _MIN_PER_H = 60
 
 
-def add_options(command: argparse.ArgumentParser) -> None:
-    """One option for each parameter of a rule; what is not given is the named rule's."""
+def add_options(command: argparse.ArgumentParser, prefix: str = "") -> None:
+    """One option for each parameter of a rule; what is not given is the named rule's. Their names
+    begin with `prefix`, such as `baseline-`, where a command has other options of these names."""
     group = command.add_argument_group(
         "parameters of the rule", "each replaces what the named rule says"
     )
-    _choice(group, "--method", Method, "where the baseline comes from")
-    _choice(group, "--day-types", DayTypes, "which days are alike")
-    _choice(group, "--selection", Selection, "which X of the Y days")
+    begin = f"--{prefix}"
+    _choice(group, f"{begin}method", Method, "where the baseline comes from")
+    _choice(group, f"{begin}day-types", DayTypes, "which days are alike")
+    _choice(group, f"{begin}selection", Selection, "which X of the Y days")
     _choice(
-        group, "--rank-by", RankBy, "energy by which days are high: in the event's hours or all"
+        group,
+        f"{begin}rank-by",
+        RankBy,
+        "energy by which days are high: in the event's hours or all",
     )
-    _choice(group, "--adjustment", AdjustmentKind, "same-day adjustment")
-    _choice(group, "--fallback", Fallback, "when too few days are eligible")
+    _choice(group, f"{begin}adjustment", AdjustmentKind, "same-day adjustment")
+    _choice(group, f"{begin}fallback", Fallback, "when too few days are eligible")
     for name, text in (
-        ("--x", "days that make the baseline"),
-        ("--y", "eligible days among which they are"),
-        ("--least-days", "eligible days without which there is no baseline"),
-        ("--weekend-x", "the same for days that are not business days"),
-        ("--weekend-y", "likewise"),
-        ("--weekend-least-days", "likewise"),
-        ("--look-back", "calendar days before the event that are searched"),
-        ("--skip-days", "days right before the event day that are no candidates"),
+        ("x", "days that make the baseline"),
+        ("y", "eligible days among which they are"),
+        ("least-days", "eligible days without which there is no baseline"),
+        ("weekend-x", "the same for days that are not business days"),
+        ("weekend-y", "likewise"),
+        ("weekend-least-days", "likewise"),
+        ("look-back", "calendar days before the event that are searched"),
+        ("skip-days", "days right before the event day that are no candidates"),
     ):
-        group.add_argument(name, type=int, metavar="N", help=text)
+        group.add_argument(begin + name, type=int, metavar="N", help=text)
     for name, text in (
-        ("--low-usage", "days below this part of the mean are replaced; 0%% = off"),
-        ("--least-intervals", "part of its intervals that a day must have measured"),
-        ("--cap", f"most that an interval is adjusted, of its value; or {NO_CAP}"),
-        ("--cap-up", "the same, upwards only"),
-        ("--cap-down", "the same, downwards only"),
+        ("low-usage", "days below this part of the mean are replaced; 0%% = off"),
+        ("least-intervals", "part of its intervals that a day must have measured"),
+        ("cap", f"most that an interval is adjusted, of its value; or {NO_CAP}"),
+        ("cap-up", "the same, upwards only"),
+        ("cap-down", "the same, downwards only"),
     ):
-        group.add_argument(name, metavar="PERCENT", help=text)
+        group.add_argument(begin + name, metavar="PERCENT", help=text)
     for name, text in (
-        ("--window-before", "hours before the event of adjustment or same-day rule, as 4h-1h"),
-        ("--window-after", "hours after it, as 1h-3h"),
+        ("window-before", "hours before the event of adjustment or same-day rule, as 4h-1h"),
+        ("window-after", "hours after it, as 1h-3h"),
     ):
-        group.add_argument(name, metavar="FROM-TO", help=f"{text}; or none")
+        group.add_argument(begin + name, metavar="FROM-TO", help=f"{text}; or none")
     group.add_argument(
-        "--match-gap", metavar="TIME", help="before and after the event, when days are matched"
+        begin + "match-gap",
+        metavar="TIME",
+        help="before and after the event, when days are matched",
     )
 
 
-def rule_of(arguments: argparse.Namespace, name: str) -> Rule:
-    """The rule of a name, with the parameters that were given. Raises UsageError or RuleError."""
+def rule_of(arguments: argparse.Namespace, name: str, prefix: str = "") -> Rule:
+    """The rule of a name, with the parameters that were given by options whose names begin with
+    `prefix`. Raises UsageError or RuleError."""
+    begin = prefix.replace("-", "_")
+    given = vars(arguments).items()
+    named = {key.removeprefix(begin): value for key, value in given if key.startswith(begin)}
+    return _rule_of(argparse.Namespace(**named), name)
+
+
+def _rule_of(arguments: argparse.Namespace, name: str) -> Rule:
     if name not in PRESETS:
         raise UsageError(f"rule {name!r}, expected one of {', '.join(PRESETS)}")
     rule = PRESETS[name].rule

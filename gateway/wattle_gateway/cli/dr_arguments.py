@@ -2,11 +2,11 @@
 
 import argparse
 
-from wattle_gateway.cli import dr_commands
+from wattle_gateway.cli import dr_commands, dr_event_arguments
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
+from wattle_gateway.cli.dr_event_arguments import direction
 from wattle_gateway.cli.quantities import milliseconds, signed_watts, watts
-from wattle_gateway.ledger.offer_bodies import DOWN, UP
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -16,6 +16,7 @@ def add(command: argparse.ArgumentParser) -> None:
     _retract(actions.add_parser("retract", help="a load is not to be called any more"))
     _pool(actions.add_parser("pool", help="the adjustable loads, by area and response time"))
     _select(actions.add_parser("select", help="which loads would answer a need, and why these"))
+    dr_event_arguments.add(actions)
 
 
 def _offer(command: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def _offer(command: argparse.ArgumentParser) -> None:
     command.add_argument("point", metavar="METER/D", help="the point that meters the load")
     command.add_argument("--area", required=True, metavar="AREA", help="a-z, 0-9 and hyphen")
     command.add_argument("--node", type=int, default=0, metavar="N", help="of the grid, if known")
-    _direction(command)
+    direction(command)
     command.add_argument(
         "--capacity",
         type=watts,
@@ -84,6 +85,11 @@ def _time(
 def _pool(command: argparse.ArgumentParser) -> None:
     folder(command)
     _area(command)
+    command.add_argument(
+        "--at",
+        metavar="TIME",
+        help="which of the offers of now stood, and what was called, then (default: now)",
+    )
     output_format(command, "table", "json")
     command.set_defaults(run=dr_commands.pool)
 
@@ -108,24 +114,11 @@ def _select(command: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="that it has to hold, such as 15min",
     )
-    _direction(command)
+    direction(command)
     _area(command)
     command.add_argument("--asset", metavar="NAME", help="only loads priced in it")
     output_format(command, "table", "json")
     command.set_defaults(run=dr_commands.select)
-
-
-def _direction(command: argparse.ArgumentParser) -> None:
-    way = command.add_mutually_exclusive_group()
-    way.add_argument(
-        "--down",
-        dest="direction",
-        action="store_const",
-        const=DOWN,
-        default=DOWN,
-        help="less load (default)",
-    )
-    way.add_argument("--up", dest="direction", action="store_const", const=UP, help="more load")
 
 
 def _area(command: argparse.ArgumentParser) -> None:

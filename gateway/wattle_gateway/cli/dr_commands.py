@@ -11,7 +11,7 @@ from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.points import parsed_point
 from wattle_gateway.cli.sending import send, tell
 from wattle_gateway.cli.state_book import opened_book
-from wattle_gateway.cli.text import console
+from wattle_gateway.cli.text import console, parsed_time
 from wattle_gateway.contracts import accounts
 from wattle_gateway.contracts.selection.offers import Need
 from wattle_gateway.errors import UsageError
@@ -77,14 +77,16 @@ def retract(arguments: argparse.Namespace) -> None:
 
 def pool(arguments: argparse.Namespace) -> None:
     """The adjustable loads of the ledger."""
-    lines = pool_report.pool(*_state(arguments), arguments.area)
+    state, time_ms = _state(arguments)
+    at_ms = time_ms if arguments.at is None else parsed_time(arguments.at)
+    lines = pool_report.pool(state, at_ms, arguments.area)
     if arguments.format == "json":
         print(json.dumps([line.as_json() for line in lines], indent=2))
         return
     table = Table(title="adjustable loads")
     table.add_column("area")
     table.add_column("way")
-    for name in ("within", "loads", "registered kW", "offered kW"):
+    for name in ("within", "loads", "registered kW", "offered kW", "called kW", "confirmed kW"):
         table.add_column(name, justify="right")
     for line in lines:
         table.add_row(*_pool_cells(line))
@@ -122,6 +124,8 @@ def _pool_cells(line: PoolLine) -> tuple[str, ...]:
         str(line.loads),
         _kilowatts(line.registered_w),
         _kilowatts(line.offered_w),
+        _kilowatts(line.called_w),
+        _kilowatts(line.confirmed_w),
     )
 
 

@@ -1,7 +1,7 @@
 """Which load is to be told what, and when; pure: clock, ledger and meters come in as calls.
 
-A load follows the newest order of each event that it was selected in, and of several events the
-one that took effect last. It is told by the gateway that its meter is connected to, whichever that
+The ledger gives a load one order an event; of orders of several events the load follows the one
+that took effect last. It is told by the gateway that its meter is connected to, whichever that
 is: its home as a rule, another one once it has moved. What the meter is known to do already it is
 not told again; what a restart of it has undone is.
 """
@@ -83,8 +83,7 @@ class OrderBook:
         return self._times[0][0] if self._times else None
 
     def put(self, order: PointOrder) -> None:
-        """An order, new or as it stands now: a later one of the same event replaces it, and
-        one that was withdrawn from ends sooner."""
+        """An order, new or as it stands now: one that was withdrawn from ends sooner."""
         load = self._loads.setdefault(order.point, _Load())
         known = load.orders.get(order.event)
         if known is not None and known.digest == order.digest:

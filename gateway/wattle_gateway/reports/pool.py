@@ -1,28 +1,35 @@
 """`dr pool` and `dr select`: the adjustable loads of the ledger, and a choice among them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from wattle_wire import topics
 
 from wattle_gateway.contracts import offering, registry
+from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.selection.choice import Choice, Reason, choose
 from wattle_gateway.contracts.selection.offers import Need, Offer, Weights
+from wattle_gateway.contracts.state import State
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 
 # Upper ends of the classes of response time that the pool is shown by.
 RESPONSE_CLASSES_MS = (1_000, 5_000, 30_000, 300_000, 3_600_000)
 
+_Watts = tuple[int, int]
+"""(called, of it confirmed)."""
+
 
 @dataclass(frozen=True)
 class PoolLine:
     """Loads of one area, direction and class of response time: `within_ms` the class's upper end.
 
-    `registered_w` what the registry says they can adjust, `offered_w` what they offer. Loads
-    that nobody offers have no area, direction or response time: None.
+    `registered_w` what the registry says they can adjust, `offered_w` what they offer; `called_w`
+    what those under an order are to adjust now, `confirmed_w` the part of it of which a committed
+    sample says that it was carried out. Loads that nobody offers have no area, direction or
+    response time: None.
     """
 
     area: str | None
@@ -31,6 +38,8 @@ class PoolLine:
     loads: int
     registered_w: int
     offered_w: int
+    called_w: int = 0
+    confirmed_w: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The line as JSON."""
@@ -41,41 +50,70 @@ class PoolLine:
             "loads": self.loads,
             "registered_w": self.registered_w,
             "offered_w": self.offered_w,
+            "called_w": self.called_w,
+            "confirmed_w": self.confirmed_w,
         }
+
+
+class _Load(NamedTuple):
+    """What one load adds to its line."""
+
+    registered_w: int
+    offered_w: int
+    called_w: int
+    confirmed_w: int
 
 
 def pool(state: Mapping[bytes, bytes], time_ms: int, area: str | None) -> list[PoolLine]:
     """The lines of one area or of all, by area, direction and response time; loads without an
     offer last, and only if no area is asked for. Raises StateError."""
     standing = {(one.meter, one.device): one for one in offering.standing_offers(state, time_ms)}
-    groups: dict[tuple[str, int, int], list[tuple[int, int]]] = {}
-    idle: list[int] = []
+    under_order = _under_order(state, time_ms)
+    groups: dict[tuple[str, int, int], list[_Load]] = {}
+    idle: list[_Load] = []
     for meter in registry.meters(state):
         if meter.revoked is not None:
             continue
         for point in meter.points:
             found = standing.get((meter.kid, point.device))
+            called = under_order.get((meter.kid, point.device), (0, 0))
             if found is not None:
                 terms = found.terms
                 group = (terms.area, terms.direction, _response_class(terms.response_ms))
-                groups.setdefault(group, []).append((point.capacity_w, terms.capacity_w))
+                load = _Load(point.capacity_w, terms.capacity_w, *called)
+                groups.setdefault(group, []).append(load)
             elif point.capacity_w:
-                idle.append(point.capacity_w)
+                idle.append(_Load(point.capacity_w, 0, *called))
     lines = [
-        PoolLine(
-            where,
-            DIRECTION_NAMES[direction],
-            within_ms,
-            len(watts),
-            sum(registered for registered, _ in watts),
-            sum(offered for _, offered in watts),
-        )
-        for (where, direction, within_ms), watts in sorted(groups.items())
+        PoolLine(where, DIRECTION_NAMES[direction], within_ms, len(loads), *_sums(loads))
+        for (where, direction, within_ms), loads in sorted(groups.items())
         if area in (None, where)
     ]
     if idle and area is None:
-        lines.append(PoolLine(None, None, None, len(idle), sum(idle), 0))
+        lines.append(PoolLine(None, None, None, len(idle), *_sums(idle)))
     return lines
+
+
+def _sums(loads: Sequence[_Load]) -> tuple[int, ...]:
+    return tuple(sum(column) for column in zip(*loads, strict=True))
+
+
+def _under_order(state: Mapping[bytes, bytes], time_ms: int) -> dict[tuple[bytes, int], _Watts]:
+    """Point -> what loads are to adjust by orders in force, and what of it is confirmed."""
+    view = State(state)
+    found: dict[tuple[bytes, int], _Watts] = {}
+    for event in rows.events(state):
+        if not event.begin_ms <= time_ms < event.end_ms:
+            continue
+        index = (time_ms - event.begin_ms) // event.interval_ms
+        for quota in rows.quotas(view, event):
+            if quota.ordered_ms is None or quota.ordered_ms > time_ms:
+                continue
+            quota_w = quota.quota_w(index)
+            confirmed_w = quota_w if quota.confirmed_ms is not None else 0
+            before = found.get((quota.meter, quota.device), (0, 0))
+            found[quota.meter, quota.device] = (before[0] + quota_w, before[1] + confirmed_w)
+    return found
 
 
 @dataclass(frozen=True)
