@@ -71,12 +71,15 @@ def standing_offers(state: Mapping[bytes, bytes], time_ms: int) -> list[Standing
 def standing_offer(state: Rows, meter: bytes, device: int, time_ms: int) -> StandingOffer | None:
     """The offer of one point (kid and device) that holds at a time, None if there is none.
     Raises StateError."""
+    found = newest_offer(state, meter, device)
+    return found if found is not None and _holds(state, found, time_ms) else None
+
+
+def newest_offer(state: Rows, meter: bytes, device: int) -> StandingOffer | None:
+    """The offer of one point (kid and device) that was not retracted, whether it holds or not."""
     row = key("offer", meter, device)
     value = state.get(row)
-    if value is None:
-        return None
-    found = _decode(row, value)
-    return found if _holds(state, found, time_ms) else None
+    return None if value is None else _decode(row, value)
 
 
 def offers_in(state: State, time_ms: int) -> list[StandingOffer]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from wattle_wire.sample import Sample
 
 from wattle_gateway.contracts import chain as chain_rules
-from wattle_gateway.contracts import classes, plausibility, registry
+from wattle_gateway.contracts import classes, plausibility, registry, usage
 from wattle_gateway.contracts.chain import Arrival
 from wattle_gateway.contracts.plausibility import Register
 from wattle_gateway.contracts.registry import Meter
@@ -50,7 +50,9 @@ def execute_sample(
     if admitted.late:
         verdict |= classes.LATE
     verdict |= _stated_classes(meter, sample, time_ms, constants)
-    return _judge_registers(state, meter, sample, verdict, epoch)
+    verdict = _judge_registers(state, meter, sample, verdict, epoch)
+    usage.take(state, meter, sample, verdict, time_ms, epoch)
+    return verdict
 
 
 def _stated_classes(meter: Meter, sample: Sample, time_ms: int, constants: Constants) -> int:

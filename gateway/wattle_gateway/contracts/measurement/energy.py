@@ -136,10 +136,15 @@ def _register_uncertainty(span: _Span, row: Interval, metering: Metering) -> int
     return metering.resolution_mwh + max(mean_mwh, seen_mwh)
 
 
+def has_gap(row: Interval, metering: Metering) -> bool:
+    """Whether an interval has fewer powers than D10 asks."""
+    expected = row.length_ms // metering.period_ms
+    return row.count == 0 or row.count * _PERMILLE < expected * metering.coverage_permille
+
+
 def _integral(row: Interval, metering: Metering) -> int | None:
     """Mean power times the interval; None with too few powers."""
-    expected = row.length_ms // metering.period_ms
-    if row.count == 0 or row.count * _PERMILLE < expected * metering.coverage_permille:
+    if has_gap(row, metering):
         return None
     return metering.ratio.mean_energy_mwh(row.sum_dw, row.count, row.length_ms)
 

@@ -1,0 +1,76 @@
+"""Intervals become stretches (days): what was fine is kept as energies only (D8).
+
+A stretch is fine until `fine_ms` after its end, by commit time. The point's next sample then
+settles it: one stretch a sample, so that no sample costs more than one.
+"""
+
+from dataclasses import replace
+
+from wattle_gateway.contracts import classes
+from wattle_gateway.contracts.measurement.energy import DAY_MS, Metering, energies, has_gap
+from wattle_gateway.contracts.measurement.interval import Interval, Intervals
+from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.state import State
+from wattle_gateway.contracts.usage import rows
+from wattle_gateway.contracts.usage.metering import bounded, metering
+from wattle_gateway.contracts.usage.rows import Settled, Span
+from wattle_gateway.ledger.market import Market
+
+
+def oldest_taken(market: Market, time_ms: int) -> int:
+    """The number of the first stretch whose readings still count at commit time `time_ms`."""
+    return max(0, (time_ms - market.fine_ms) // rows.stretch_ms(market))
+
+
+def advance(state: State, meter: Meter, device: int, market: Market, time_ms: int) -> int:
+    """Settle the point's oldest stretch if its time has come; gives the number of the first
+    stretch whose readings still count."""
+    due = oldest_taken(market, time_ms)
+    known = rows.span(state, meter.kid, device)
+    if known is None or known.interval_s != market.interval_s:
+        # Under another length begins another measurement: the two do not fit together.
+        rows.delete_all(state, meter.kid, device)
+        rows.put_span(state, meter.kid, device, Span(due, market.interval_s))
+        return due
+    if known.fine < due:
+        fine = _settle_oldest(state, meter, device, market, known.fine, due)
+        rows.put_span(state, meter.kid, device, Span(fine, market.interval_s))
+    return max(due, known.fine)
+
+
+def _settle_oldest(
+    state: State, meter: Meter, device: int, market: Market, fine: int, due: int
+) -> int:
+    """Settle the oldest stretch from `fine` on and below `due` that has intervals. Gives the
+    number of the first stretch that is fine then."""
+    length_ms, stretch_ms = market.interval_ms, rows.stretch_ms(market)
+    found = rows.fine(state, meter.kid, device, length_ms)
+    numbers = (row.begin_ms // stretch_ms for row in found)
+    oldest = min((number for number in numbers if fine <= number < due), default=None)
+    following = due if oldest is None else oldest + 1
+    if oldest is not None:
+        told = replace(metering(state, meter, device), coverage_permille=market.coverage_permille)
+        settled = _settled(found, oldest, told, market)
+        rows.put_stretch(state, meter.kid, device, oldest, settled)
+        kept_ms = market.keep_days * DAY_MS
+        rows.delete_stretches(state, meter.kid, device, following - -(-kept_ms // stretch_ms))
+    for row in found:
+        # The interval just before shows which registers open the next, and if they were exchanged.
+        if row.begin_ms < following * stretch_ms - length_ms:
+            rows.delete_interval(state, meter.kid, device, row.begin_ms)
+    return following
+
+
+def _settled(
+    found: list[Interval], number: int, told: Metering, market: Market
+) -> list[Settled | None]:
+    length_ms, stretch_ms = market.interval_ms, rows.stretch_ms(market)
+    begins = range(number * stretch_ms, (number + 1) * stretch_ms, length_ms)
+    intervals = Intervals(length_ms, found)
+    known = {row.begin_ms: row for row in found}
+    return [
+        Settled(bounded(energy), row.verdict | (classes.GAP if has_gap(row, told) else 0))
+        if (row := known.get(begin)) is not None
+        else None
+        for begin, energy in zip(begins, energies(intervals, begins, told, stretch_ms), strict=True)
+    ]
