@@ -9,6 +9,7 @@ from wattle_gateway.contracts import classes, plausibility, registry, usage
 from wattle_gateway.contracts.chain import Arrival
 from wattle_gateway.contracts.plausibility import Register
 from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.settlement import touching
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants
@@ -52,6 +53,7 @@ def execute_sample(
     verdict |= _stated_classes(meter, sample, time_ms, constants)
     verdict = _judge_registers(state, meter, sample, verdict, epoch)
     usage.take(state, meter, sample, verdict, time_ms, epoch)
+    touching.note(state, meter, sample, time_ms, epoch)
     return verdict
 
 

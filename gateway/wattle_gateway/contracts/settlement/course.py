@@ -1,0 +1,248 @@
+"""The course of a statement: initial, revised, final, and what comes after (D39).
+
+Theory of operation. The agenda calls `compute` when an event's data should be there, and again
+when late samples have changed an interval of it (`touching` has noted which); `finalise` when its
+dispute window closes. Each computes by what the state holds then, so that nobody's order of
+arrival counts. Only `finalise` moves money. While a dispute is open that somebody may still decide,
+it puts itself off. When no sample can change an interval any more, `compute` looks once more: a
+difference to what was paid is a correction, carried into the next statement between the two.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from wattle_gateway.contracts import registry, weights
+from wattle_gateway.contracts.events import agenda, expiry, rows
+from wattle_gateway.contracts.events.agenda import Due, Step
+from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
+from wattle_gateway.contracts.measurement.energy import DAY_MS
+from wattle_gateway.contracts.reputation import conduct
+from wattle_gateway.contracts.reputation.standing import standing
+from wattle_gateway.contracts.scoring import score as scoring
+from wattle_gateway.contracts.scoring.parts import Performance
+from wattle_gateway.contracts.setting import Setting
+from wattle_gateway.contracts.settlement import delivery, disputes, judging, paying, results
+from wattle_gateway.contracts.settlement.results import (
+    FINAL,
+    INITIAL,
+    REVISED,
+    Correction,
+    ResultLine,
+    ResultRow,
+)
+from wattle_gateway.contracts.settlement.touching import take_note
+from wattle_gateway.contracts.state import State
+from wattle_gateway.ledger.market import Market
+
+# Corrections stand on the agenda for days: they leave room for events.
+CORRECTIONS_PLANNED_MAX = 400
+
+
+def compute(state: State, event: EventRow, market: Market, setting: Setting) -> None:
+    """The statements of an event whose data is due: the first ones, those of resources that late
+    samples have touched since, or, when it is final, corrections. Writes the event, too."""
+    if event.state is EventState.SELECTED:
+        selected = _selected(state, event)
+        _restate(state, event, selected, selected, INITIAL, market, setting)
+        rows.put_event(state, replace(event, state=EventState.SETTLED, version=INITIAL))
+    elif event.state is EventState.SETTLED:
+        selected = _selected(state, event)
+        stale = [quota for quota in selected if take_note(state, quota)]
+        if _restate(state, event, selected, stale, REVISED, market, setting):
+            rows.put_event(state, replace(event, version=REVISED))
+    elif event.state is EventState.FINAL:
+        for quota in _selected(state, event):
+            _correct(state, event, quota, market, setting)
+        expiry.plan(state, event.digest, setting.time_ms, market)
+
+
+def finalise(state: State, event: EventRow, market: Market, setting: Setting) -> None:
+    """The last statements of an event, and its payments. Writes the event, too."""
+    if event.state is not EventState.SETTLED:
+        return
+    selected = _selected(state, event)
+    until_ms = _disputed_until_ms(state, event, selected, market, setting.time_ms)
+    if until_ms is not None:
+        agenda.add(state, Due(until_ms, Step.FINALISE, event.digest))
+        return
+    _restate(state, event, selected, selected, FINAL, market, setting)
+    owed: list[tuple[bytes, int]] = []
+    for quota in selected:
+        take_note(state, quota)
+        row = _row(state, quota)
+        if judging.is_silent(event, quota, row):
+            conduct.charge(state, market, quota.origin, weights.SILENCE, setting.time_ms)
+        net = row.net + disputes.decided(state, row.disputes)
+        owed += paying.shares(net, quota.origin, quota.owner, row.split_permille)
+    paying.pay(state, event, paying.summed(owed))
+    ended = replace(event, state=EventState.FINAL, version=FINAL, reserved=0)
+    rows.put_event(state, ended)
+    settled_ms = last_change_ms(event, market)
+    if settled_ms > setting.time_ms and len(agenda.entries(state)) < CORRECTIONS_PLANNED_MAX:
+        agenda.add(state, Due(settled_ms, Step.SETTLE, event.digest))
+    else:
+        expiry.plan(state, event.digest, setting.time_ms, market)
+
+
+def last_change_ms(event: EventRow, market: Market) -> int:
+    """From when on no sample changes an interval of the event any more (SPEC section 12)."""
+    last_day_ms = -(-(event.end_ms + event.interval_ms) // DAY_MS) * DAY_MS
+    return last_day_ms + market.fine_ms
+
+
+def _selected(state: State, event: EventRow) -> list[QuotaRow]:
+    return [quota for quota in rows.quotas(state, event) if quota.was_selected]
+
+
+def _row(state: State, quota: QuotaRow) -> ResultRow:
+    found = results.result(state, quota.event, quota.meter, quota.device)
+    assert found is not None, "what was selected has a statement from the first one on"
+    return found
+
+
+def _restate(
+    state: State,
+    event: EventRow,
+    selected: Sequence[QuotaRow],
+    wanted: Sequence[QuotaRow],
+    version: int,
+    market: Market,
+    setting: Setting,
+) -> bool:
+    """Compute the statements of `wanted` anew, judge by them, and write them; whether any line is
+    another than before."""
+    lowest = judging.lowest_of(selected)
+    changed = False
+    made = []
+    for quota in wanted:
+        before = results.result(state, event.digest, quota.meter, quota.device)
+        row = _stated(state, event, quota, version, before, market, setting)
+        is_other = before is None or row.lines != before.lines
+        if version == REVISED and not is_other:
+            continue
+        changed |= is_other
+        _charge(state, event, quota, before, row, lowest, market, setting.time_ms)
+        made.append((quota, row))
+    scores = _score(state, event, made, market, setting.time_ms)
+    for quota, row in made:
+        if row.score is None:
+            row = replace(row, score=scores.get(quota.origin))
+        results.put_result(state, row)
+    return changed
+
+
+def _stated(
+    state: State,
+    event: EventRow,
+    quota: QuotaRow,
+    version: int,
+    before: ResultRow | None,
+    market: Market,
+    setting: Setting,
+) -> ResultRow:
+    """The statement of a resource by the state as it is now."""
+    prices = delivery.tariff(state, event, quota, market)
+    found = delivery.delivery(state, event, quota, prices, market)
+    lines = found.lines
+    if before is not None:
+        pairs = zip(lines, before.lines, strict=True)
+        lines = tuple(_marked(line, earlier) for line, earlier in pairs)
+    return ResultRow(
+        event.digest,
+        quota.meter,
+        quota.device,
+        version,
+        setting.head.index,
+        setting.time_ms,
+        prices.availability_price,
+        prices.energy_price,
+        prices.penalty_price,
+        delivery.split_permille(state, event, quota),
+        found.baseline,
+        lines,
+        None if before is None else before.score,
+        () if before is None else before.disputes,
+    )
+
+
+def _marked(line: ResultLine, earlier: ResultLine) -> ResultLine:
+    """A line with the class `revised` if it ever was another (D13)."""
+    without = replace(earlier, classes=earlier.classes - {weights.REVISED})
+    if weights.REVISED in earlier.classes or line != without:
+        return replace(line, classes=line.classes | {weights.REVISED})
+    return line
+
+
+def _charge(
+    state: State,
+    event: EventRow,
+    quota: QuotaRow,
+    before: ResultRow | None,
+    row: ResultRow,
+    lowest: Mapping[tuple[bytes, int], bool],
+    market: Market,
+    time_ms: int,
+) -> None:
+    """Charge what the lines show, each fault once for a resource and event."""
+    meter = registry.meter(state, quota.meter)
+    point = None if meter is None else meter.point(quota.device)
+    rating_w = None if point is None else point.rating_w
+    at = (quota.meter, quota.device)
+    shown = judging.faults(event, quota, row, market, lowest[at], rating_w)
+    if before is not None:
+        shown -= judging.faults(event, quota, before, market, lowest[at], rating_w)
+    for fault in sorted(shown):
+        conduct.charge(state, market, quota.origin, fault, time_ms)
+
+
+def _score(
+    state: State,
+    event: EventRow,
+    made: Sequence[tuple[QuotaRow, ResultRow]],
+    market: Market,
+    time_ms: int,
+) -> dict[bytes, scoring.Score]:
+    """The scores of those who have none yet in this event and of whom something can be said; they
+    move reputations."""
+    performances: dict[bytes, list[Performance]] = {}
+    rated = {quota.origin for quota, row in made if row.score is not None}
+    for quota, row in made:
+        found = judging.performance(event, quota, row, market)
+        if found is not None:
+            performances.setdefault(quota.origin, []).append(found)
+    history = {kid: standing(state, market, kid, time_ms).history for kid in performances}
+    scores = scoring.event_scores(performances, history, market)
+    for kid in sorted(scores.keys() - rated):
+        conduct.rate(state, market, kid, event.digest, scores[kid], time_ms)
+    return {kid: scores[kid] for kid in scores.keys() - rated}
+
+
+def _disputed_until_ms(
+    state: State, event: EventRow, selected: Sequence[QuotaRow], market: Market, time_ms: int
+) -> int | None:
+    """How long a decision may still come, None if nothing is open."""
+    still_open = [
+        one.opened.time_ms + market.decide_ms + 1
+        for quota in selected
+        for one in disputes.of(state, _row(state, quota).disputes)
+        if one.is_open(market, time_ms)
+    ]
+    return max(still_open, default=None)
+
+
+def _correct(
+    state: State, event: EventRow, quota: QuotaRow, market: Market, setting: Setting
+) -> None:
+    """What a final statement would say now and does not is carried into the next one."""
+    final = _row(state, quota)
+    prices = delivery.tariff(state, event, quota, market)
+    found = delivery.delivery(state, event, quota, prices, market)
+    pairs = list(zip(found.lines, final.lines, strict=True))
+    indexes = tuple(index for index, (now, then) in enumerate(pairs) if now.net != then.net)
+    amount = sum(now.net - then.net for now, then in pairs)
+    if not indexes or final.correction is not None:
+        return
+    correction = Correction(setting.head.index, setting.time_ms, amount, indexes)
+    results.put_result(state, replace(final, correction=correction))
+    share = paying.shares(amount, quota.origin, quota.owner, final.split_permille)
+    paying.carry(state, event, paying.summed(share))

@@ -1,0 +1,165 @@
+"""What a resource did in an event: its energies, its baseline, and the lines that come of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wattle_gateway.contracts import registry, usage
+from wattle_gateway.contracts.baseline import engine
+from wattle_gateway.contracts.baseline.errors import BaselineError, HistoryError
+from wattle_gateway.contracts.baseline.history import Event, Exclusions
+from wattle_gateway.contracts.baseline.local_days import Zone
+from wattle_gateway.contracts.baseline.rule import Method
+from wattle_gateway.contracts.baseline.series import EnergySeries
+from wattle_gateway.contracts.events import rows
+from wattle_gateway.contracts.events.rows import EventRow, QuotaRow, QuotaStatus
+from wattle_gateway.contracts.measurement.energy import DAY_MS
+from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.settlement import agreements, lines, results
+from wattle_gateway.contracts.settlement.lines import Facts, Tariff
+from wattle_gateway.contracts.settlement.results import ResultLine
+from wattle_gateway.contracts.state import State
+from wattle_gateway.ledger import event_bodies
+from wattle_gateway.ledger.market import Market
+from wattle_gateway.ledger.settlement_bodies import PERMILLE
+
+_MS_PER_S = 1000
+# Ten times what any interval has: an adjustment may raise a mean that far, an int64 holds no more.
+_BASELINE_MJ_MAX = 10**18
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """`lines`, one for each interval; `baseline` one of `results.BASELINE_NAMES`."""
+
+    lines: tuple[ResultLine, ...]
+    baseline: int
+
+
+def tariff(state: State, event: EventRow, quota: QuotaRow, market: Market) -> Tariff:
+    """What a selected resource is paid: by its contract, where the event says so, but never more
+    than the event offers."""
+    body = event.body
+    availability, penalty = body.availability_price, body.penalty_price
+    if body.method == event_bodies.CONTRACT:
+        agreed = agreements.contract_price(
+            state, event.publisher, quota.origin, body.asset, event.begin_ms
+        )
+        if agreed is not None:
+            availability, penalty = min(availability, agreed[0]), agreed[2]
+    return Tariff(
+        availability,
+        quota.price_mwh or 0,
+        penalty,
+        market.credit_max_permille,
+        market.deadband_permille,
+        body.direction,
+        event.interval_s,
+    )
+
+
+def split_permille(state: State, event: EventRow, quota: QuotaRow) -> int:
+    """The owner's part of what its point earns: all, unless another declared it under a contract
+    with the owner."""
+    if quota.origin == quota.owner:
+        return PERMILLE
+    agreed = agreements.terms(state, quota.origin, quota.owner, event.body.asset, event.begin_ms)
+    return PERMILLE if agreed is None else agreed.split_permille
+
+
+def delivery(
+    state: State, event: EventRow, quota: QuotaRow, prices: Tariff, market: Market
+) -> Delivery:
+    """The lines of a selected resource by the state as it is now (D35)."""
+    meter = registry.meter(state, quota.meter)
+    assert meter is not None, "a kid stays enrolled for ever"
+    metering = usage.metering(state, meter, quota.device)
+    measured = usage.measured(
+        state, meter, quota.device, metering, event.begin_ms, event.end_ms, market
+    )
+    why, baselines_mj = _baseline(state, event, quota, meter, market)
+    found = []
+    for index, one in enumerate(measured):
+        facts = Facts(
+            quota.quotas_w[index],
+            baselines_mj[index],
+            one.energy.energy_mwh,
+            was_called(event, quota, index),
+            quota.withdrawn_from is not None and index >= quota.withdrawn_from,
+        )
+        worth = lines.line(facts, prices)
+        found.append(
+            ResultLine(
+                worth.status,
+                facts.baseline_mj,
+                one.energy,
+                one.classes,
+                worth.availability,
+                worth.energy,
+                worth.penalty,
+            )
+        )
+    return Delivery(tuple(found), why)
+
+
+def was_called(event: EventRow, quota: QuotaRow, index: int) -> bool:
+    """Whether an order was in force before the interval ended."""
+    end_ms = event.interval_begin_ms(index) + event.interval_ms
+    return quota.ordered_ms is not None and quota.ordered_ms < end_ms
+
+
+def _baseline(
+    state: State, event: EventRow, quota: QuotaRow, meter: Meter, market: Market
+) -> tuple[int, Sequence[int | None]]:
+    """(one of BASELINE_NAMES, the baseline of each interval in mJ)."""
+    nothing = [None] * event.body.intervals
+    days = usage.local_days(market)
+    try:
+        found = engine.baseline(
+            event.rule,
+            _series(state, event, meter, quota.device, market),
+            Event(event.begin_ms // _MS_PER_S, event.end_ms // _MS_PER_S),
+            days,
+            _other_events(state, event, quota, days.zone),
+            _control_group(state, event, market),
+        )
+    except HistoryError:
+        return results.TOO_LITTLE_HISTORY, nothing
+    except BaselineError:
+        return results.OFF_THE_GRID, nothing
+    if any(abs(interval.baseline_mj) > _BASELINE_MJ_MAX for interval in found.intervals):
+        return results.TOO_LITTLE_HISTORY, nothing
+    return results.BASELINE_MADE, [interval.baseline_mj for interval in found.intervals]
+
+
+def _series(
+    state: State, event: EventRow, meter: Meter, device: int, market: Market
+) -> EnergySeries:
+    """All that any rule may ask for: its look-back, and the hours after the event on its day."""
+    metering = usage.metering(state, meter, device)
+    from_ms = event.begin_ms - (event.rule.look_back_days + 2) * DAY_MS
+    to_ms = event.end_ms + 2 * DAY_MS
+    first_ms = max(0, from_ms - from_ms % DAY_MS)
+    return usage.series(state, meter, device, metering, first_ms, to_ms - to_ms % DAY_MS, market)
+
+
+def _other_events(state: State, event: EventRow, quota: QuotaRow, zone: Zone) -> Exclusions:
+    """The local days of other events that the point was selected in."""
+    found: set[int] = set()
+    for call in rows.calls(state, quota.meter, quota.device):
+        if call.event != event.digest:
+            first, _ = zone.wall(call.begin_ms // _MS_PER_S)
+            last, _ = zone.wall(call.end_ms // _MS_PER_S - 1)
+            found.update(range(first, last + 1))
+    return Exclusions(frozenset(found))
+
+
+def _control_group(state: State, event: EventRow, market: Market) -> list[EnergySeries]:
+    """Of those who would have answered, the ones who were not called."""
+    if event.rule.method is not Method.CONTROL_GROUP:
+        return []
+    found = []
+    for quota in rows.quotas(state, event):
+        meter = registry.meter(state, quota.meter)
+        if quota.status is QuotaStatus.RELEASED and meter is not None:
+            found.append(_series(state, event, meter, quota.device, market))
+    return found[: engine.CONTROL_POINTS_MAX]
