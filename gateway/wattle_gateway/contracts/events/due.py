@@ -7,7 +7,7 @@ state digest says so.
 from wattle_gateway.contracts.events import agenda, expiry, rows, selecting
 from wattle_gateway.contracts.events.agenda import Due, Step
 from wattle_gateway.contracts.setting import Setting
-from wattle_gateway.contracts.settlement import funds, parameters
+from wattle_gateway.contracts.settlement import course, funds, parameters
 from wattle_gateway.contracts.state import State
 
 
@@ -30,3 +30,8 @@ def _do(state: State, due: Due, setting: Setting) -> None:
     market = parameters.market_of(state, event)
     if due.step == Step.SELECT:
         selecting.select(state, event, market, setting)
+    elif due.step == Step.SETTLE:
+        course.compute(state, event, market, setting)
+    else:
+        assert due.step == Step.FINALISE, due
+        course.finalise(state, event, market, setting)
