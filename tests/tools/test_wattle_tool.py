@@ -147,7 +147,6 @@ def test_a_board_is_given_no_more_gateways_than_it_takes(site_json: Path, tmp_pa
         (("--profile", "sdm120", "--interval-ms", "100"), "the interval is 100 ms"),
         (("--profile", "sdm120", "--interval-ms", "5"), "interval_ms: 5, expected an integer 100"),
         (("--device", "1:sdm120:1:p2"), "sdm120 has no quantity 'p2'"),
-        (("--outbox-bytes", "70000"), "no metering device"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(
@@ -159,6 +158,23 @@ def test_what_cannot_work_is_refused_by_name(
 ) -> None:
     assert provision(tmp_path / "board", site_json, *options) == 1
     assert complaint in capsys.readouterr().err
+
+
+def test_a_board_without_a_device_measures_nothing(
+    site_json: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert provision(tmp_path / "board", site_json, "--outbox-bytes", "70000") == 7
+    assert "no metering device; give --profile" in capsys.readouterr().err
+
+
+def test_a_board_is_given_its_transformers(site_json: Path, tmp_path: Path) -> None:
+    more = ("--device", "2:sdm120:2", "--ct", "1:100/5", "--vt", "2:10000/100", "--reversed", "2")
+    assert provision(tmp_path / "board", site_json, "--profile", "sdm120", *more) == 0
+    config = json.loads((tmp_path / "board" / "config.json").read_bytes())
+    assert [(row.get("ct"), row.get("vt"), row.get("orient")) for row in config["devices"]] == [
+        ([100, 5], None, None),
+        (None, [10_000, 100], -1),
+    ]
 
 
 def test_a_board_is_given_its_loads(site_json: Path, tmp_path: Path) -> None:

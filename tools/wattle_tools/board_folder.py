@@ -26,12 +26,19 @@ _IDENTITY_DEADLINE_S = 60.0
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """A metering device: number 1..32, profile name, unit on the line, quantities (all if none)."""
+    """A metering device: number 1..32, profile name, unit on the line, quantities (all if none),
+    transformer ratios (primary, secondary), orientation (-1: wired the other way round), and the
+    rating of the point in W (None: as the gateway's operator says).
+    """
 
     number: int
     profile: str
     unit: int
     quantities: tuple[str, ...] = ()
+    ct: tuple[int, int] = (1, 1)
+    vt: tuple[int, int] = (1, 1)
+    orient: int = 1
+    rating_w: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> "DeviceChoice":
@@ -142,7 +149,10 @@ def provision(
         if choice.loads:
             (folder / "loads").mkdir(exist_ok=True)
             _copy_files(folder, "loads", {row.kind for row in choice.loads}, firmware)
-        config = _config(sites[0], gateways, choice)
+        board: dict[str, object] = {"port": choice.line.port}
+        if choice.relays:
+            board["relays"] = list(choice.relays)
+        config = configuration(sites[0], gateways, choice, board)
         for at, gateway in enumerate(gateways):
             _write(folder / authority_name(at), gateway.authority)
         _write(folder / CONFIG_FILE, (json.dumps(config, indent=1) + "\n").encode())
@@ -224,9 +234,13 @@ def preferred(sites: Sequence[SiteFile]) -> list[SiteGateway]:
     return list(found.values())[:GATEWAYS_MAX]
 
 
-def _config(
-    site: SiteFile, gateways: Sequence[SiteGateway], choice: BoardChoice
+def configuration(
+    site: SiteFile,
+    gateways: Sequence[SiteGateway],
+    choice: BoardChoice,
+    board: dict[str, object],
 ) -> dict[str, object]:
+    """config.json of a meter; `board`: what only its kind of board knows."""
     config: dict[str, object] = {
         "format": _CONFIG_FORMAT,
         "site": choice.site or site.site,
@@ -235,10 +249,8 @@ def _config(
         "gateways": gateway_rows(gateways),
         "members": [public.hex() for public in site.members],
         "devices": [_device(device) for device in choice.devices],
-        "board": {"port": choice.line.port},
+        "board": board,
     }
-    if choice.relays:
-        config["board"] = {"port": choice.line.port, "relays": list(choice.relays)}
     if choice.loads:
         config["loads"] = [
             {"d": load.number, "load": load.kind, **load.settings} for load in choice.loads
@@ -259,6 +271,11 @@ def _device(device: DeviceChoice) -> dict[str, object]:
     row: dict[str, object] = {"d": device.number, "profile": device.profile, "unit": device.unit}
     if device.quantities:
         row["quantities"] = list(device.quantities)
+    for key, ratio in (("ct", device.ct), ("vt", device.vt)):
+        if ratio != (1, 1):
+            row[key] = list(ratio)
+    if device.orient != 1:
+        row["orient"] = device.orient
     return row
 
 

@@ -6,6 +6,7 @@ Each class has the exit code of commands that end with it.
 DONE, CANNOT = 0, 1
 # 2: wrong arguments, argparse's
 NO_BOARD, BOARD_FAILED, IMAGE_REFUSED, READ_BACK_DIFFERS = 3, 4, 5, 6
+SETTINGS_REFUSED, AUTHORITY_REFUSED, NOT_ENROLLED, RECORD_DAMAGED = 7, 8, 9, 10
 INTERRUPTED = 130
 
 
@@ -78,3 +79,31 @@ class InterruptedJobError(AdvisedError):
     """The technician stopped it."""
 
     exit_code = INTERRUPTED
+
+
+class ToolHomeError(ToolError):
+    """The tool's own folder cannot be used."""
+
+
+class SettingsError(AdvisedError):
+    """What a meter was to be set up with is refused: by the tool, or by the firmware's checks."""
+
+    exit_code = SETTINGS_REFUSED
+
+
+class AuthorityError(AdvisedError):
+    """No site authority by which a certificate could be issued, or one that is not fit for it."""
+
+    exit_code = AUTHORITY_REFUSED
+
+
+class EnrolmentError(AdvisedError):
+    """The gateway could not be asked, or did not enrol the meter."""
+
+    exit_code = NOT_ENROLLED
+
+
+class AuditError(ToolError):
+    """The record of what was done is not as it was written, or cannot be."""
+
+    exit_code = RECORD_DAMAGED

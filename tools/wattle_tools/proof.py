@@ -14,11 +14,16 @@ _PROOF_BYTES_MAX = 1_024  # SPEC section 10
 
 @dataclass(frozen=True)
 class Proof:
-    """A verified proof. `meter` is the meter id, `tls_public` an uncompressed point."""
+    """A verified proof. `meter` is the meter id, `signing_public` and `tls_public` uncompressed
+    points, `protection` what the meter says of its keys (SPEC section 7), `raw` the signed bytes.
+    """
 
     meter: str
     eui64: bytes
     tls_public: bytes
+    signing_public: bytes
+    protection: str
+    raw: bytes
 
 
 def verified(folder: Path, ledger_id: bytes) -> Proof:
@@ -31,14 +36,23 @@ def verified(folder: Path, ledger_id: bytes) -> Proof:
         raw = path.read_bytes()
     except OSError as error:
         raise BoardError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse(raw, ledger_id, str(path))
+
+
+def parse(raw: bytes, ledger_id: bytes, source: str) -> Proof:
+    """The proof in `raw`, which came from `source`.
+
+    Raises BoardError unless its signature verifies for this ledger under the key it names.
+    """
     if len(raw) > _PROOF_BYTES_MAX:
-        raise BoardError(f"{path}: {len(raw)} bytes, expected at most {_PROOF_BYTES_MAX}")
+        raise BoardError(f"{source}: {len(raw)} bytes, expected at most {_PROOF_BYTES_MAX}")
     try:
         signed = cose.parse_sign1("enrol", ledger_id, raw)
-        eui64, signing_public, _, tls_public, _, _ = uplink.decode_proof(signed.payload)
+        eui64, signing_public, _, tls_public, _, protection = uplink.decode_proof(signed.payload)
         p256.verify(signing_public, signed.digest, signed.signature)
     except WireError as error:
-        raise BoardError(f"{path}: the enrolment proof does not hold: {error}") from error
+        raise BoardError(f"{source}: the enrolment proof does not hold: {error}") from error
     if signed.kid != cose.kid_of(signing_public):
-        raise BoardError(f"{path}: the proof names another key than the one that signed it")
-    return Proof(topics.meter_id(signed.kid), eui64, tls_public)
+        raise BoardError(f"{source}: the proof names another key than the one that signed it")
+    meter = topics.meter_id(signed.kid)
+    return Proof(meter, eui64, tls_public, signing_public, protection, raw)

@@ -39,6 +39,7 @@ class _Cable:
         self.open = False
         self.unasked_from = 0.0
         self.unread = bytearray(board.power_on())
+        self.heard: bytearray | None = None
 
     def pull(self) -> int:
         """Gives a descriptor that keeps the pty's number from others as long as it is open.
@@ -127,6 +128,14 @@ class BoardBench:
         """What a board has in its flash memory."""
         return self._boards[mac].flash
 
+    def listen(self, mac: bytes) -> bytearray:
+        """From now on gets every byte that crosses the board's line, in both directions."""
+        with self._lock:
+            cable = self._cables[mac]
+            if cable.heard is None:
+                cable.heard = bytearray()
+            return cable.heard
+
     def ports(self) -> dict[bytes, str]:
         """Where the boards are that are plugged in, by MAC."""
         with self._lock:
@@ -165,6 +174,7 @@ class BoardBench:
                 board.line_closed()
         else:
             cable.open = True
+            _hear(cable, data)
             _queue(cable, board.from_host(data))
         if not cable.open:
             cable.unread.clear()
@@ -186,6 +196,12 @@ def _register(poll: select.poll, cable: _Cable) -> None:
         poll.register(cable.master, wanted)
 
 
+def _hear(cable: _Cable, data: bytes) -> None:
+    if cable.heard is not None:
+        cable.heard += data
+
+
 def _queue(cable: _Cable, data: bytes) -> None:
+    _hear(cable, data)
     room = _UNREAD_BYTES_MAX - len(cable.unread)
     cable.unread += data[:room]

@@ -20,12 +20,14 @@ _NO_PROGRAM = b"invalid header: 0xffffffff\r\n" * 3
 class Faults:
     """What is wrong with a board; nothing by default.
 
-    unplug_after: it is pulled out when the host has sent so many bytes. stuck_at: a flash address
+    unplug_after: it is pulled out when the host has sent so many bytes; unplug_on: when it has
+    sent these. stuck_at: a flash address
     that takes nothing any more. noise: bytes of garbage before every answer (seeded by the MAC).
     babble: it sends without end and hears nothing. silent: it never says a byte.
     """
 
     unplug_after: int | None = None
+    unplug_on: bytes | None = None
     stuck_at: int | None = None
     noise: bool = False
     babble: bool = False
@@ -56,6 +58,7 @@ class EmulatedBoard:
         self._interpreter = interpreter
         self._loader: RomLoader | None = None
         self._heard = b""
+        self._taken_last = b""
         self._random = random.Random(mac)
 
     @property
@@ -83,6 +86,12 @@ class EmulatedBoard:
         if limit is not None and self.taken + len(data) >= limit:
             self.unplugged = True
             return b""
+        if self.faults.unplug_on is not None:
+            last = self._taken_last + data
+            if self.faults.unplug_on in last:
+                self.unplugged = True
+                return b""
+            self._taken_last = last[-len(self.faults.unplug_on) :]
         self.taken += len(data)
         if self.faults.silent or self.faults.babble:
             return b""

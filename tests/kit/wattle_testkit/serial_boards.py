@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wattle_hil.serial_board.bench import FLASH_BYTES, BoardBench
 from wattle_hil.serial_board.flash_memory import BOOTLOADER_AT
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.boards.repl import Repl
@@ -45,6 +46,15 @@ def small_application(size: int = 9_000, seed: int = 1) -> Application:
 def flash(ports: Sequence[str], order: Order) -> list[JobResult]:
     """Finds the boards on these lines and flashes all."""
     return fleet.run(fleet.find(ports), order, SilentView())
+
+
+def flashed_content(folder: Path, image: bytes, application: Application) -> bytes:
+    """What a board of this image has in flash once it was flashed."""
+    with BoardBench(folder) as bench:
+        port = bench.add(mac(1), flash_content(image))
+        [result] = flash([port], Order(application))
+        assert not result.failed, result.reason
+        return bench.flash(mac(1)).read(0, FLASH_BYTES)
 
 
 def found(port: str) -> FoundBoard:

@@ -25,3 +25,15 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="leave this line alone, an RS-485 adapter's for one; may be given again",
     )
+
+
+def mac(text: str) -> bytes:
+    """A MAC of 12 hex digits, with or without colons."""
+    digits = text.replace(":", "").replace("-", "")
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        found = b""
+    if len(found) != 6:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a MAC of 12 hex digits")
+    return found

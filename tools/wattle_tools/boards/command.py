@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wattle_tools.boards.identity import FoundBoard
+from wattle_tools.boards.meter_record import MeterRecord
 from wattle_tools.boards.ports import usb_ports
 from wattle_tools.errors import BOARD_FAILED, DONE, NO_BOARD
 from wattle_tools.flash import fleet
@@ -40,6 +41,7 @@ def as_json(board: FoundBoard) -> dict[str, object]:
     """A board as a row of JSON."""
     contents = board.contents
     mark = contents.mark if contents else None
+    record = contents.record if contents else None
     return {
         "port": board.port,
         "mac": board.mac.hex(":") if board.mac else None,
@@ -48,6 +50,10 @@ def as_json(board: FoundBoard) -> dict[str, object]:
         "state": board.state,
         "application": {"version": mark.version, "digest": mark.digest} if mark else None,
         "configured": contents.configured if contents else None,
+        "meter": record.meter if record else None,
+        "site": record.site if record else None,
+        "protection": record.protection if record else None,
+        "certificate_until": record.certificate.until if record and record.certificate else None,
         "free_bytes": contents.free if contents else None,
         "trouble": board.trouble.reason if board.trouble else None,
         "advice": board.trouble.advice if board.trouble else None,
@@ -71,6 +77,14 @@ def _print_table(found: Sequence[FoundBoard]) -> None:
             console.print(f"{board.name}: {board.trouble}", soft_wrap=True)
 
 
+def shown_record(record: MeterRecord) -> str:
+    """Who a board is, how its key is protected and how long its certificate is good."""
+    until = "no certificate"
+    if record.certificate is not None:
+        until = f"certificate until {record.certificate.until[:10]}"
+    return f"meter {record.meter} at {record.site}, key: {record.protection}, {until}"
+
+
 def _state(board: FoundBoard) -> str:
     contents = board.contents
     if contents is None:
@@ -78,6 +92,8 @@ def _state(board: FoundBoard) -> str:
     words = [board.state]
     if contents.mark is not None:
         words.append(f"wattle {contents.mark.version} ({contents.mark.digest[:8]})")
-    if contents.configured:
-        words.append("configured")
+    if contents.record is not None:
+        words.append(shown_record(contents.record))
+    elif contents.configured:
+        words.append("set-up half done: provision it again")
     return ", ".join(words)

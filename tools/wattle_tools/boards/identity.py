@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from wattle_tools.boards import mark
+from wattle_tools.boards import mark, meter_record
 from wattle_tools.boards.esptool import Loader
 from wattle_tools.boards.mark import Mark
+from wattle_tools.boards.meter_record import MeterRecord
 from wattle_tools.boards.repl import LineGoneError, NoProgramError, NoPromptError, Repl, printable
 from wattle_tools.errors import (
     AdvisedError,
@@ -54,7 +55,8 @@ class Contents:
     """What MicroPython said of its board.
 
     free and block: of the file system, bytes; rom: partitions for ROMFS; names: at the root and
-    in /lib; configured: whether it has a configuration of a meter.
+    in /lib; configured: whether it has a configuration of a meter; record: who it is, None unless
+    it was provisioned to the end.
     """
 
     mac: bytes | None
@@ -64,6 +66,7 @@ class Contents:
     rom: int
     names: tuple[str, ...]
     mark: Mark | None
+    record: MeterRecord | None = None
 
     @property
     def configured(self) -> bool:
@@ -141,9 +144,9 @@ def _from_loader(port: str, check: Callable[[], None], why: AdvisedError) -> Fou
 
 def read_contents(repl: Repl) -> Contents:
     """What MicroPython says of its board. Raises as Repl does."""
-    row: Any = repl.value(_ASK % mark.BYTES_MAX)
+    row: Any = repl.value(_ASK % (mark.BYTES_MAX, meter_record.BYTES_MAX))
     try:
-        version, mpy, machine, unique, free, block, rom, names, text = row
+        version, mpy, machine, unique, free, block, rom, names, text, record = row
         major, minor, patch = map(int, version)
         interpreter = Interpreter((major, minor, patch), int(mpy), printable(str(machine)))
         return Contents(
@@ -154,6 +157,7 @@ def read_contents(repl: Repl) -> Contents:
             max(int(rom), 0),
             tuple(map(str, names)),
             mark.decoded(text),
+            meter_record.decoded(record),
         )
     except (TypeError, ValueError) as error:
         raise SerialLineError(
@@ -161,7 +165,7 @@ def read_contents(repl: Repl) -> Contents:
         ) from error
 
 
-# (most bytes of a mark). MicroPython's dialect; a part that a board lacks is left empty.
+# (most bytes of a mark, of a record). MicroPython's dialect; what a board lacks is left empty.
 _ASK = """
 import sys, os
 i = sys.implementation
@@ -186,9 +190,10 @@ for d in ('/', '/lib'):
  try: n += os.listdir(d)
  except OSError: pass
 r.append(n)
-try:
- with open('/wattle.json') as f: r.append(f.read(%d))
-except OSError:
- r.append('')
+for p, b in (('/wattle.json', %d), ('/meter.json', %d)):
+ try:
+  with open(p) as f: r.append(f.read(b))
+ except (OSError, ValueError):
+  r.append('')
 print(r)
 """

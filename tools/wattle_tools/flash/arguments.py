@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from wattle_tools.boards.arguments import add_port_arguments
+from wattle_tools.boards.arguments import add_port_arguments, mac
 
 # Every USB bridge on such boards manages it.
 BAUD = 460_800
@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--all", action="store_true", help="every board that is plugged in")
     which.add_argument(
         "--board",
-        type=_mac,
+        "--mac",
+        type=mac,
+        dest="board",
         action="append",
         default=[],
         metavar="MAC",
@@ -51,14 +53,3 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
-
-
-def _mac(text: str) -> bytes:
-    digits = text.replace(":", "").replace("-", "")
-    try:
-        mac = bytes.fromhex(digits)
-    except ValueError:
-        mac = b""
-    if len(mac) != 6:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a MAC of 12 hex digits")
-    return mac

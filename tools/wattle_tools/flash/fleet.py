@@ -79,6 +79,16 @@ def run(boards: Sequence[FoundBoard], order: Order, view: View) -> list[JobResul
     return _at_once([partial(_one, board, order, view) for board in boards], view.refresh, True)
 
 
+def each(
+    boards: Sequence[FoundBoard],
+    job_of: Callable[[FoundBoard, Callable[[], None]], Result],
+    refresh: Callable[[], None] = lambda: None,
+) -> list[Result]:
+    """Runs `job_of(board, check)` on the boards as `run` does its order; gives what they give."""
+
+    return _at_once([partial(job_of, board) for board in boards], refresh, True)
+
+
 def _one(board: FoundBoard, order: Order, view: View, check: Callable[[], None]) -> JobResult:
     result = job.run(board, order, partial(view.step, board), check)
     view.end(result)

@@ -77,7 +77,7 @@ def plan(repl: Repl, contents: Contents, application: Application) -> Plan:
     if change and in_rom:
         _check_rom_room(repl, len(application.rom))
     if change:
-        _check_room(contents, write, there)
+        check_room(contents, write, there)
     return Plan(write, remove, rom, change)
 
 
@@ -88,35 +88,38 @@ def install(repl: Repl, contents: Contents, application: Application, told: Told
     """
     work = plan(repl, contents, application)
     if not work.change:
-        return _let_it_count(repl)
+        return let_installed_count(repl)
     in_rom = contents.rom > 0
-    _remove(repl, [mark.PATH, _MAIN, *work.remove])
+    remove_files(repl, [mark.PATH, _MAIN, *work.remove])
     program = {path: data for path, data in work.write.items() if path != _MAIN}
     if work.rom is not None:
         _write_rom(repl, work.rom, told)
-    _write_files(repl, program, told)
+    write_files(repl, program, told)
     told("verify", 0.0)
     files = {**({} if in_rom else application.as_files), **application.start}
     del files[_MAIN]
-    _verify(repl, files)
+    verify_files(repl, files)
     if in_rom and _rom_sha256(repl, len(application.rom)) != _sha256(application.rom):
         raise _differs("its ROMFS")
-    _let_it_count(repl)
+    let_installed_count(repl)
     last = {_MAIN: application.start[_MAIN], mark.PATH: application.mark(in_rom).encoded()}
     for path, data in last.items():
         repl.write(path, data, lambda _: None)
-        _verify(repl, {path: data})
+        verify_files(repl, {path: data})
     told("verify", 1.0)
     return True
 
 
 def withdraw_mark(repl: Repl) -> None:
     """From here on the board counts as half done."""
-    _remove(repl, [mark.PATH])
+    remove_files(repl, [mark.PATH])
 
 
-def _check_room(contents: Contents, write: Mapping[str, bytes], there: Mapping[str, str]) -> None:
-    """Before anything is changed. A file that is replaced gives nothing back in advance."""
+def check_room(contents: Contents, write: Mapping[str, bytes], there: Mapping[str, str]) -> None:
+    """Raises UnfitBoardError unless the files of `write` find room; `there`: those that are.
+
+    Before anything is changed. A file that is replaced gives nothing back in advance.
+    """
     blocks = sum(-(-len(data) // contents.block) for data in write.values()) + _SPARE_BLOCKS
     need = blocks * contents.block if write else 0
     # Files of ours that are there are written over: LittleFS frees their blocks at the truncation.
@@ -139,14 +142,16 @@ def _check_rom_room(repl: Repl, need: int) -> None:
         )
 
 
-def _remove(repl: Repl, paths: list[str]) -> None:
+def remove_files(repl: Repl, paths: list[str]) -> None:
+    """Removes those of the files that are there."""
     repl.run(
         f"import os\nfor p in {paths!r}:\n try: os.remove(p)\n except OSError as e:\n"
         "  if e.errno != 2: raise\n"
     )
 
 
-def _write_files(repl: Repl, files: Mapping[str, bytes], told: Told) -> None:
+def write_files(repl: Repl, files: Mapping[str, bytes], told: Told) -> None:
+    """Writes files by path; their folders are made."""
     folders = sorted({path.rpartition("/")[0] for path in files} - {""})
     every = [part for folder in folders for part in _upwards(folder)]
     repl.run(
@@ -169,14 +174,15 @@ def _upwards(folder: str) -> list[str]:
     return ["/" + "/".join(parts[: end + 1]) for end in range(len(parts))]
 
 
-def _verify(repl: Repl, files: Mapping[str, bytes]) -> None:
+def verify_files(repl: Repl, files: Mapping[str, bytes]) -> None:
+    """Raises ReadBackError unless the board reads each file as it was written."""
     there = repl.sha256(sorted(files))
     for path, data in files.items():
         if there.get(path) != _sha256(data):
             raise _differs(path)
 
 
-def _let_it_count(repl: Repl) -> bool:
+def let_installed_count(repl: Repl) -> bool:
     """Has the board start what is installed, not an update of before; gives whether it would not
     have. A board without NVS has no updates.
     """

@@ -5,8 +5,8 @@
 The dialect is MicroPython's. The protocol is that of docs.micropython.org, "The MicroPython
 Interactive Interpreter Mode", with raw paste. Ctrl-C reaches a running program as SIGINT, which
 the bench sends. What the unix port has no part for is put in its place: `machine.unique_id`,
-`vfs.rom_ioctl`, `esp32.NVS`, and the version that the board's image bears. The process ends with
-its input.
+`vfs.rom_ioctl`, `esp32.NVS`, `network.WLAN` (a radio that finds nobody), and the version that the
+board's image bears. The process ends with its input.
 """
 
 import gc
@@ -79,6 +79,28 @@ class Nvs:
         flash_file.flush()
 
 
+class Wlan:
+    """network.WLAN: a radio with the board's MAC and no network in reach."""
+
+    def __init__(self, interface):
+        self._is_active = False
+
+    def active(self, on=None):
+        if on is not None:
+            self._is_active = on
+        return self._is_active
+
+    def config(self, name):
+        if name != "mac":
+            raise ValueError("unknown config param")
+        if not self._is_active:
+            raise OSError("STA not active")
+        return mac
+
+    def isconnected(self):
+        return False
+
+
 class PlainCopy:
     """What stands in for a built-in module: its names, some of them changed."""
 
@@ -132,6 +154,10 @@ def dress():
     esp32 = PlainCopy()
     esp32.NVS = Nvs
     sys.modules["esp32"] = esp32
+    network = PlainCopy()
+    network.STA_IF = 0
+    network.WLAN = Wlan
+    sys.modules["network"] = network
     sys.modules["machine"] = machine
     sys.modules["sys"] = board_sys
     if rom_bytes:

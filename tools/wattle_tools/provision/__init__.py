@@ -1,0 +1,1 @@
+"""From a flashed board to a meter: settings, keys, proof, certificate, enrolment."""
