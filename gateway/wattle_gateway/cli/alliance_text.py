@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from wattle_gateway.cli.members_text import suspended_words
 from wattle_gateway.cli.text import plain_name, shown_name, shown_time
 from wattle_gateway.reports.alliance import (
     Alliance,
@@ -59,19 +60,21 @@ def _facts(found: Alliance) -> Table:
 
 def _members(members: list[MemberLine]) -> Table:
     table = Table(title=f"members: {len(members)}")
-    for name in ("member", "kid", "role", "vote", "address", ""):
+    for name in ("member", "kid", "role", "vote", "reputation", "address", ""):
         table.add_column(name)
     for member in members:
         remarks = [
             "this gateway" if member.own else "",
             f"CHEATED: {member.cheated}" if member.cheated else "",
             f"CHEATED: {member.false_checkpoints}" if member.false_checkpoints else "",
+            suspended_words(member.suspended_until_ms),
         ]
         table.add_row(
             shown_name(member.name),
             member.kid,
             member.role,
             "yes" if member.votes else "no",
+            "" if member.reputation is None else str(member.reputation),
             member.address or "not known",
             "; ".join(filter(None, remarks)),
         )

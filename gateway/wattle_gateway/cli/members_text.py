@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
-from wattle_gateway.cli.text import shown_age, shown_bytes, shown_name
+from wattle_gateway.cli.text import shown_age, shown_bytes, shown_name, shown_time
 from wattle_gateway.reports.member_status import MemberStatus
 
 
@@ -29,6 +29,11 @@ def members_table(members: list[MemberStatus], live: dict[str, Any] | None) -> T
     return table
 
 
+def suspended_words(until_ms: int | None) -> str:
+    """That a member is suspended, and until when if nothing else happens; "" if it is not."""
+    return "" if until_ms is None else f"SUSPENDED until {shown_time(until_ms)}"
+
+
 def _link(link: dict[str, Any] | None, *, own: bool, running: bool) -> tuple[str, str, str, str]:
     """Link, age of the newest message, bytes sent and received."""
     if own or not running:
@@ -46,6 +51,8 @@ def _remarks(member: MemberStatus) -> str:
     words = [
         "CHEATED (`alliance show`)" if member.cheated else "",
         "ITS CHECKPOINT IS NOT OF OUR LEDGER" if member.differs else "",
+        suspended_words(member.suspended_until_ms),
+        f"`alliance approve DIR {member.proposed}` takes its seat" if member.proposed else "",
         "silent" if member.silent else "",
         "slow: does not lead" if member.slow else "",
         "" if member.votes else "no vote",

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wattle_gateway.contracts import alliance, parties, waiting
-from wattle_gateway.contracts.alliance import PendingChange, PendingEnrolment
+from wattle_gateway.contracts.alliance import CONTRACT, PendingChange, PendingEnrolment
 from wattle_gateway.contracts.registry import Rows
+from wattle_gateway.contracts.reputation.standing import Standing, standing
 from wattle_gateway.contracts.waiting import Waiting
 from wattle_gateway.ledger import account_bodies, crypto, genesis, hosted_word, transaction
 from wattle_gateway.ledger.commit import CommitHead
@@ -30,7 +31,8 @@ class Who:
 @dataclass(frozen=True)
 class MemberLine:
     """One member. `cheated`, `false_checkpoints` say what evidence in the ledger shows of it, ""
-    for nothing; `address` where its card says that it is, "" if that is not known."""
+    for nothing; `address` where its card says that it is, "" if that is not known; `reputation`
+    permille, None below rules 3; `suspended_until_ms` None if it is not suspended."""
 
     name: str
     kid: str
@@ -40,6 +42,8 @@ class MemberLine:
     address: str
     cheated: str
     false_checkpoints: str
+    reputation: int | None
+    suspended_until_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,13 @@ def read(
         own=epoch.party_of(own_kid) is not None,
         warning=warning(epoch),
         members=[
-            _member_line(state, member, own_kid, addresses.get(member.kid, ""))
+            _member_line(
+                state,
+                member,
+                own_kid,
+                addresses.get(member.kid, ""),
+                _standing(state, epoch, member, head),
+            )
             for member in epoch.everyone
         ],
         changes=[change_line(pending, epoch) for pending in alliance.pending_changes(state, epoch)],
@@ -227,7 +237,10 @@ def _party(state: Rows, epoch: Epoch, kid: bytes) -> Who:
 
 
 def who(epoch: Epoch, kid: bytes) -> Who:
-    """A member of an epoch; without a name if it is none."""
+    """A member of an epoch; without a name if it is none. What the contracts propose by themselves
+    is proposed by the ledger."""
+    if kid == CONTRACT:
+        return Who("the ledger", kid.hex())
     member = epoch.party_of(kid)
     return Who("" if member is None else member.name, kid.hex())
 
@@ -258,7 +271,14 @@ def _numbers(rules: int, constants: Constants) -> dict[str, object]:
     return found
 
 
-def _member_line(state: Rows, member: Member, own_kid: bytes, address: str) -> MemberLine:
+def _standing(state: Rows, epoch: Epoch, member: Member, head: CommitHead) -> Standing | None:
+    market = epoch.constants.market
+    return None if market is None else standing(state, market, member.kid, head.time_ms)
+
+
+def _member_line(
+    state: Rows, member: Member, own_kid: bytes, address: str, stands: Standing | None
+) -> MemberLine:
     cheat = alliance.cheat(state, member.kid)
     false = alliance.false_checkpoints(state, member.kid)
     return MemberLine(
@@ -274,4 +294,6 @@ def _member_line(state: Rows, member: Member, own_kid: bytes, address: str) -> M
         false_checkpoints=""
         if false is None
         else f"signed false checkpoints at sizes {false.first[0]} and {false.second[0]}",
+        reputation=None if stands is None else stands.reputation,
+        suspended_until_ms=None if stands is None else stands.back_ms,
     )

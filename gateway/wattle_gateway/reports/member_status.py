@@ -15,7 +15,9 @@ class MemberStatus:
     `slow`: its turns to lead are taken away, since its blocks come late (rule 28); `silent`: it is
     behind and has made no block for minutes; `cheated`: evidence on the ledger shows two blocks
     of a round or a false checkpoint; `differs`: its newest checkpoint is not of our log, so that
-    one of both is wrong. `link` a row of `LiveStatus.peers`, None for ourselves or when the
+    one of both is wrong. `reputation` permille, None below rules 3; `suspended_until_ms` None if
+    it is not suspended; `proposed` the digest (hex) of the change that takes its seat, "" if the
+    ledger proposes none. `link` a row of `LiveStatus.peers`, None for ourselves or when the
     gateway is stopped.
     """
 
@@ -30,6 +32,9 @@ class MemberStatus:
     silent: bool
     cheated: bool
     differs: bool
+    reputation: int | None
+    suspended_until_ms: int | None
+    proposed: str
     link: dict[str, Any] | None
 
 
@@ -67,7 +72,7 @@ def _line(
     clock_ms: int,
     link: dict[str, Any] | None,
 ) -> MemberStatus:
-    member = found.member
+    member, stands = found.member, found.reputation
     return MemberStatus(
         name=member.name,
         kid=member.kid.hex(),
@@ -80,5 +85,8 @@ def _line(
         silent=silent,
         cheated=found.cheat is not None or found.false_checkpoints is not None,
         differs=differs,
+        reputation=None if stands is None else stands.reputation,
+        suspended_until_ms=None if stands is None else stands.back_ms,
+        proposed="" if found.proposed is None else found.proposed.hex(),
         link=link,
     )

@@ -8,6 +8,8 @@ from wattle_gateway.consensus.engine import IDLE_ROUND_MS
 from wattle_gateway.consensus.schedule import Schedule
 from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.alliance import Cheat, FalseCheckpoints
+from wattle_gateway.contracts.reputation import seats
+from wattle_gateway.contracts.reputation.standing import Standing, standing
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Member
@@ -26,7 +28,9 @@ class MemberStanding:
 
     `author` its index, None without a vote; `round` and `block_ms` (Unix ms, by its own clock) of
     its newest block in the epoch, 0 and None for none; `slow`: set aside by the leader schedule
-    (rule 28); `cheat`, `false_checkpoints` what evidence on the ledger shows of it.
+    (rule 28); `cheat`, `false_checkpoints` what evidence on the ledger shows of it; `reputation`
+    what it has earned, None below rules 3; `proposed` the digest of the change by which the ledger
+    proposes to take its seat, None if it does not.
     """
 
     member: Member
@@ -36,6 +40,8 @@ class MemberStanding:
     slow: bool
     cheat: Cheat | None
     false_checkpoints: FalseCheckpoints | None
+    reputation: Standing | None
+    proposed: bytes | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,10 @@ def _standing(
     newest = None
     if author is not None:
         newest = block_rows.load_newest(connection, epoch.ledger_id, epoch.number, author)
+    market = epoch.constants.market
+    reputation = None
+    if market is not None:
+        reputation = standing(ledger.state, market, member.kid, ledger.head.time_ms)
     return MemberStanding(
         member=member,
         author=author,
@@ -101,4 +111,6 @@ def _standing(
         slow=author is not None and author not in leaders,
         cheat=alliance.cheat(ledger.state, member.kid),
         false_checkpoints=alliance.false_checkpoints(ledger.state, member.kid),
+        reputation=reputation,
+        proposed=seats.proposed(ledger.state, member.kid),
     )

@@ -47,6 +47,15 @@ def to_leave(state: Rows, epoch: Epoch, market: Market, time_ms: int) -> tuple[M
     return tuple(member for _, _, member in sorted(found, key=lambda one: one[:2])[:most])
 
 
+def proposed(state: Rows, kid: bytes) -> bytes | None:
+    """The digest by which members approve that a member (kid) loses its seat; None if the ledger
+    does not propose that."""
+    pending = alliance.pending_change(state, CONTRACT)
+    if pending is None or any(member.kid == kid for member in pending.change.members):
+        return None
+    return pending.digest
+
+
 def proposal_digest(epoch: Epoch, change: EpochChange) -> bytes:
     """What the proposal is approved by (32 bytes): SHA-256 of encoded `["wattle/1/seats", ledger
     id, epoch, [kid of each member that stays]]`. No transaction has it."""
