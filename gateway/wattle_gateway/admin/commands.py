@@ -1,4 +1,5 @@
-"""What a running gateway does for its operator: ping, live, enrol, revoke, approve, leave."""
+"""What a running gateway does for its operator: ping, live, enrol, revoke, and what
+members decide."""
 
 import asyncio
 import binascii
@@ -14,6 +15,7 @@ from wattle_gateway.admin.membership import Membership
 from wattle_gateway.admin.registrar import Enrolment, Registrar
 from wattle_gateway.errors import UsageError
 from wattle_gateway.home.identity import Identity
+from wattle_gateway.ledger import market as market_format
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.genesis import MEMBERS_MAX
@@ -52,6 +54,7 @@ class AdminCommands:
             "approve": self._approve,
             "leave": self._leave,
             "upgrade": self._upgrade,
+            "market": self._market,
         }
 
     async def _ping(self, _request: Answer) -> Answer:
@@ -114,6 +117,14 @@ class AdminCommands:
 
     async def _upgrade(self, _request: Answer) -> Answer:
         return {"decision": await self._membership.upgrade()}
+
+    async def _market(self, request: Answer) -> Answer:
+        """`market` hex: the encoded market map."""
+        try:
+            wanted = market_format.decode(binascii.unhexlify(request["market"]))
+        except (KeyError, TypeError, ValueError, LedgerError) as error:
+            raise UsageError(f"market: {error}") from error
+        return {"decision": await self._membership.change_market(wanted)}
 
     async def _leave(self, request: Answer) -> Answer:
         """`member` name or kid, null: this gateway itself."""

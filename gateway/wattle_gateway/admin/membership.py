@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wattle_gateway.admin.signatory import NO_VOTE, Signatory
@@ -16,7 +16,8 @@ from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import ready as ready_format
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
-from wattle_gateway.ledger.genesis import MEMBERS_MAX, RULES, Member
+from wattle_gateway.ledger.genesis import MEMBERS_MAX, RULES_KNOWN, Member, constants_under
+from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.ready import Ready
 from wattle_gateway.ledger.transaction import Approve, Change
 from wattle_gateway.runtime.driver import LedgerDriver
@@ -130,10 +131,28 @@ class Membership:
         async with self._one_at_a_time:
             waiting = await self._voting()
             epoch = waiting.epoch
-            if epoch.rules >= RULES:
+            newest = RULES_KNOWN[-1]
+            if epoch.rules >= newest:
                 raise UsageError(f"rules {epoch.rules} are in force, this gateway knows no newer")
-            change = EpochChange(epoch.everyone, RULES, epoch.constants)
-            return await self._propose(change, (), waiting)
+            constants = constants_under(epoch.constants, newest)
+            return await self._propose(EpochChange(epoch.everyone, newest, constants), (), waiting)
+
+    async def change_market(self, market: Market) -> dict[str, Any]:
+        """Propose an epoch of the same members with other market parameters.
+
+        Raises UsageError if rules know none or they are in force, otherwise as `Signatory.commit`.
+        """
+        async with self._one_at_a_time:
+            waiting = await self._voting()
+            epoch = waiting.epoch
+            if epoch.constants.market is None:
+                raise UsageError(f"rules {epoch.rules} are in force, which know no market")
+            if epoch.constants.market == market:
+                raise UsageError("these market parameters are in force")
+            constants = replace(epoch.constants, market=market)
+            return await self._propose(
+                EpochChange(epoch.everyone, epoch.rules, constants), (), waiting
+            )
 
     async def _voting(self) -> _Waiting:
         waiting = await self._ledger.read(_Waiting.of)

@@ -4,7 +4,12 @@ import argparse
 from pathlib import Path
 
 from wattle_gateway import config
-from wattle_gateway.cli import alliance_commands, approval_commands
+from wattle_gateway.cli import (
+    alliance_commands,
+    approval_commands,
+    market_arguments,
+    market_command,
+)
 from wattle_gateway.cli.alliance_commands import BROKER_PORT
 from wattle_gateway.ledger import genesis
 
@@ -20,6 +25,7 @@ def add(command: argparse.ArgumentParser) -> None:
     _approve(commands.add_parser("approve", help="take in who asks, approve what waits"))
     _leave(commands.add_parser("leave", help="propose to leave, or that another one leaves"))
     _upgrade(commands.add_parser("upgrade", help="propose the newest rules"))
+    _market(commands.add_parser("market", help="how events are measured, scored and paid"))
     _show(commands.add_parser("show", help="members, what waits, who cheated"))
 
 
@@ -115,6 +121,7 @@ def _new(command: argparse.ArgumentParser) -> None:
     network(command, several=True)
     _peers_listen(command)
     _approve_enrolments(command)
+    market_arguments.rules(command)
     bench_clock(command, "the ledger begins at this clock's time")
     output_format(command, "text", "json")
     command.set_defaults(run=alliance_commands.new, roles=ROLES)
@@ -200,6 +207,18 @@ def _upgrade(command: argparse.ArgumentParser) -> None:
     folder(command)
     output_format(command, "text", "json")
     command.set_defaults(run=approval_commands.upgrade)
+
+
+def _market(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Shows the market parameters in force. With any of the options: proposes an epoch of the "
+        "same members with others, which a quorum has to approve; they count for events that are "
+        "published later. Another interval begins measurement anew: choose a time without events."
+    )
+    folder(command)
+    market_arguments.parameters(command)
+    output_format(command, "text", "json")
+    command.set_defaults(run=market_command.market)
 
 
 def _show(command: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from wattle_wire.errors import WireError
 
 from wattle_gateway import config
 from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli import market_arguments
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.text import shown_time
 from wattle_gateway.errors import HomeError, NotRunningError, UsageError
@@ -22,7 +23,7 @@ from wattle_gateway.home.invitation import Invitation
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import first_epoch
-from wattle_gateway.ledger.genesis import MEMBER_NAME_CHARS_MAX, NAME_PATTERN
+from wattle_gateway.ledger.genesis import MEMBER_NAME_CHARS_MAX, NAME_PATTERN, Constants
 from wattle_gateway.runtime.clock import open_clock, wall_ms
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
@@ -54,8 +55,10 @@ def new(arguments: argparse.Namespace) -> None:
         )
     ]
     _check_apart(chosen)
+    now_ms = open_clock(arguments.bench_clock).now_ms()
+    market = market_arguments.founding(arguments, now_ms)
     made = create.create_alliance(
-        arguments.name, chosen, open_clock(arguments.bench_clock).now_ms()
+        arguments.name, chosen, now_ms, Constants(market=market), arguments.rules
     )
     ledger_id = load_identity(made[0]).genesis.ledger_id.hex()
     rows = [_gateway_row(home) for home in made]

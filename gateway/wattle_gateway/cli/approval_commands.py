@@ -30,21 +30,21 @@ def approve(arguments: argparse.Namespace) -> None:
     home = home_of(arguments.folder)
     deadline_s = FIRST_DEADLINE_S + EACH_DEADLINE_S * len(arguments.what)
     answer = ask(home.admin_socket, "approve", deadline_s, wanted=arguments.what)
-    _print_decisions(arguments, answer["decisions"])
+    print_decisions(arguments, answer["decisions"])
 
 
 def leave(arguments: argparse.Namespace) -> None:
     """Propose an alliance without this gateway, or without another one."""
     home = home_of(arguments.folder)
     answer = ask(home.admin_socket, "leave", FIRST_DEADLINE_S, member=arguments.member)
-    _print_decisions(arguments, [answer["decision"]])
+    print_decisions(arguments, [answer["decision"]])
 
 
 def upgrade(arguments: argparse.Namespace) -> None:
     """Propose the newest rules."""
     home = home_of(arguments.folder)
     answer = ask(home.admin_socket, "upgrade", FIRST_DEADLINE_S)
-    _print_decisions(arguments, [answer["decision"]])
+    print_decisions(arguments, [answer["decision"]])
 
 
 def show(arguments: argparse.Namespace) -> None:
@@ -73,7 +73,8 @@ def show(arguments: argparse.Namespace) -> None:
         print_alliance(console(), found)
 
 
-def _print_decisions(arguments: argparse.Namespace, decisions: list[dict[str, Any]]) -> None:
+def print_decisions(arguments: argparse.Namespace, decisions: list[dict[str, Any]]) -> None:
+    """What became of proposals and approvals, as the gateway answered."""
     if arguments.format == "json":
         print(json.dumps(decisions, indent=2))
         return

@@ -14,6 +14,7 @@ from wattle_gateway.cli import (
     gateway_commands,
     health_command,
     ledger_commands,
+    market_arguments,
     meter_commands,
     report_commands,
     resend_command,
@@ -95,6 +96,7 @@ def _init(command: argparse.ArgumentParser) -> None:
         default="",
         help="that it binds for other gateways, if others are to join (default: none)",
     )
+    market_arguments.rules(command)
     bench_clock(command, "the ledger begins at this clock's time")
     command.set_defaults(run=gateway_commands.init, roles=ROLES, approve_enrolments=config.ASK)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from wattle_gateway import app, config
 from wattle_gateway.app import broker_side
 from wattle_gateway.broker import mosquitto
+from wattle_gateway.cli import market_arguments
 from wattle_gateway.cli.alliance_commands import choice
 from wattle_gateway.cli.folder import opened_ledger
 from wattle_gateway.contracts import registry
@@ -16,6 +17,7 @@ from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import first_epoch
+from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.pki import authority
 from wattle_gateway.runtime.clock import open_clock
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
@@ -27,6 +29,8 @@ def init(arguments: argparse.Namespace) -> None:
     if not genesis.NAME_PATTERN.fullmatch(arguments.name):
         raise UsageError(f"--name {arguments.name!r}, expected {genesis.NAME_PATTERN.pattern}")
     role = arguments.roles[arguments.role]
+    now_ms = open_clock(arguments.bench_clock).now_ms()
+    market = market_arguments.founding(arguments, now_ms)
     made = create.create(
         arguments.folder,
         choice(
@@ -37,7 +41,9 @@ def init(arguments: argparse.Namespace) -> None:
             arguments.port,
             arguments.peers_port,
         ),
-        open_clock(arguments.bench_clock).now_ms(),
+        now_ms,
+        Constants(market=market),
+        arguments.rules,
     )
     print(f"{made.folder}: ledger {load_identity(made).genesis.ledger_id.hex()}")
     print(f"give {made.bundle.name} to meters; start with: wattle-gateway run {arguments.folder}")

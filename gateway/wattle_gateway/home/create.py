@@ -10,16 +10,22 @@ from wattle_gateway.home.draft import Draft, NewGateway
 from wattle_gateway.home.invitation import Invitation
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
-from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.ledger.genesis import RULES, Constants
 
 
-def create(folder: Path, choice: NewGateway, created_ms: int) -> GatewayHome:
+def create(
+    folder: Path,
+    choice: NewGateway,
+    created_ms: int,
+    constants: Constants | None = None,
+    rules: int = RULES,
+) -> GatewayHome:
     """A gateway that founds a ledger of its own name with itself as the only member.
 
     `created_ms`: genesis time (Unix ms) that no block may stand before. Raises HomeError if the
     folder exists and is not empty, LedgerError or ConfigError for a choice that is not allowed.
     """
-    (made,) = create_alliance(choice.name, [(folder, choice)], created_ms)
+    (made,) = create_alliance(choice.name, [(folder, choice)], created_ms, constants, rules)
     return made
 
 
@@ -28,6 +34,7 @@ def create_alliance(
     gateways: Sequence[tuple[Path, NewGateway]],
     created_ms: int,
     constants: Constants | None = None,
+    rules: int = RULES,
 ) -> list[GatewayHome]:
     """Gateways on this machine that found the ledger `name` together; all know all.
 
@@ -37,7 +44,7 @@ def create_alliance(
     drafts = [Draft(folder, choice) for folder, choice in gateways]
     with _made(drafts):
         members = tuple(draft.furnish() for draft in drafts)
-        first = genesis.create(name, created_ms, members, constants)
+        first = genesis.create(name, created_ms, members, constants, rules)
         cards = [draft.settle(first, created_ms) for draft in drafts]
         return [draft.publish(first.members, cards) for draft in drafts]
 
