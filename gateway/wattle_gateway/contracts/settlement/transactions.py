@@ -52,6 +52,6 @@ def _decide(state: State, tx: Transaction, party: Party, time_ms: int) -> None:
     """An event that has waited for it past its dispute window may be over now."""
     body = settlement_bodies.parse_decide(tx.body)
     event = disputes.decide(state, body, party, time_ms)
-    if time_ms > event.end_ms + parameters.market_of(state, event).dispute_ms:
+    if time_ms >= event.end_ms + parameters.market_of(state, event).dispute_ms:
         agenda.drop(state, event.digest)
         agenda.add(state, Due(time_ms, Step.FINALISE, event.digest))
