@@ -77,6 +77,10 @@ placebo: $(STAMP)  ## how far baseline rules are off on days without an event (C
 	@.venv/bin/wattle-gateway placebo --csv "$(CURVE)" --time start --power value --unit kW \
 		--stamp start --from 2015-11-22 --to 2016-11-21 --hours 17:00-20:00 $(ARGS)
 
+.PHONY: gaming
+gaming: $(STAMP)  ## how far cheating pays under each baseline rule (ARGS="--rule RULE --seed 2")
+	@PYTHONPATH=tests/kit $(PYTHON_VENV) -m wattle_testkit.gaming $(ARGS)
+
 .PHONY: check
 check: lint types imports firmware-types firmware-code  ## everything that needs no run of the program
 
