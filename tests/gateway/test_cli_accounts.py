@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 from wattle_gateway.errors import UsageError
-from wattle_gateway.home import create
-from wattle_gateway.ledger import genesis, transaction
+from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.account_bodies import Issue
 from wattle_testkit.account_ledger import User
 from wattle_testkit.alliance import Party
@@ -29,9 +27,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[GatewayProcess]:
+def running(folder: Path, *words: str) -> Iterator[GatewayProcess]:
     """A running aggregator."""
-    made = GatewayProcess(folder / "gateway", "--role", "aggregator", "--name", "agnes")
+    made = GatewayProcess(folder / "gateway", "--role", "aggregator", "--name", "agnes", *words)
     try:
         made.start()
         yield made
@@ -39,11 +37,8 @@ def running(folder: Path) -> Iterator[GatewayProcess]:
         made.kill()
 
 
-def test_a_ledger_of_rules_1_is_upgraded_and_then_has_accounts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(create.genesis, "create", partial(genesis.create, rules=1))
-    with running(tmp_path) as gateway:
+def test_a_ledger_of_rules_1_is_upgraded_and_then_has_accounts(tmp_path: Path) -> None:
+    with running(tmp_path, "--rules", "1") as gateway:
         words = ("account", "issue", gateway.folder, "CNY", "12.5", "--decimals", "2")
         done = command(*words)
         assert (done.returncode, "kind_unknown" in done.stderr) == (7, True)
