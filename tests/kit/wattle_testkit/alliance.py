@@ -139,10 +139,18 @@ class Board:
         clock: str = "S",
         gaps: list[tuple[int, int, int]] | None = None,
         eui64: bytes | None = None,
+        command: tuple[bytes, int] | None = None,
     ) -> SignedSample:
         """A signed sample, by default one good reading at the creation of the ledger."""
         content = Sample(
-            eui64 or self.eui64, seq, 1, prev, clock, readings or [reading(CREATED_MS)], gaps=gaps
+            eui64 or self.eui64,
+            seq,
+            1,
+            prev,
+            clock,
+            readings or [reading(CREATED_MS)],
+            gaps=gaps,
+            command=command,
         )
         return signed_sample.parse(
             self.signed("sample", sample.encode(content)), self.epoch.ledger_id

@@ -9,6 +9,7 @@ from wattle_wire.errors import WireError
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.events import agenda, rows
 from wattle_gateway.contracts.events.agenda import Due, Step
+from wattle_gateway.contracts.settlement import forgetting
 from wattle_gateway.contracts.state import State, key
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.transaction import DIGEST_BYTES
@@ -44,6 +45,7 @@ def expire(state: State) -> None:
 def _forget(state: State, digest: bytes) -> None:
     event = rows.event(state, digest)
     assert event is not None, "events are forgotten once"
+    forgetting.forget(state, event)
     orders = set()
     for quota in rows.quotas(state, event):
         if quota.order is not None:

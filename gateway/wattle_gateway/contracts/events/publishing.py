@@ -2,6 +2,7 @@
 
 from wattle_gateway.contracts import accounts, classes
 from wattle_gateway.contracts.baseline import rule_form
+from wattle_gateway.contracts.baseline.rule import Method
 from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.events import agenda, reserve, rows, selecting
 from wattle_gateway.contracts.events.agenda import Due, Step
@@ -14,6 +15,8 @@ from wattle_gateway.ledger.event_bodies import Publish
 from wattle_gateway.ledger.market import Market
 
 _DAY_MS = 86_400_000
+# The others ask the day of the event itself.
+_LOOKING_BACK = (Method.X_OF_Y, Method.NEAREST)
 # Select, settle, finalise.
 _STEPS = 3
 
@@ -24,7 +27,8 @@ def publish(
     """Execute a `publish`; `digest` of its transaction is what the event is named by. A realtime
     event is selected and ordered at once. RefusedError for the first clause that fails."""
     _check_window(body, market, setting.time_ms)
-    if rule_form.decode(body.rule).look_back_days > market.keep_days:
+    rule = rule_form.decode(body.rule)
+    if rule.method in _LOOKING_BACK and rule.look_back_days > market.keep_days:
         raise RefusedError(classes.RULE_UNFIT)
     if accounts.asset(state, body.asset) is None:
         raise RefusedError(classes.ASSET_UNKNOWN)

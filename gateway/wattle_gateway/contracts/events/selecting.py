@@ -23,6 +23,7 @@ OFFER_GONE = "offer_gone"  # nothing is offered at the point any more
 NO_QUOTA = "no_quota"  # in some interval it adjusts by nothing, so as a whole it does not
 UNFUNDED = "unfunded"  # what is reserved for the event, and all that its payer has, does not reach
 BUSY = "busy"  # called by another event then, or it has to rest
+TOO_LATE = "too_late"  # the event was over before it came to the selection
 NO_PRICE = "no_price"  # the contract that it was declared under is not there any more
 
 
@@ -35,8 +36,15 @@ class _Candidate:
 
 
 def select(state: State, event: EventRow, market: Market, setting: Setting) -> None:
-    """Choose among what is declared for an event."""
+    """Choose among what is declared for an event; if commits stood still until it was over, nobody
+    could be called any more."""
     declared = rows.quotas(state, event)
+    if setting.time_ms >= event.end_ms:
+        for quota in declared:
+            rows.put_quota(state, _released(quota, TOO_LATE))
+        event = reserve.free(state, event, event.reserved)
+        _fail(state, event, market, setting.time_ms)
+        return
     _choose(state, event, declared, market, setting)
 
 
