@@ -15,7 +15,7 @@ Duties 1, 2 and 4 of a chain of Outputs may share one durable write as long as n
 before it. When a commit ends the epoch, the rest of the commits and this engine are void.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wattle_gateway.consensus.acceptance import Acceptance
@@ -179,7 +179,7 @@ class Engine:
         leader_round = self._sequencer.leader_round
         return tuple(min(leader_round, round_number) for round_number in self.holdings())
 
-    def missing(self) -> dict[BlockRef, frozenset[int]]:
+    def missing(self) -> Mapping[BlockRef, frozenset[int]]:
         """References to fetch, each with the authors whose blocks name it and so hold it."""
         return self._acceptance.parking.missing()
 

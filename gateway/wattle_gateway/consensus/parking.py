@@ -5,7 +5,7 @@ own bounded room here. What does not fit is forgotten, not refused: it is asked 
 is needed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 
@@ -43,6 +43,8 @@ class Parking:
         self._bytes = [0] * size
         # For each awaited reference, the blocks that name it: digest -> author.
         self._awaited: dict[BlockRef, dict[bytes, int]] = {}
+        # What `missing` gave, until a block comes or goes: it is asked for at every step.
+        self._missing: dict[BlockRef, frozenset[int]] | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self._blocks))
@@ -77,13 +79,18 @@ class Parking:
         """Whether a parked block names this one."""
         return ref in self._awaited
 
-    def missing(self) -> dict[BlockRef, frozenset[int]]:
+    def missing(self) -> Mapping[BlockRef, frozenset[int]]:
         """The references to fetch, each with the authors whose blocks name it: they hold it.
 
         For each author about MISSING_MAX: first what those of its blocks lack that others wait
         for, or what it makes up would hold these up; then the lowest rounds. What is fetched
         makes room.
         """
+        if self._missing is None:
+            self._missing = self._find_missing()
+        return self._missing
+
+    def _find_missing(self) -> dict[BlockRef, frozenset[int]]:
         found: dict[BlockRef, frozenset[int]] = {}
         if not self._awaited:
             return found
@@ -122,6 +129,7 @@ class Parking:
         block = verified.block
         parked = _Parked(verified, missing)
         assert parked.lacking
+        self._missing = None
         self._blocks[block.author][block.digest] = parked
         self._bytes[block.author] += parked.size_bytes
         for ref in parked.lacking:
@@ -158,7 +166,10 @@ class Parking:
     def arrived(self, ref: BlockRef) -> list[VerifiedBlock]:
         """A reference is settled; the blocks that waited for nothing else, no longer parked."""
         ready = []
-        for digest, author in self._awaited.pop(ref, {}).items():
+        namers = self._awaited.pop(ref, {})
+        if namers:
+            self._missing = None
+        for digest, author in namers.items():
             parked = self._blocks[author][digest]
             parked.lacking.discard(ref)
             if not parked.lacking:
@@ -173,6 +184,7 @@ class Parking:
             self._forget(verified.block)
 
     def _forget(self, block: Block) -> None:
+        self._missing = None
         parked = self._blocks[block.author].pop(block.digest)
         self._bytes[block.author] -= parked.size_bytes
         for ref in parked.lacking:

@@ -144,18 +144,24 @@ class Fetcher:
     ) -> dict[bytes, list[BlockRef]]:
         """Whom to ask for what, by rising reference."""
         batches: dict[bytes, list[BlockRef]] = {}
-        for ref in nsmallest(WANTED_MAX, missing):
+        worked_on = missing if len(missing) <= WANTED_MAX else nsmallest(WANTED_MAX, missing)
+        for ref in sorted(ref for ref in worked_on if self._may_ask(ref, steady_ms)):
             wanted = self._wanted.setdefault(ref, _Wanted())
-            if wanted.asked is not None:
-                continue
-            if wanted.not_before_ms is not None and steady_ms < wanted.not_before_ms:
-                continue
             wanted.not_before_ms = None
             holder = self._holder(ref, missing[ref], wanted, batches, steady_ms)
             if holder is not None:
                 wanted.asked = holder
                 batches.setdefault(holder, []).append(ref)
         return batches
+
+    def _may_ask(self, ref: BlockRef, steady_ms: int) -> bool:
+        """Whether nobody is being asked for it and it is time to ask: of what a flood makes up
+        most is not, so that only a few have to be put in order."""
+        wanted = self._wanted.get(ref)
+        if wanted is None:
+            return True
+        early = wanted.not_before_ms is not None and steady_ms < wanted.not_before_ms
+        return wanted.asked is None and not early
 
     def _holder(
         self,
