@@ -18,8 +18,8 @@ before it. When a commit ends the epoch, the rest of the commits and this engine
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from wattle_gateway.consensus import patience
 from wattle_gateway.consensus.acceptance import Acceptance
-from wattle_gateway.consensus.committer import leader_of
 from wattle_gateway.consensus.errors import ConsensusError, SafetyError
 from wattle_gateway.consensus.exchange import (
     Now,
@@ -30,11 +30,11 @@ from wattle_gateway.consensus.exchange import (
 )
 from wattle_gateway.consensus.pace import (
     IDLE_ROUND_MS,
-    LEADER_WAIT_MS,
     SAMPLE_ROUND_MS,
     URGENT_ROUND_MS,
     Pace,
 )
+from wattle_gateway.consensus.patience import LEADER_WAIT_MS
 from wattle_gateway.consensus.pool import Pool
 from wattle_gateway.consensus.proposer import Proposer
 from wattle_gateway.consensus.sequencer import Sequencer
@@ -359,24 +359,22 @@ class Engine:
             keeps_step=self._clock.round > self.own_round
             or self._others_ahead > self._epoch.faulty_max,
         )
-        if self._lacks_leader():
-            return max(due_ms, self._clock.opened_ms + LEADER_WAIT_MS)
-        return due_ms
+        return max(due_ms, self._clock.opened_ms + self._wait_ms())
+
+    def _wait_ms(self) -> int:
+        """How long after its opening the round is held for blocks of others (rule 11)."""
+        assert self._author is not None
+        number = self._clock.round
+        nobody = self._acceptance.equivocators.ignored | 1 << self._author
+        if not patience.lacks(self._dag, self._sequencer, self._epoch, number, nobody):
+            return 0
+        return patience.wait_ms(self._epoch, number - self._sequencer.leader_round)
 
     @property
     def _others_ahead(self) -> int:
         """How many others have a block at the round that is open to this member (rule 12)."""
         ahead = self._dag.authors_at(self._clock.round + 1)
         return (ahead & ~self._acceptance.equivocators.ignored).bit_count()
-
-    def _lacks_leader(self) -> bool:
-        """Whether the leader's block of the quorum round is worth waiting for (rule 11)."""
-        round_number = self._clock.round
-        if round_number == 0:
-            return False
-        leader = leader_of(self._sequencer.leaders, round_number)
-        here = self._dag.authors_at(round_number) | self._acceptance.equivocators.ignored
-        return leader != self._author and not here >> leader & 1
 
     def _propose(self, now: Now) -> None:
         """Make the own block of the open round."""

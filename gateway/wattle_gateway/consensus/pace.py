@@ -11,9 +11,6 @@ URGENT_ROUND_MS = 150
 SAMPLE_ROUND_MS = 2000
 # and with nothing to carry one round a minute shows that the gateway lives.
 IDLE_ROUND_MS = 60000
-# How long a round waits for the leader's block of the one below: twice the delay of a slow link
-# in one country and what a gateway needs to check a block.
-LEADER_WAIT_MS = 250
 
 
 @dataclass
