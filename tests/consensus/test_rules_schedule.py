@@ -127,3 +127,43 @@ def test_a_batch_across_changes_is_the_same_as_block_by_block(members: int) -> N
         commit.blocks.split() for commit in found
     ]
     assert {commit.leaders for commit in found} >= {letters(members)[:-1], letters(members)[1:]}
+
+
+# C's own slots get the votes of B and C and the blames of A and D, whichever rounds they are.
+SPLIT = """
+    leader_commits: 8
+    rules: {rules}
+    1: *
+    2-20: *(* -D)
+    21-60: A(* -C) B C D(* -C)
+"""
+
+
+def test_a_liar_that_leads_every_third_round_stops_nobody_rule_28() -> None:
+    found = schedules(SPLIT.format(rules=3))
+    assert "ABCA" in found
+    assert len(found) > 40
+
+
+def test_a_turn_of_three_leaders_can_be_stopped_rule_28() -> None:
+    """Why there is none from rules 3 on: anchors lie three rounds up."""
+    found = schedules(SPLIT.format(rules=2))
+    assert found[-1] == "ABC"
+    assert len(found) < 25
+
+
+@pytest.mark.parametrize(
+    ("members", "away", "leaders"),
+    [
+        (4, "-D", "ABCA"),
+        (7, "-G", "ABCDEFA"),
+        (7, "-F -G", "ABCDE"),
+        (10, "-C", "ABDEFGHIJA"),
+        (10, "-I -J", "ABCDEFGH"),
+    ],
+)
+def test_a_turn_has_no_multiple_of_three_slots_rule_28(
+    members: int, away: str, leaders: str
+) -> None:
+    found = schedules(f"leader_commits: 8\nrules: 3\n1: *\n2-20: * {away}", members)
+    assert found[-1] == leaders

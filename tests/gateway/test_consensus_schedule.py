@@ -69,6 +69,24 @@ def test_of_seven_two_are_set_aside() -> None:
     assert leaders_after([30, 1, 30, 2, 30, 3, 30], SEVEN) == (0, 2, 4, 5, 6)
 
 
+@pytest.mark.parametrize(
+    ("found", "leaders"),
+    [
+        ([30, 31, 30, 10], (0, 1, 2, 1)),  # the best connected
+        ([31, 31, 30, 10], (0, 1, 2, 0)),  # a tie goes to the lower index
+        ([30, 30, 30, 30], (0, 1, 2, 3)),
+    ],
+)
+def test_the_best_connected_leads_twice_in_a_turn_of_three(
+    found: list[int], leaders: tuple[int, ...]
+) -> None:
+    assert leaders_after(found, committee_of(4, rules=3).epoch) == leaders
+
+
+def test_six_members_of_whom_nobody_is_set_aside_keep_their_turn() -> None:
+    assert leaders_after([30] * 6, committee_of(6, rules=3).epoch) == (0, 1, 2, 3, 4, 5)
+
+
 def test_nobody_is_set_aside_where_no_faults_are_borne() -> None:
     assert leaders_after([30, 30, 0], committee_of(3).epoch) == (0, 1, 2)
 

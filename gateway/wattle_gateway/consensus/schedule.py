@@ -6,8 +6,10 @@ that nobody waits for them, and get them back when their blocks are connected ag
 
 from collections.abc import Iterable, Sequence
 
+from wattle_gateway.consensus.committer import ANCHOR_DISTANCE
 from wattle_gateway.ledger.block import Block
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.genesis import ANCHOR_RULES
 
 
 class Schedule:
@@ -76,7 +78,8 @@ class Tally:
 
 
 def leaders_after(scores: Sequence[int], epoch: Epoch) -> tuple[int, ...]:
-    """All authors by rising index without the at most f least connected.
+    """All authors by rising index without the at most f least connected; the best connected
+    leads once more where a turn would else have a multiple of three slots (from rules 3 on).
 
     Set aside are the f lowest scores (ties: higher index first), each only if it is below
     `leader_permille` thousandths of the upper median.
@@ -88,7 +91,11 @@ def leaders_after(scores: Sequence[int], epoch: Epoch) -> tuple[int, ...]:
         for author in least[: epoch.faulty_max]
         if scores[author] * 1000 < epoch.constants.leader_permille * median
     }
-    return tuple(author for author in range(len(scores)) if author not in aside)
+    leaders = tuple(author for author in range(len(scores)) if author not in aside)
+    if epoch.rules >= ANCHOR_RULES and aside and len(leaders) % ANCHOR_DISTANCE == 0:
+        # The anchors of a liar's slots would be the slots of the same few, for ever.
+        leaders += (max(leaders, key=lambda author: (scores[author], -author)),)
+    return leaders
 
 
 def first_needed(commits: int, leader_commits: int) -> int:

@@ -23,6 +23,7 @@ RULES_KNOWN = (1, 2, 3)
 # From these on there are hosted users, accounts and owners of points.
 ACCOUNT_RULES = 2
 RESTART_RULES = 2  # counters of a point begin anew, its rating is that of the primary side
+ANCHOR_RULES = 3  # a turn of leaders meets every one of them as anchor (CONSENSUS, rule 28)
 EVENT_RULES = 3  # events: called loads are measured, scored and paid by the ledger itself
 MARKET = "market"
 NAME_PATTERN = re.compile(r"[a-z0-9.-]{1,64}")

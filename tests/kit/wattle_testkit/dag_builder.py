@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from wattle_gateway.ledger import block as block_format
-from wattle_gateway.ledger import crypto, entry
+from wattle_gateway.ledger import crypto, entry, genesis
 from wattle_gateway.ledger.block import Block, BlockRef, CommitVote, VerifiedBlock
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants
@@ -32,10 +32,10 @@ class Committee:
 
 
 @cache
-def committee_of(size: int, **constants: Any) -> Committee:
+def committee_of(size: int, *, rules: int = genesis.RULES, **constants: Any) -> Committee:
     """A committee of `size` members; constants that are not named are those of a new ledger."""
     parties = {party.kid: party for party in (Party(f"member {n}") for n in range(size))}
-    epoch = epoch_of(*parties.values(), constants=Constants(**constants))
+    epoch = epoch_of(*parties.values(), constants=Constants(**constants), rules=rules)
     return Committee(epoch, tuple(parties[member.kid] for member in epoch.members))
 
 

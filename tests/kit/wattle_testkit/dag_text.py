@@ -2,7 +2,7 @@
 
     members: 4              # letters A, B, C, D are author indices 0, 1, 2, 3
     leaders: A C D          # optional: the leader schedule, all members by default
-    gc_depth: 6             # optional: constants by their names in the genesis
+    gc_depth: 6             # optional: constants by their names in the genesis, and its rules
     1: *                    # a block of every member
     2: * -B D'              # of every member but B, and a twin of D2
     3: A C(* -D D2') D(A2 C2 D2 ~B1) D'[x y!]@3500
@@ -24,7 +24,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 MEMBERS_MAX = 26  # the letters there are
-_CONSTANTS = ("gc_depth", "leader_commits", "leader_permille")
+_CONSTANTS = ("gc_depth", "leader_commits", "leader_permille", "rules")
 _HEADER = re.compile(r"([a-z_]+):[ ]*(.*)")
 _ROUNDS = re.compile(r"([1-9][0-9]*)(?:-([1-9][0-9]*))?:")
 _ITEM = re.compile(

@@ -12,6 +12,7 @@ from wattle_gateway.consensus.errors import SafetyError
 from wattle_gateway.consensus.sequencer import Sequencer
 from wattle_gateway.ledger.block import VerifiedBlock
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.genesis import ANCHOR_RULES
 
 from wattle_testkit import dumb_twin
 from wattle_testkit.dag_builder import Drawing
@@ -28,6 +29,7 @@ def rules_of(epoch: Epoch) -> Rules:
         constants.leader_commits,
         constants.leader_permille,
         epoch.created_ms,
+        repeats_best=epoch.rules >= ANCHOR_RULES,
     )
 
 
