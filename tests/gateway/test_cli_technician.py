@@ -57,6 +57,10 @@ def test_the_gateway_issues_and_keeps_a_copy(
     assert "ada may name meters of substation-7 until" in capsys.readouterr().out
     [kept] = (gateway / "certificates" / "technicians").iterdir()
     assert kept.read_bytes() == output.read_bytes()
+    # Of those that he names, mosquitto would want a revocation list of his own.
+    written = tmp_path / "mosquitto"
+    assert main(["broker-config", str(gateway), "--out", str(written)]) == 0
+    assert not (written / "revoked.pem").exists()
     home = authority.load_certificate(gateway / "certificates" / "authority.pem")
     authority.load_certificate(output).verify_directly_issued_by(home)
 

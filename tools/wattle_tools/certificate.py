@@ -1,5 +1,6 @@
 """Installing the certificate by which a broker knows a board."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -9,59 +10,83 @@ from cryptography.x509.oid import NameOID
 
 from wattle_tools import board_folder, proof
 from wattle_tools.errors import CertificateError
+from wattle_tools.proof import Proof
 
 CERTIFICATE_FILE = "tls.crt.der"
 # What the firmware reads of it.
-_CERTIFICATE_BYTES_MAX = 4_096
+CERTIFICATE_BYTES_MAX = 4_096
+_FILE_BYTES_MAX = 16_384
 
 
 def install(folder: Path, source: Path) -> str:
     """Put the certificate in `source` (PEM or DER) into a board's folder; gives the meter id.
 
-    Raises CertificateError unless it is for the board's own TLS key and name and comes from an
-    authority that the board trusts, BoardError if the folder has no valid proof of identity.
+    Raises CertificateError as `checked` does, BoardError if the folder has no valid proof of
+    identity.
     """
     board = proof.verified(folder, board_folder.ledger_of(folder))
-    certificate = _load(source)
-    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if not public.endswith(board.tls_public):
-        raise CertificateError(f"{source}: the certificate is not for this board's TLS key")
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if [name.value for name in names] != [board.meter]:
-        raise CertificateError(f"{source}: the certificate names another meter than {board.meter}")
-    if not any(_issued(path, certificate) for path in board_folder.authorities(folder)):
-        raise CertificateError(f"{source}: not issued by a site authority that the board trusts")
-    der = certificate.public_bytes(Encoding.DER)
-    if len(der) > _CERTIFICATE_BYTES_MAX:
-        raise CertificateError(f"{source}: {len(der)} bytes, at most {_CERTIFICATE_BYTES_MAX}")
+    trusted = [_bytes(path) for path in board_folder.authorities(folder)]
+    content = checked(_bytes(source), board, trusted, str(source))
     target = folder / CERTIFICATE_FILE
     draft = target.with_name(target.name + ".new")
     try:
-        draft.write_bytes(der)
+        draft.write_bytes(content)
         draft.replace(target)
     except OSError as error:
         raise CertificateError(f"{target}: cannot be written: {error.strerror}") from error
     return board.meter
 
 
-def _load(source: Path) -> x509.Certificate:
+def checked(data: bytes, board: Proof, trusted: Sequence[bytes], source: str) -> bytes:
+    """What a board stores of the certificate in `data` (PEM or DER, with that of a technician's
+    authority behind it if he issued it): DER, or PEM of both.
+
+    trusted: the site authorities (DER) that the board trusts. Raises CertificateError unless it is
+    for the board's own TLS key and name and comes from one of them.
+    """
+    certificate, *others = _parsed(data, source)
+    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if not public.endswith(board.tls_public):
+        raise CertificateError(f"{source}: the certificate is not for this board's TLS key")
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if [name.value for name in names] != [board.meter]:
+        raise CertificateError(f"{source}: the certificate names another meter than {board.meter}")
+    roots = [x509.load_der_x509_certificate(authority) for authority in trusted]
+    issued = certificate
+    for issuer in others:
+        if not _issued(issuer, issued):
+            raise CertificateError(f"{source}: its certificates do not follow from each other")
+        issued = issuer
+    if not any(_issued(root, issued) for root in roots):
+        raise CertificateError(f"{source}: not issued by a site authority that the board trusts")
+    content = certificate.public_bytes(Encoding.DER)
+    if others:
+        content = b"".join(one.public_bytes(Encoding.PEM) for one in (certificate, *others))
+    if len(content) > CERTIFICATE_BYTES_MAX:
+        raise CertificateError(f"{source}: {len(content)} bytes, at most {CERTIFICATE_BYTES_MAX}")
+    return content
+
+
+def _bytes(source: Path) -> bytes:
     try:
-        data = source.read_bytes()
+        with source.open("rb") as file:
+            return file.read(_FILE_BYTES_MAX)
     except OSError as error:
         raise CertificateError(f"{source}: cannot be read: {error.strerror}") from error
+
+
+def _parsed(data: bytes, source: str) -> list[x509.Certificate]:
     try:
         if data.startswith(b"-----BEGIN"):
-            return x509.load_pem_x509_certificate(data)
-        return x509.load_der_x509_certificate(data)
+            return x509.load_pem_x509_certificates(data)
+        return [x509.load_der_x509_certificate(data)]
     except ValueError as error:
         raise CertificateError(f"{source}: not a certificate (PEM or DER)") from error
 
 
-def _issued(authority: Path, certificate: x509.Certificate) -> bool:
+def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
     try:
-        certificate.verify_directly_issued_by(
-            x509.load_der_x509_certificate(authority.read_bytes())
-        )
-    except (OSError, ValueError, TypeError, InvalidSignature):
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
         return False
     return True

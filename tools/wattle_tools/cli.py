@@ -13,12 +13,14 @@ from pathlib import Path
 
 from wattle_tools import certificate, update_bundle
 from wattle_tools.audit import command as audit_command
+from wattle_tools.audit import log
 from wattle_tools.boards import arguments as boards_arguments
+from wattle_tools.boards.arguments import mac
 from wattle_tools.errors import DONE, INTERRUPTED, ToolError
 from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.image import commands as image_commands
 from wattle_tools.provision import arguments as provision_arguments
-from wattle_tools.provision import linux
+from wattle_tools.provision import enrol_command, linux
 from wattle_tools.sites import command as site_command
 
 
@@ -54,8 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     install = commands.add_parser(
         "certificate", help="install the certificate that `wattle-gateway meters enrol` issued"
     )
-    install.add_argument("board", type=Path, help="the board's folder")
-    install.add_argument("certificate", type=Path, help="PEM or DER file")
+    install.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER", help="of a Linux board; else an ESP32's"
+    )
+    install.add_argument("certificate", type=Path, metavar="FILE", help="PEM or DER")
+    install.add_argument("--mac", type=mac, help="the ESP32 (default: the only one there is)")
+    boards_arguments.add_port_arguments(install)
     install.set_defaults(run=_install)
     boards = commands.add_parser("boards", help="what is plugged in, by MAC")
     boards_arguments.add_arguments(boards)
@@ -63,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     flash = commands.add_parser("flash", help="fill ESP32 boards: interpreter and firmware")
     flash_arguments.add_arguments(flash)
     flash.set_defaults(run=_flash)
+    enrol_command.add(commands)
     site_command.add(commands)
     audit_command.add(commands)
     update_bundle.add(commands)
@@ -100,5 +107,18 @@ def _with_extra() -> Iterator[None]:
 
 
 def _install(options: argparse.Namespace) -> int:
-    print(certificate.install(options.board, options.certificate))
+    if options.folder is None:
+        with _with_extra():
+            from wattle_tools.provision import certify
+        return certify.run(options)
+    journal = audit_command.journal(options)
+    facts: dict[str, object] = {"folder": str(options.folder), "file": str(options.certificate)}
+    try:
+        meter = certificate.install(options.folder, options.certificate)
+    except ToolError as error:
+        facts["reason"] = str(error)[:400]
+        journal.append("certificate", log.FAILED, facts=facts)
+        raise
+    journal.append("certificate", log.DONE, facts={**facts, "meter": meter})
+    print(meter)
     return DONE

@@ -3,7 +3,7 @@
 One pattern ACL for all meters: the certificate's common name is the user name and the client id,
 so enrolling a meter changes nothing here and nobody can take another's id. A revoked meter is
 denied every topic; the site's own meters are also kept out by a revocation list, as long as no
-other authority is trusted: mosquitto wants a list of each or of none.
+other authority is trusted and no technician has one: mosquitto wants a list of each or of none.
 """
 
 import os

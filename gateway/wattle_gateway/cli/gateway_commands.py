@@ -70,7 +70,7 @@ def broker_config(arguments: argparse.Namespace) -> None:
         "broker.pem": home.certificate("broker").read_bytes(),
         "broker.key": home.key("broker").read_bytes(),
     }
-    if len(trusted) == 1:
+    if len(trusted) == 1 and not home.technicians.exists():
         files[mosquitto.CRL_FILE] = _revocation_list(home, identity)
     written = mosquitto.write_files(
         arguments.out,

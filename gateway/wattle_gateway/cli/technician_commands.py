@@ -1,6 +1,7 @@
 """technician issue: the authority by which a technician names new meters to brokers."""
 
 import argparse
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,15 +51,17 @@ def run(arguments: argparse.Namespace) -> None:
     public, name = _request(arguments.request)
     issued = identity.site_authority.issue_technician(public, site, name, datetime.now(UTC))
     pem = authority.pem(issued)
-    kept = home.certificates / "technicians"
+    is_first = not home.technicians.exists()
     try:
-        kept.mkdir(exist_ok=True)
-        durable_file.write(kept / f"{issued.serial_number:x}.pem", pem)
+        home.technicians.mkdir(exist_ok=True)
+        durable_file.write(home.technicians / f"{issued.serial_number:x}.pem", pem)
         arguments.output.write_bytes(pem)
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be written: {error.strerror}") from error
     until = issued.not_valid_after_utc
     print(f"{arguments.output}: {name} may name meters of {site} until {until:%Y-%m-%d}")
+    if is_first and config.load(home.config).broker.kind == config.EXTERNAL:
+        print("run `wattle-gateway broker-config` again, and restart mosquitto", file=sys.stderr)
 
 
 def _request(path: Path) -> tuple[ec.EllipticCurvePublicKey, str]:

@@ -23,8 +23,10 @@ class GatewayHome:
         self.keys = self.folder / "keys"
         self.certificates = self.folder / "certificates"
         self.meter_certificates = self.certificates / "meters"
+        self.technicians = self.certificates / "technicians"
         self.revocations = self.certificates / "revoked.pem"
         self.broker = self.folder / "broker"
+        self.answers = self.folder / "answers.json"
         self.admin_socket = self.folder / "admin.sock"
         self.lock = self.folder / "lock"
 

@@ -74,7 +74,7 @@ class MeterSite:
     def __init__(self, folder: Path, group: ProcessGroup) -> None:
         self.folder = folder
         self.port = _free_port()
-        self._group = group
+        self.group = group
         self.authority = authority.SiteAuthority.create(keys.new_p256(), SITE)
         self.members = [keys.new_p256() for _ in range(2)]  # who sign what updates its meters
         self._meters: set[MeterAccess] = set()
@@ -83,6 +83,7 @@ class MeterSite:
         self._issue("broker", server=True)
         self._issue(GATEWAY_NAME, server=False)
         (folder / "authority.pem").write_bytes(authority.pem(self.authority.certificate))
+        self.technicians = False  # whether any has an authority: brokers have no list then
         self.broker: Process | None = None
 
     def site_file(self) -> SiteFile:
@@ -156,7 +157,7 @@ class MeterSite:
     def start_broker(self, kind: str = "nats") -> None:
         """Starts nats-server or mosquitto for the meters admitted so far, and the gateway."""
         command = self._mosquitto() if kind == "mosquitto" else self._nats()
-        self.broker = self._group.start(Process("broker", command, self.folder / "broker.log"))
+        self.broker = self.group.start(Process("broker", command, self.folder / "broker.log"))
         if not self.gateway.connected:
             self.gateway.connect(
                 "localhost",
@@ -190,7 +191,8 @@ class MeterSite:
             name: (self.folder / name).read_bytes()
             for name in ("authority.pem", "broker.pem", "broker.key")
         }
-        files["revoked.pem"] = authority.pem(revoked)
+        if not self.technicians:
+            files["revoked.pem"] = authority.pem(revoked)
         config = mosquitto.write_files(
             self.folder / "mosquitto",
             "127.0.0.1",

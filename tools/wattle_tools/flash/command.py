@@ -5,6 +5,9 @@ import json
 import sys
 from collections.abc import Sequence
 
+from wattle_tools.audit import command as audit_command
+from wattle_tools.audit import log
+from wattle_tools.audit.log import AuditLog
 from wattle_tools.boards import command as boards_command
 from wattle_tools.device import firmware_folder
 from wattle_tools.errors import DONE, InterpreterImageError
@@ -28,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
         wanted, image, options.erase_files, options.new_keys, options.dry_run, options.baud
     )
     output = sys.stdout
+    journal = None if options.dry_run else audit_command.journal(options)
     with set_aside():
         found = fleet.find(boards_command.chosen_ports(options))
         boards = fleet.choose(found, options.board, options.all)
@@ -36,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
         else:
             with TableView(boards, output) as view:
                 results = fleet.run(boards, order, view)
+    if journal is not None:
+        _note(journal, results, wanted, image)
     if options.json:
         print(json.dumps(_as_json(results, wanted, image, options.dry_run), indent=1))
     else:
@@ -48,6 +54,20 @@ def _checked_image(options: argparse.Namespace) -> InterpreterImage:
     known = known_images.known_hashes(options.known_images)
     known_images.check_known(image, known, options.accept_image)
     return image
+
+
+def _note(
+    journal: AuditLog,
+    results: Sequence[JobResult],
+    wanted: Application,
+    image: InterpreterImage | None,
+) -> None:
+    for result in results:
+        facts: dict[str, object] = {"application": wanted.digest, **result.done}
+        facts["image"] = image.sha256 if image is not None else None
+        if result.failed:
+            facts |= {"code": result.code, "reason": result.reason[:400]}
+        journal.append("flash", log.FAILED if result.failed else log.DONE, result.name, facts)
 
 
 def _print_advice(results: Sequence[JobResult]) -> None:

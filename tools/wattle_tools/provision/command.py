@@ -4,8 +4,6 @@ import argparse
 import getpass
 import json
 import os
-import re
-import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +22,14 @@ from wattle_tools.errors import EnrolmentError, SettingsError
 from wattle_tools.flash import fleet
 from wattle_tools.mpremote_prints import set_aside
 from wattle_tools.proof import Proof
-from wattle_tools.provision import arguments, board_keys, enrolment, job, linux
+from wattle_tools.provision import (
+    arguments,
+    board_keys,
+    enrol_command,
+    enrolment,
+    job,
+    linux,
+)
 from wattle_tools.provision import settings as meter_settings
 from wattle_tools.provision.job import Order, ProvisionResult
 from wattle_tools.provision.settings import Esp32Choice
@@ -34,8 +39,6 @@ from wattle_tools.sites.authority import Issued, TechnicianAuthority
 
 PASSWORD_VARIABLE = "WATTLE_WIFI_PASSWORD"
 _PASSWORD_BYTES_MAX = 256
-# Words of a command that a login shell at the other end takes as they are.
-_PLAIN_FOLDER = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,8 @@ def bench_of(options: argparse.Namespace) -> Bench:
     """Raises SettingsError, ImageError, AuditError."""
     firmware = options.firmware or firmware_folder()
     journal = audit_command.journal(options)
-    return Bench(
-        firmware, board_keys.program(firmware), journal, _through(options), options.dry_run
-    )
+    enrol = enrol_command.through(options) if options.enrol_through is not None else None
+    return Bench(firmware, board_keys.program(firmware), journal, enrol, options.dry_run)
 
 
 def order_of(
@@ -212,20 +214,6 @@ def _print(result: ProvisionResult, written: Path | None) -> None:
             )
     if result.failed:
         print(f"{result.name}: {result.reason}; {result.advice}", file=sys.stderr)
-
-
-def _through(options: argparse.Namespace) -> tuple[list[str], str] | None:
-    if options.enrol_through is None:
-        return None
-    folder = options.gateway_folder
-    if folder is None or not _PLAIN_FOLDER.fullmatch(folder):
-        raise SettingsError(
-            f"--gateway-folder {folder!r}", "name the gateway's folder there, without blanks"
-        )
-    command = shlex.split(options.enrol_through)
-    if not command:
-        raise SettingsError("--enrol-through is empty", "say how wattle-gateway is run there")
-    return command, folder
 
 
 def _mac(proof: Proof) -> str:

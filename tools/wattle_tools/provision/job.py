@@ -16,10 +16,12 @@ from pathlib import Path
 
 from cryptography import x509
 
+from wattle_tools import certificate
 from wattle_tools.boards import identity, meter_record
 from wattle_tools.boards.identity import Contents, FoundBoard
 from wattle_tools.boards.meter_record import GATEWAY, CertificateRecord, MeterRecord
 from wattle_tools.boards.repl import Repl
+from wattle_tools.certificate import CERTIFICATE_BYTES_MAX
 from wattle_tools.errors import (
     AdvisedError,
     EnrolmentError,
@@ -35,7 +37,6 @@ from wattle_tools.provision.settings import Settings
 from wattle_tools.sites.authority import Issued, TechnicianAuthority
 
 CERTIFICATE = "/tls.crt.der"
-CERTIFICATE_BYTES_MAX = 4_096  # what the firmware reads
 CHECKED = "checked"
 _NEW = ".new"
 
@@ -181,10 +182,11 @@ class _Job:
             and datetime.fromisoformat(known.until) > self._order.now()
         )
         authority = self._order.authority
+        wanted = self._order.settings.files
         if self._order.enrol is not None:
             self._told("enrol", 0.0)
             try:
-                pem = self._order.enrol(proof)
+                given = self._order.enrol(proof)
             except EnrolmentError as error:
                 if authority is None:
                     raise
@@ -193,7 +195,9 @@ class _Job:
                 self._result.reason, self._result.advice = error.reason, error.advice
             else:
                 self._result.done["enrolment"] = "on the ledger"
-                return pem, certificate_record(pem, GATEWAY)
+                trusted = [data for path, data in wanted.items() if path.startswith("/authority")]
+                content = certificate.checked(given, proof, trusted, "the gateway")
+                return content, certificate_record(content, GATEWAY)
         issuers = (GATEWAY, authority.fingerprint if authority else None)
         if is_kept and known is not None and (authority is None or known.issuer in issuers):
             return None, known
@@ -229,10 +233,12 @@ def replace_files(repl: Repl, write: Mapping[str, bytes], record: MeterRecord, t
     installation.verify_files(repl, {**write, **last})
 
 
-def certificate_record(pem: bytes, issuer: str) -> CertificateRecord:
+def certificate_record(content: bytes, issuer: str) -> CertificateRecord:
     """What the record of a board says of a certificate file."""
-    until = x509.load_pem_x509_certificate(pem).not_valid_after_utc.replace(microsecond=0)
-    return CertificateRecord(_sha(pem), until.astimezone(UTC).isoformat(), issuer)
+    is_pem = content.startswith(b"-----BEGIN")
+    read = x509.load_pem_x509_certificate if is_pem else x509.load_der_x509_certificate
+    until = read(content).not_valid_after_utc.replace(microsecond=0)
+    return CertificateRecord(_sha(content), until.astimezone(UTC).isoformat(), issuer)
 
 
 def _told_certificate(certified: CertificateRecord | None, chain: bytes | None) -> str:
