@@ -75,8 +75,9 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def voucher(arguments: argparse.Namespace) -> int:
     """Write a voucher, or verify one."""
+    tariff = None if arguments.tariff is None else read_tariff(arguments.tariff)
     if arguments.verify is not None:
-        return _verify(arguments)
+        return _verify(arguments, tariff)
     for name, given in (
         ("a point or a party", arguments.who),
         ("--from", arguments.begin),
@@ -84,7 +85,6 @@ def voucher(arguments: argparse.Namespace) -> int:
     ):
         if given is None:
             raise UsageError(f"{name} is missing")
-    tariff = None if arguments.tariff is None else read_tariff(arguments.tariff)
     question = _question(arguments, tariff)
     with opened_ledger(home_of(arguments.folder)) as (genesis, reader):
         made = voucher_report.build(reader, first_epoch(genesis), question)
@@ -146,10 +146,10 @@ def _moment_ms(text: str, zone_name: str) -> int:
     return times.moment_s(written, zone, text) * 1_000
 
 
-def _verify(arguments: argparse.Namespace) -> int:
+def _verify(arguments: argparse.Namespace, tariff: Tariff | None) -> int:
     document = _document(arguments.verify)
     with opened_ledger(home_of(arguments.folder)) as (genesis, reader):
-        wrong = voucher_check.check(reader, first_epoch(genesis), document)
+        wrong = voucher_check.check(reader, first_epoch(genesis), document, tariff)
     proved = voucher_check.PROOFS in document
     if arguments.format == _JSON:
         print(json.dumps({"ok": wrong is None, "proofs": proved, "wrong": wrong}, indent=2))

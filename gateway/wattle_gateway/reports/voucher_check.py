@@ -8,14 +8,21 @@ from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.reports import voucher as voucher_report
 from wattle_gateway.reports import voucher_document, voucher_proofs
+from wattle_gateway.reports.voucher_tariff import Tariff
 
 PROOFS = "proofs"
 # Names are their bearers' own choice and change; parties are known by their kids.
 _OPEN = frozenset({"owner_name"})
 
 
-def check(connection: sqlite3.Connection, first: Epoch, document: Mapping[str, Any]) -> str | None:
-    """Recompute a document from the ledger as it was then; `first` is epoch 0.
+def check(
+    connection: sqlite3.Connection,
+    first: Epoch,
+    document: Mapping[str, Any],
+    tariff: Tariff | None = None,
+) -> str | None:
+    """Recompute a document from the ledger as it was then; `first` is epoch 0. `tariff`: the one
+    by which it should be, None to take what it says.
 
     Gives the first difference in words, None if there is none. Raises UsageError for a document
     that asks nothing which can be answered (damaged, of another ledger, newer than this one).
@@ -24,6 +31,10 @@ def check(connection: sqlite3.Connection, first: Epoch, document: Mapping[str, A
     if not isinstance(ledger, dict) or ledger.get("id") != first.ledger_id.hex():
         raise UsageError(f"the voucher is not of this ledger, {first.ledger_id.hex()}")
     question = voucher_document.question_of(document)
+    if tariff is not None:
+        found = _difference("tariff", document.get("tariff"), dict(tariff.table))
+        if found is not None:
+            return found
     made = voucher_report.build(connection, first, question)
     said = {key: value for key, value in document.items() if key != PROOFS}
     difference = _difference("", said, voucher_document.as_json(made))

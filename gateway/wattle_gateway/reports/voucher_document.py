@@ -36,9 +36,10 @@ def as_json(voucher: Voucher) -> Json:
             "period_ms": question.period_ms,
         },
         "tariff": None if tariff is None else dict(tariff.table),
-        "total": total(voucher),
-        "sections": [_section(section, voucher.as_of) for section in voucher.sections],
+        # From what is signed to what follows from it: a check names the first difference.
         "readings": [_reading(*row) for row in readings(voucher)],
+        "sections": [_section(section, voucher.as_of) for section in voucher.sections],
+        "total": total(voucher),
     }
 
 
@@ -132,7 +133,18 @@ def _section(section: Section, as_of: AsOf) -> Json:
         },
         "ratio": {"ct": list(point.ct), "vt": list(point.vt), "orient": point.orient},
         "period_ms": section.period_ms,
-        "total": _energy(section.energy),
+        "registers": [_boundary(boundary) for boundary in section.boundaries],
+        "stretches": [_stretch(stretch) for stretch in section.stretches],
+        "counters": [_counter(part) for part in section.counters],
+        "unmeasured": [
+            {"from_ms": hole.from_ms, "to_ms": hole.to_ms, "why": hole.why}
+            for hole in section.holes
+        ],
+        "gaps": [
+            {"from_ms": gap.from_ms, "to_ms": gap.to_ms, "statuses": gap.statuses}
+            for gap in section.gaps
+        ],
+        "substituted_readings": section.substitutes,
         "lines": [
             {
                 "period": line.period,
@@ -145,18 +157,7 @@ def _section(section: Section, as_of: AsOf) -> Json:
             }
             for line in section.lines
         ],
-        "counters": [_counter(part) for part in section.counters],
-        "unmeasured": [
-            {"from_ms": hole.from_ms, "to_ms": hole.to_ms, "why": hole.why}
-            for hole in section.holes
-        ],
-        "gaps": [
-            {"from_ms": gap.from_ms, "to_ms": gap.to_ms, "statuses": gap.statuses}
-            for gap in section.gaps
-        ],
-        "substituted_readings": section.substitutes,
-        "registers": [_boundary(boundary) for boundary in section.boundaries],
-        "stretches": [_stretch(stretch) for stretch in section.stretches],
+        "total": _energy(section.energy),
     }
 
 

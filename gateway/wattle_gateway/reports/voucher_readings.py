@@ -29,6 +29,8 @@ SAMPLES_MAX = 4_000_000
 # The neighbours of a boundary lie within this as a rule; others are looked for one by one.
 _PAD_MS = 86_400_000
 _PAGE = 64
+# Decoding more than these would tell no better how often a meter reads.
+_SPACING_SAMPLES = 100
 _UNSYNCHRONISED = "U"
 # Samples of which not every reading is good, known, or of a known time.
 _ODD = classes.FAILED | classes.EXCHANGED | classes.CLOCK_UNSURE
@@ -109,14 +111,16 @@ class PointReadings:
 
     @cached_property
     def commonest_ms(self) -> int | None:
-        """The commonest time from the end of one sample to the beginning of the next, which is
-        one sampling period however many readings a sample has; of two equally common ones the
-        shorter. None with fewer than two samples."""
-        counts = Counter(
-            later - end for later, end in zip(self._firsts[1:], self._ends, strict=False)
-        )
-        rising = [(-count, space_ms) for space_ms, count in counts.items() if space_ms > 0]
-        return min(rising)[1] if rising else None
+        """The commonest time between readings, in some samples spread over the span and from each
+        of them to the next one; of two equally common ones the shorter. None without two."""
+        counts: Counter[int] = Counter()
+        for at in range(0, len(self._firsts), max(1, len(self._firsts) // _SPACING_SAMPLES)):
+            times = [one.time_ms for one in self._decoded(self._leaves[at])]
+            if at + 1 < len(self._firsts):
+                times.append(self._firsts[at + 1])
+            counts.update(later_ms - at_ms for at_ms, later_ms in pairwise(times))
+        found = [(-count, space_ms) for space_ms, count in counts.items() if space_ms > 0]
+        return min(found)[1] if found else None
 
     @property
     def restarts(self) -> list[int]:

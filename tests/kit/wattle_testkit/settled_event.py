@@ -1,6 +1,8 @@
 """An event of a `EventLedger` with loads that are measured, up to its payment."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
 
 from wattle_gateway.contracts.baseline import rule_form
 from wattle_gateway.contracts.baseline.rule import Method, Rule, Window
@@ -54,7 +56,7 @@ class SettledEvent(EventLedger):
             begin_ms=begin_ms,
             select_ms=begin_ms - HOUR_MS // 2,
             quantity_w=4_800,
-            **changes,
+            **changes,  # type: ignore[arg-type]
         )
         for user, price in (prices or {HOUSE: 90_000, NEIGHBOUR: 100_000}).items():
             self.declare_load(event, user, quotas_w, price, who=declarer)
@@ -138,3 +140,24 @@ class SettledEvent(EventLedger):
     def carried(self, payee: Signer, payer: bytes = RETAIL.kid) -> int:
         """What a payer owes somebody."""
         return carried.carried(self.state, payer, payee.kid, "EUR")
+
+
+@cache
+def _made() -> SettledEvent:
+    return SettledEvent()
+
+
+@cache
+def _called() -> tuple[SettledEvent, bytes]:
+    ledger = SettledEvent()
+    return ledger, ledger.call()
+
+
+def fresh() -> SettledEvent:
+    """A `SettledEvent` of its own; what all begin with is signed and executed once."""
+    return deepcopy(_made())
+
+
+def fresh_called() -> tuple[SettledEvent, bytes]:
+    """The same with the usual event called, and its digest."""
+    return deepcopy(_called())
