@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger import signed_sample, transaction
 from wattle_gateway.ledger.leaf import EntryLeaf
@@ -301,6 +304,7 @@ def test_a_stranger_needs_nothing_but_the_document_and_the_members_keys(story: S
         assert found == base64.b64decode(root)
         leaves[row["ledger_index"]] = leaf
     ledger_id = bytes.fromhex(story.document["ledger"]["id"])
+    keys = {row["point"]: row["meter"]["signing_key"] for row in story.document["sections"]}
     for row in story.document["readings"]:
         leaf = leaf_format.decode(leaves[row["ledger_index"]])
         assert isinstance(leaf, EntryLeaf)
@@ -308,6 +312,12 @@ def test_a_stranger_needs_nothing_but_the_document_and_the_members_keys(story: S
         signed = signed_sample.parse(entry.body, ledger_id)
         meter, _, device = row["point"].partition("/")
         assert (signed.kid.hex(), signed.digest.hex()) == (meter, row["digest"])
+        public = bytes.fromhex(keys[row["point"]])
+        assert sha256(public).hexdigest()[:16] == meter
+        r, s = (int.from_bytes(half, "big") for half in (signed.raw[-64:-32], signed.raw[-32:]))
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public).verify(
+            encode_dss_signature(r, s), signed.digest, ec.ECDSA(Prehashed(SHA256()))
+        )
         (told,) = [
             one
             for one in signed.sample.readings
