@@ -19,13 +19,14 @@ from wattle_testkit.settled_event import (
     SETTLE_MS,
     USUAL_W,
     SettledEvent,
+    fresh,
 )
 from wattle_wire.sample import Reading
 
 
 @pytest.fixture
 def ledger() -> SettledEvent:
-    return SettledEvent()
+    return fresh()
 
 
 def faults(ledger: SettledEvent, user: User) -> dict[str, int]:

@@ -1,6 +1,9 @@
 """Disputes, answers, decisions: what each does, and each refusal by what earns it alone (D40; SPEC
 section 12)."""
 
+from copy import deepcopy
+from functools import cache
+
 import pytest
 from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.events.rows import EventState
@@ -18,28 +21,41 @@ from wattle_testkit.account_ledger import (
     User,
 )
 from wattle_testkit.event_ledger import HOUSE, NEIGHBOUR, THIRD
-from wattle_testkit.settled_event import FINAL_MS, MARKET, SETTLE_MS, SettledEvent
+from wattle_testkit.settled_event import (
+    FINAL_MS,
+    MARKET,
+    SETTLE_MS,
+    SettledEvent,
+    fresh,
+    fresh_called,
+)
 
 NOTHING = bytes(32)
 
 
-@pytest.fixture
-def ledger() -> SettledEvent:
-    return SettledEvent()
+@cache
+def _stated() -> tuple[SettledEvent, bytes]:
+    made, digest = fresh_called()
+    made.deliver(digest, {HOUSE: 800, NEIGHBOUR: 2_400})
+    made.commit_at(SETTLE_MS)
+    return made, digest
 
 
 @pytest.fixture
-def called(ledger: SettledEvent) -> bytes:
-    """An event whose loads are ordered."""
-    return ledger.call()
+def stated() -> tuple[SettledEvent, bytes]:
+    return deepcopy(_stated())
 
 
 @pytest.fixture
-def event(ledger: SettledEvent, called: bytes) -> bytes:
-    """An event that has its first statement; HOUSE delivered a third."""
-    ledger.deliver(called, {HOUSE: 800, NEIGHBOUR: 2_400})
-    ledger.commit_at(SETTLE_MS)
-    return called
+def ledger(stated: tuple[SettledEvent, bytes]) -> SettledEvent:
+    """With an event that has its first statement; HOUSE delivered a third."""
+    return stated[0]
+
+
+@pytest.fixture
+def event(stated: tuple[SettledEvent, bytes]) -> bytes:
+    """Its digest."""
+    return stated[1]
 
 
 def body(ledger: SettledEvent, event: bytes, user: User = HOUSE, index: int = 1) -> list[object]:
@@ -70,7 +86,8 @@ class TestOpen:
         verdict = ledger.send(HOUSE, DISPUTE, body(ledger, NOTHING))
         assert verdict == classes.EVENT_UNKNOWN
 
-    def test_refused_before_the_first_statement(self, ledger: SettledEvent, called: bytes) -> None:
+    def test_refused_before_the_first_statement(self) -> None:
+        ledger, called = fresh_called()
         assert ledger.send(HOUSE, DISPUTE, body(ledger, called)) == classes.NOT_SETTLED
 
     def test_refused_after_the_last_statement(self, ledger: SettledEvent, event: bytes) -> None:
@@ -210,7 +227,7 @@ class TestDecide:
         assert verdict == classes.ROLE_NOT_ALLOWED
 
     def test_refused_from_a_side(self) -> None:
-        ledger = SettledEvent()
+        ledger = fresh()
         event = ledger.call(who=GRID)
         ledger.deliver(event, {HOUSE: 2_400, NEIGHBOUR: 2_400})
         ledger.commit_at(SETTLE_MS)

@@ -134,12 +134,16 @@ def _baseline(
 def _series(
     state: State, event: EventRow, meter: Meter, device: int, market: Market
 ) -> EnergySeries:
-    """All that any rule may ask for: its look-back, and the hours after the event on its day."""
+    """All that the rule may ask for: hours near the event, and other days if it looks at them."""
     metering = usage.metering(state, meter, device)
-    from_ms = event.begin_ms - (event.rule.look_back_days + 2) * DAY_MS
-    to_ms = event.end_ms + 2 * DAY_MS
-    first_ms = max(0, from_ms - from_ms % DAY_MS)
-    return usage.series(state, meter, device, metering, first_ms, to_ms - to_ms % DAY_MS, market)
+    days_before = 1
+    if event.rule.method in (Method.X_OF_Y, Method.NEAREST):
+        # Hours before the event of the oldest day, by the wall clock.
+        days_before = event.rule.look_back_days + 2
+    from_ms = max(0, event.begin_ms - days_before * DAY_MS)
+    to_ms = event.end_ms + DAY_MS
+    first_ms, end_ms = (at_ms - at_ms % event.interval_ms for at_ms in (from_ms, to_ms))
+    return usage.series(state, meter, device, metering, first_ms, end_ms, market)
 
 
 def _other_events(state: State, event: EventRow, quota: QuotaRow, zone: Zone) -> Exclusions:

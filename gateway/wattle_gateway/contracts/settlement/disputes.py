@@ -104,7 +104,7 @@ def open_dispute(state: State, body: Dispute, digest: bytes, party: Party, time_
     if len(result.disputes) >= DISPUTES_MAX:
         raise RefusedError(classes.DISPUTES_FULL)
     said = Said(party.kid, body.reason, time_ms)
-    _put(state, DisputeRow(digest, body.event, body.meter, body.device, body.index, said))
+    put_dispute(state, DisputeRow(digest, body.event, body.meter, body.device, body.index, said))
     results.put_result(state, replace(result, disputes=(*result.disputes, digest)))
 
 
@@ -117,7 +117,7 @@ def answer(state: State, body: Answer, party: Party, time_ms: int) -> None:
         raise RefusedError(classes.NOT_A_SIDE)
     if found.answer is not None:
         raise RefusedError(classes.ANSWERED_ALREADY)
-    _put(state, replace(found, answer=Said(party.kid, body.text, time_ms)))
+    put_dispute(state, replace(found, answer=Said(party.kid, body.text, time_ms)))
 
 
 def decide(state: State, body: Decide, party: Party, time_ms: int) -> EventRow:
@@ -127,7 +127,7 @@ def decide(state: State, body: Decide, party: Party, time_ms: int) -> EventRow:
     if party.kid in (event.publisher, quota.origin, quota.owner):
         raise RefusedError(classes.SIDE_DECIDES)
     decision = Decision(body.amount, Said(party.kid, body.text, time_ms))
-    _put(state, replace(found, decision=decision))
+    put_dispute(state, replace(found, decision=decision))
     return event
 
 
@@ -151,7 +151,8 @@ def _open(state: State, digest: bytes, time_ms: int) -> tuple[DisputeRow, EventR
     return found, event, quota
 
 
-def _put(state: State, row: DisputeRow) -> None:
+def put_dispute(state: State, row: DisputeRow) -> None:
+    """Write a dispute."""
     decision = row.decision
     value = [
         row.event,
