@@ -2,7 +2,7 @@
 
 import argparse
 
-from wattle_gateway.cli import dr_commands, dr_event_arguments
+from wattle_gateway.cli import dr_commands, dr_event_arguments, dr_profile
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.dr_event_arguments import direction
@@ -17,6 +17,7 @@ def add(command: argparse.ArgumentParser) -> None:
     _pool(actions.add_parser("pool", help="the adjustable loads, by area and response time"))
     _select(actions.add_parser("select", help="which loads would answer a need, and why these"))
     dr_event_arguments.add(actions)
+    dr_profile.add(actions)
 
 
 def _offer(command: argparse.ArgumentParser) -> None:
