@@ -1,8 +1,8 @@
 """Make `protocol/vectors/ledger.json`: small ledgers, every byte of them, for SPEC 9 to 12.
 
 One member, one meter: commits that enrol the meter and carry two samples and a transaction that
-is refused. Beside them, in `alliance_vectors.py`, an alliance of four, and in
-`account_vectors.py` a ledger with accounts. Deterministic, like
+is refused. Beside them, in `alliance_vectors.py`, an alliance of four, in `account_vectors.py` a
+ledger with accounts, in `market_vectors.py` one of rules 3. Deterministic, like
 `protocol/vectors/make_vectors.py`, whose keys and samples they use; `make vectors` runs both.
 They stand in this room because only the gateway makes a ledger.
 """
@@ -12,6 +12,7 @@ import pathlib
 
 import account_vectors
 import alliance_vectors
+import market_vectors
 from make_vectors import TIME_MS, example_samples, private_key, signed
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
 from wattle_gateway.contracts.execute import execute
@@ -20,6 +21,7 @@ from wattle_gateway.contracts.state import Change, changes_root
 from wattle_gateway.ledger import crypto, entry, genesis, merkle, transaction
 from wattle_gateway.ledger.commit import CommitHead, first_head
 from wattle_gateway.ledger.epoch import Epoch, first_epoch
+from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.transaction import Enrol, Point, Revoke
 from wattle_wire import cose, p256, sample, uplink
 
@@ -185,6 +187,20 @@ def accounts() -> dict[str, object]:
     return {**written(made, epoch, run), "snapshot": run.snapshot().encode().hex()}
 
 
+def market() -> dict[str, object]:
+    """Everything under `market`."""
+    made = market_vectors.example_genesis()
+    epoch = first_epoch(made)
+    run = Run(epoch)
+    for unix_ms, entries in market_vectors.Metered(epoch).commits():
+        run.propose(entries, unix_ms)
+    new = Market()
+    return {
+        **written(made, epoch, run),
+        "new_ledger": {"market": new.raw.hex(), "digest": new.digest.hex()},
+    }
+
+
 def written(made: genesis.Genesis, epoch: Epoch, run: Run) -> dict[str, object]:
     """What a run leaves behind, as JSON."""
     return {
@@ -210,6 +226,7 @@ def vectors() -> dict[str, object]:
         **written(made, epoch, run),
         "alliance": alliance_vectors.vectors(),
         "accounts": accounts(),
+        "market": market(),
     }
 
 
