@@ -196,7 +196,8 @@ def test_a_story_in_which_loads_are_paid() -> None:
     """The one above is not about refusals alone: here loads are called, measured and paid."""
     story = Story()
     ledger = story.ledger
-    before = {who: ledger.held(who)[0] for who in (RETAIL, *USERS)}
+    people: tuple[Signer, ...] = (RETAIL, *USERS)
+    before = {who: ledger.held(who)[0] for who in people}
     order: bytes | None = None
     for minute in range(24):
         story.time_ms += 60_000
