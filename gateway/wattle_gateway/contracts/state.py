@@ -44,7 +44,9 @@ class StateRows(MutableMapping[bytes, bytes]):
     def __getitem__(self, row: bytes) -> bytes:
         return self._rows[row]
 
-    def get(self, row: bytes, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+    def get(  # type: ignore[override]
+        self, row: bytes, default: bytes | None = None
+    ) -> bytes | None:
         """The value of a key, else the default. (The inherited one raises and catches.)"""
         return self._rows.get(row, default)
 
