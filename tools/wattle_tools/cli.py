@@ -19,6 +19,7 @@ from wattle_tools.boards.arguments import mac
 from wattle_tools.errors import DONE, INTERRUPTED, ToolError
 from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.image import commands as image_commands
+from wattle_tools.label import arguments as label_arguments
 from wattle_tools.provision import arguments as provision_arguments
 from wattle_tools.provision import enrol_command, linux
 from wattle_tools.sites import command as site_command
@@ -70,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     flash_arguments.add_arguments(flash)
     flash.set_defaults(run=_flash)
     enrol_command.add(commands)
+    label = commands.add_parser("label", help="labels of meters with a QR code, PNG and PDF")
+    label_arguments.add_arguments(label)
+    label.set_defaults(run=_label)
     site_command.add(commands)
     audit_command.add(commands)
     update_bundle.add(commands)
@@ -94,6 +98,12 @@ def _boards(options: argparse.Namespace) -> int:
 def _flash(options: argparse.Namespace) -> int:
     with _with_extra():
         from wattle_tools.flash import command
+    return command.run(options)
+
+
+def _label(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.label import command
     return command.run(options)
 
 

@@ -103,6 +103,22 @@ class EnrolmentError(AdvisedError):
     exit_code = NOT_ENROLLED
 
 
+class LabelError(AdvisedError):
+    """What is to be printed on a label makes no sense."""
+
+
+class SealError(AdvisedError):
+    """The steps that seal a chip are not prepared."""
+
+    exit_code = SETTINGS_REFUSED
+
+
+class BatchError(AdvisedError):
+    """A file of jobs that makes no sense."""
+
+    exit_code = SETTINGS_REFUSED
+
+
 class AuditError(ToolError):
     """The record of what was done is not as it was written, or cannot be."""
 

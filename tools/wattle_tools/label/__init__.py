@@ -1,0 +1,1 @@
+"""Labels for boards: who they are, for people and for cameras."""
