@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from wattle_wire import topics
 
@@ -15,6 +15,7 @@ from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.event_bodies import METHOD_NAMES
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
+from wattle_gateway.reports import event_settlement
 from wattle_gateway.reports.accounts import Book, Holder
 
 # Digits that a person copies; fewer might name another event tomorrow.
@@ -131,6 +132,13 @@ class PartLine:
         }
 
 
+class Settlement(NamedTuple):
+    """Fields of an event's JSON, and of its parts by point (see `event_settlement`)."""
+
+    event: dict[str, Any]
+    parts: dict[str, dict[str, Any]]
+
+
 class EventBook:
     """The events of a state, read with names."""
 
@@ -186,6 +194,18 @@ class EventBook:
             PartLine(one, self._book.holder(one.origin), self._book.holder(one.owner))
             for one in found
         ]
+
+    def settlement(self, row: EventRow) -> Settlement:
+        """What settlement says of an event and its loads, as JSON."""
+        return Settlement(
+            event_settlement.of_event(self._state, row),
+            {
+                f"{topics.meter_id(one.meter)}/{one.device}": event_settlement.of_part(
+                    self._state, row, one
+                )
+                for one in rows.quotas(self._state, row)
+            },
+        )
 
     def part(self, row: EventRow, meter: bytes, device: int) -> QuotaRow | None:
         """What one load has to do with an event, None: nothing."""
