@@ -265,6 +265,20 @@ def test_an_equivocator_is_shown_once_by_each_and_named_no_more() -> None:
     assert len(cluster.agreed()) > 30
 
 
+def test_an_equivocator_leads_no_more_after_the_next_change_of_the_schedule() -> None:
+    """Named no more (rule 12), it counts as not connected (rule 28): nobody reads its reputation."""
+    cluster = PaperCluster(4, leader_commits=5)
+    busy(cluster, 1)
+    one = cluster.stores[D].blocks[cluster.own(D)[-1].ref]
+    other = twin_of(cluster, one.block, "twin!")
+    assert D in cluster[0].engine.leaders
+    for at in range(3):
+        cluster.give(at, other)
+    busy(cluster, 6)
+    for at in range(3):
+        assert D not in cluster[at].engine.leaders
+
+
 def test_twins_told_to_different_members_end_in_one_ledger() -> None:
     cluster = PaperCluster(4)
     busy(cluster, 1)
