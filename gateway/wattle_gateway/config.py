@@ -54,6 +54,13 @@ class AllianceConfig:
 
 
 @dataclass(frozen=True)
+class PolicyConfig:
+    """What answers events for this member; `file` "" = nobody but people."""
+
+    file: str
+
+
+@dataclass(frozen=True)
 class IngestConfig:
     """How much a stranger's messages may cost this machine."""
 
@@ -72,6 +79,7 @@ class GatewayConfig:
     peers: PeersConfig
     alliance: AllianceConfig
     ingest: IngestConfig
+    policy: PolicyConfig
 
 
 @dataclass(frozen=True)
@@ -165,6 +173,15 @@ _KEYS: dict[str, dict[str, _Key]] = {
         ),
         "quarantine_bytes_max": _integer(0, 1 << 30, 4 << 20, "and their size together"),
     },
+    "policy": {
+        "file": _Key(
+            "",
+            'a path from this folder, or ""',
+            _is_path,
+            "a policy file, which answers events for this member; read when the gateway starts "
+            "(`wattle-gateway dr policy` tries it)",
+        ),
+    },
 }
 
 
@@ -195,6 +212,7 @@ def parse(document: dict[str, object], source: str) -> GatewayConfig:
         peers=PeersConfig(**values["peers"]),
         alliance=AllianceConfig(**values["alliance"]),
         ingest=IngestConfig(**values["ingest"]),
+        policy=PolicyConfig(**values["policy"]),
     )
 
 

@@ -99,6 +99,14 @@ def test_a_restart_of_the_meter_undoes_what_it_was_told() -> None:
     assert book.due(3_500) == []
 
 
+def test_the_first_word_of_a_meter_is_no_restart() -> None:
+    book = connected()
+    book.put(ORDER)
+    assert book.due(2_000) == [setpoint(ORDER)]
+    book.heard(METER, 17, None)
+    assert book.due(3_000) == []
+
+
 def test_of_two_events_the_one_that_began_last_holds_the_load() -> None:
     book = connected()
     second = replace(ORDER, event=SECOND_EVENT, digest=b"3" * 32, from_ms=5_000, until_ms=7_000)

@@ -211,6 +211,7 @@ class Gateway:
         self.market = MarketSide(
             self.ledger, sender, self.resending, seen, lambda: self.meters, self.clock
         )
+        self.market.answer_by(self.config.policy, self.home, self.identity.kid, self.signatory)
         self.presence = Presence(
             ledger_id,
             self.desk,

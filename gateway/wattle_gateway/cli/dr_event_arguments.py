@@ -1,8 +1,9 @@
 """The grammar of `dr publish`, `declare`, `withdraw`, `dispatch`, `events` and `event`."""
 
 import argparse
+from pathlib import Path
 
-from wattle_gateway.cli import baseline_rule, dr_event_commands
+from wattle_gateway.cli import baseline_rule, dr_event_commands, dr_policy_command
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.dr_event_commands import RULE_PREFIX
@@ -22,6 +23,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     _dispatch(actions.add_parser("dispatch", help="order the selected loads to act"))
     _events(actions.add_parser("events", help="all events, their times and how far they are"))
     _event(actions.add_parser("event", help="one event: who answered, who was chosen and why"))
+    _policy(actions.add_parser("policy", help="check a policy file: what it would answer now"))
 
 
 def _publish(command: argparse.ArgumentParser) -> None:
@@ -125,6 +127,16 @@ def _event(command: argparse.ArgumentParser) -> None:
     folder(command)
     _event_argument(command)
     _shown(command, dr_event_commands.event)
+
+
+def _policy(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Says what a policy file would answer to the events that are open, and why; nothing is"
+        " sent. A running gateway answers by the file that config.toml names."
+    )
+    folder(command)
+    command.add_argument("file", type=Path, metavar="FILE", help="the policy (TOML)")
+    _shown(command, dr_policy_command.policy)
 
 
 def direction(command: argparse.ArgumentParser) -> None:

@@ -5,7 +5,8 @@ import binascii
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli import baseline_rule, dr_event_text
@@ -36,6 +37,7 @@ from wattle_gateway.ledger.event_bodies import (
 )
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.transaction import DIGEST_BYTES
+from wattle_gateway.participation import answers as answer_file
 from wattle_gateway.reports.events import EventBook
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
@@ -215,10 +217,14 @@ def events(arguments: argparse.Namespace) -> None:
     """All events."""
     with _opened(arguments) as place:
         lines = place.book.lines(arguments.area, arguments.state)
+    answers = _answers(arguments)
     if arguments.format == "json":
-        print(json.dumps([line.as_json() for line in lines], indent=2))
+        content = [
+            {**line.as_json(), "answers": answers.get(line.row.digest.hex(), [])} for line in lines
+        ]
+        print(json.dumps(content, indent=2))
     else:
-        dr_event_text.print_events(lines)
+        dr_event_text.print_events(lines, answers)
 
 
 def event(arguments: argparse.Namespace) -> None:
@@ -227,11 +233,23 @@ def event(arguments: argparse.Namespace) -> None:
         book = place.book
         row = book.find(arguments.event)
         line, parts = book.line(row), book.parts(row)
+        settled = book.settlement(row)
+    answers = _answers(arguments).get(row.digest.hex(), [])
     if arguments.format == "json":
-        content = {**line.as_json(), "parts": [part.as_json() for part in parts]}
+        shown = [{**part.as_json(), **settled.parts[part.point]} for part in parts]
+        content = {**line.as_json(), **settled.event, "parts": shown, "answers": answers}
         print(json.dumps(content, indent=2))
     else:
         dr_event_text.print_event(line, parts)
+        dr_event_text.print_answers(answers)
+
+
+def _answers(arguments: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
+    """What this gateway's policy has answered, by event."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in answer_file.read(home_of(arguments.folder).answers):
+        found.setdefault(one.event, []).append(asdict(one))
+    return found
 
 
 def _now_ms(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,11 @@
 """Events as people read them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from wattle_gateway.cli.amounts import shown_amount
@@ -44,8 +47,10 @@ def powers(quotas_w: Sequence[int]) -> str:
     )
 
 
-def print_events(lines: Sequence[EventLine]) -> None:
-    """The table of `dr events`."""
+def print_events(
+    lines: Sequence[EventLine], answers: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> None:
+    """The table of `dr events`; `answers` of the policy by event."""
     table = Table(title="events")
     for name in ("event", "by", "method", "area", "way"):
         table.add_column(name, no_wrap=True)
@@ -55,6 +60,8 @@ def print_events(lines: Sequence[EventLine]) -> None:
         table.add_column(f"{name} (UTC)", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("loads")
+    if answers:
+        table.add_column("our policy")
     for line in lines:
         body = line.row.body
         table.add_row(
@@ -70,8 +77,23 @@ def print_events(lines: Sequence[EventLine]) -> None:
             shown_time(line.row.end_ms),
             line.phase,
             _counts(line),
+            *([_answered(answers.get(line.row.digest.hex(), ()))] if answers else []),
         )
     console().print(table)
+
+
+def _answered(answers: Sequence[Mapping[str, Any]]) -> str:
+    """What the policy did, and why, those alike together: 2 declared: pays at least ..."""
+    alike = Counter((one["did"], one["why"]) for one in answers)
+    return escape("; ".join(f"{count} {did}: {why}" for (did, why), count in sorted(alike.items())))
+
+
+def print_answers(answers: Sequence[Mapping[str, Any]]) -> None:
+    """What the policy did for each load of an event."""
+    for one in answers:
+        quota = "" if one["quota_w"] is None else f" with {kilowatts(one['quota_w'])} kW"
+        when = shown_time(one["at_ms"])
+        print(f"policy, {when} UTC: {one['point']} {one['did']}{quota}: {one['why']}")
 
 
 def print_event(line: EventLine, parts: Sequence[PartLine]) -> None:

@@ -46,7 +46,8 @@ class Command:
 
 @dataclass
 class _Meter:
-    """What is known of a meter: its `connection` here (8 bytes) or None, its highest `boot`."""
+    """What is known of a meter: its `connection` here (8 bytes) or None, its highest `boot` (from
+    1 on; 0: it has said nothing yet)."""
 
     connection: bytes | None = None
     boot: int = 0
@@ -141,7 +142,7 @@ class OrderBook:
         After a restart its loads rest, whatever they were told before.
         """
         known = self._meters.setdefault(meter, _Meter())
-        restarted, known.boot = boot > known.boot, max(boot, known.boot)
+        restarted, known.boot = 0 < known.boot < boot, max(boot, known.boot)
         if restarted:
             for point in known.points:
                 load = self._loads[point]

@@ -16,12 +16,12 @@ class Progress:
 
     `to_send` goes to peers now, in this order, and not before; `next_tick_ms` of the steady
     clock; `acks` where each meter stands whose samples were stored or committed; `transactions`
-    the outcomes by transaction digest; `orders` to loads that it brought or changed, of emergencies
-    also such as are in a block only; `registry_changed`: meters were enrolled or
-    revoked, or an enrolment waits; `epoch_changed` the epoch in force, if another than before the
-    step; `cheats` kids of members that the ledger has newly found out; `cards`, `joins` and
-    `faults` of the peer whose message the step was: new peer cards, requests to become a member,
-    and what was wrong with it (any fault ends the link).
+    the outcomes by transaction digest; `orders` to loads that it brought or changed, of
+    emergencies also such as are in a block only; `market_changed`: events or offers have;
+    `registry_changed`: meters were enrolled or revoked, or an enrolment waits; `epoch_changed`
+    the epoch in force, if another than before the step; `cheats` kids of members that the ledger
+    has newly found out; `cards`, `joins` and `faults` of the peer whose message the step was: new
+    peer cards, requests to become a member, and what was wrong with it (any fault ends the link).
     """
 
     head: CommitHead
@@ -30,6 +30,7 @@ class Progress:
     acks: dict[bytes, AckView] = field(default_factory=dict)
     transactions: dict[bytes, Outcome] = field(default_factory=dict)
     orders: list[PointOrder] = field(default_factory=list)
+    market_changed: bool = False
     registry_changed: bool = False
     epoch_changed: Epoch | None = None
     cheats: list[bytes] = field(default_factory=list)

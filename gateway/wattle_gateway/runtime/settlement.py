@@ -21,6 +21,7 @@ from wattle_gateway.store.block_rows import StoredBlock
 # Rows whose change means that other meters are enrolled than before, or that an enrolment waits:
 # a payment is no reason to read ten thousand meters again.
 _REGISTRY = (prefix("meter", 1), prefix("enrolling", 1))
+_MARKET = (prefix("event", 1), prefix("offer", 2))
 
 
 @dataclass
@@ -62,6 +63,8 @@ class Settlement:
             step.progress.orders += ledger_orders.changed(executed.changes, self._ledger.state)
         if any(row.startswith(_REGISTRY) for row, _ in executed.changes):
             step.progress.registry_changed = True
+        if any(row.startswith(_MARKET) for row, _ in executed.changes):
+            step.progress.market_changed = True
         step.moved.update(executed.meters)
         step.progress.cheats += executed.cheats
 

@@ -1,0 +1,99 @@
+"""Answers events by the policy while the gateway runs."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wattle_gateway.admin.signatory import Signatory
+from wattle_gateway.contracts.setting import Setting
+from wattle_gateway.errors import DeadlineError, RefusedError, StoreError, UsageError
+from wattle_gateway.ledger import crypto, transaction
+from wattle_gateway.participation import answers
+from wattle_gateway.participation.answers import Answer, Answers
+from wattle_gateway.participation.plan import Plan, Planned, plan
+from wattle_gateway.participation.policy import Policy
+from wattle_gateway.runtime.driver import LedgerDriver
+from wattle_gateway.runtime.ledger_thread import LedgerThread
+from wattle_gateway.runtime.logs import Log
+
+# What could not be sent (disk, no quorum, an earlier transaction without an answer) is tried again
+# as long as the event is open.
+AGAIN_AFTER_S = 30.0
+
+_log = Log("policy")
+
+
+class Participant:
+    """Declares what the policy says; `run` until cancelled.
+
+    Each answer is on disk before it is sent: after a crash the ledger says what became of it, and
+    nothing is declared twice.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        given: Answers,
+        kid: bytes,
+        signatory: Signatory,
+        ledger: LedgerThread,
+    ) -> None:
+        """`kid` of this gateway's member, `given` its answers so far."""
+        self._policy = policy
+        self._given = given
+        self._kid = kid
+        self._signatory = signatory
+        self._ledger = ledger
+        self._news = asyncio.Event()
+        self._news.set()  # what came before the start
+
+    def look(self) -> None:
+        """Events or offers have changed."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Answer what is open, now and whenever something changes."""
+        while True:
+            try:
+                async with asyncio.timeout(AGAIN_AFTER_S):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+            self._news.clear()
+            found = await self._ledger.read(self._plan)
+            try:
+                self._note([one.answer for one in found.planned], found)
+                for planned in found.planned:
+                    if planned.body is not None:
+                        await self._declare(planned, found)
+            except StoreError as error:
+                _log.error("answers are not sent, since they cannot be kept", error=error)
+
+    def _plan(self, driver: LedgerDriver) -> Plan:
+        """In the ledger's thread."""
+        head, ledger = driver.head, driver.ledger
+        setting = Setting(head.time_ms, driver.epoch, head, crypto.verify, ledger.digest_of)
+        return plan(driver.state, setting, self._kid, self._policy, self._given.by_place)
+
+    async def _declare(self, planned: Planned, found: Plan) -> None:
+        assert planned.body is not None
+        try:
+            await self._signatory.commit(transaction.DECLARE, planned.body.row(), alone=True)
+        except RefusedError as refusal:
+            answer = replace(planned.answer, did=answers.REFUSED, why=str(refusal))
+        except (DeadlineError, UsageError) as error:
+            _log.warning(
+                "an answer is not on the ledger yet", point=planned.answer.point, why=error
+            )
+            return
+        else:
+            answer = replace(planned.answer, did=answers.DECLARED)
+        self._note([answer], found)
+
+    def _note(self, given: Sequence[Answer], found: Plan) -> None:
+        if not given:
+            return
+        self._given.note(given, found.events)
+        for one in given:
+            if one.did != answers.SENDING:
+                _log.info(one.did, digest=one.event, point=one.point, why=one.why)
