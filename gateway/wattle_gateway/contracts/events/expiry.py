@@ -9,6 +9,7 @@ from wattle_wire.errors import WireError
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.events import agenda, rows
 from wattle_gateway.contracts.events.agenda import Due, Step
+from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.settlement import forgetting
 from wattle_gateway.contracts.state import State, key
 from wattle_gateway.ledger.market import Market
@@ -42,6 +43,11 @@ def expire(state: State) -> None:
         agenda.add(state, Due(expires_ms, Step.EXPIRE, following))
 
 
+def forgotten(state: Rows) -> int:
+    """How many events have been forgotten so far. Raises StateError."""
+    return _ends(state)[0]
+
+
 def _forget(state: State, digest: bytes) -> None:
     event = rows.event(state, digest)
     assert event is not None, "events are forgotten once"
@@ -56,7 +62,7 @@ def _forget(state: State, digest: bytes) -> None:
     rows.delete_event(state, digest)
 
 
-def _ends(state: State) -> tuple[int, int]:
+def _ends(state: Rows) -> tuple[int, int]:
     """Number of the first event in the queue, and of the next that will come."""
     value = state.get(_QUEUE)
     if value is None:
