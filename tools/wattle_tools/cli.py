@@ -14,6 +14,7 @@ from pathlib import Path
 from wattle_tools import certificate, update_bundle
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
+from wattle_tools.batch import arguments as batch_arguments
 from wattle_tools.boards import arguments as boards_arguments
 from wattle_tools.boards.arguments import mac
 from wattle_tools.errors import DONE, INTERRUPTED, ToolError
@@ -70,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     flash = commands.add_parser("flash", help="fill ESP32 boards: interpreter and firmware")
     flash_arguments.add_arguments(flash)
     flash.set_defaults(run=_flash)
+    batch = commands.add_parser("batch", help="provision many boards, by a CSV file")
+    batch_arguments.add_arguments(batch)
+    batch.set_defaults(run=_batch)
     enrol_command.add(commands)
     label = commands.add_parser("label", help="labels of meters with a QR code, PNG and PDF")
     label_arguments.add_arguments(label)
@@ -104,6 +108,12 @@ def _flash(options: argparse.Namespace) -> int:
 def _label(options: argparse.Namespace) -> int:
     with _with_extra():
         from wattle_tools.label import command
+    return command.run(options)
+
+
+def _batch(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.batch import command
     return command.run(options)
 
 

@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, nargs="?", metavar="FOLDER", help="of a Linux board, made if absent"
     )
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """All but FOLDER."""
     parser.add_argument("--site", help="of this meter (default: the only one that is known)")
     parser.add_argument(
         "--site-file",

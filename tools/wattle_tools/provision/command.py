@@ -5,7 +5,7 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -196,6 +196,11 @@ def as_json(result: ProvisionResult, written: Path | None) -> dict[str, object]:
         "protection": record.protection if record else None,
         "enrolment_file": str(written) if written else None,
     }
+
+
+def json_of(rows: Sequence[tuple[ProvisionResult, Path | None]]) -> str:
+    """Results with their enrolment files as one JSON object."""
+    return json.dumps({"boards": [as_json(result, file) for result, file in rows]}, indent=1)
 
 
 def _print(result: ProvisionResult, written: Path | None) -> None:
