@@ -166,7 +166,8 @@ def test_nobody_waits_for_votes_that_are_too_few_rule_11() -> None:
 
 
 @pytest.mark.parametrize(
-    ("behind", "wait_ms"), [(0, 250), (7, 250), (8, 500), (16, 1000), (40, 8000), (4000, 8000)]
+    ("behind", "wait_ms"),
+    [(-40, 250), (0, 250), (7, 250), (8, 500), (16, 1000), (40, 8000), (4000, 8000)],
 )
 def test_the_wait_grows_while_nothing_commits_rule_11(behind: int, wait_ms: int) -> None:
     assert patience.wait_ms(draw("1: *", 4).epoch, behind) == wait_ms

@@ -18,8 +18,9 @@ LEADER_WAIT_MAX_MS = 8000
 
 
 def wait_ms(epoch: Epoch, rounds: int) -> int:
-    """How long to wait for others, `rounds` after that of the newest commit's leader."""
-    doublings = rounds // (2 * epoch.size)
+    """How long to wait for others, `rounds` after that of the newest commit's leader. It may lie
+    above, where a commit was taken over from others: then nothing has waited yet."""
+    doublings = max(0, rounds) // (2 * epoch.size)
     return min(LEADER_WAIT_MAX_MS, LEADER_WAIT_MS << min(doublings, 16))
 
 
