@@ -226,7 +226,7 @@ class SimMeter:
                 delivery.lost(seq)
                 continue
             delivery.sent(seq, len(raw), now_ms)
-            self._publish(self.connected, seq, raw)
+            self._publish(self.connected, seq, bytes(raw))  # unpacked into a buffer, maybe
 
     def _wake(self, at_ms: int, life: int, delivery: Delivery) -> None:
         """Send again at a time, unless that is after the next look or is planned already."""
