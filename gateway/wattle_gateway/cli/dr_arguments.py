@@ -2,7 +2,7 @@
 
 import argparse
 
-from wattle_gateway.cli import dr_commands, dr_event_arguments, dr_profile
+from wattle_gateway.cli import dr_commands, dr_dispute, dr_event_arguments, dr_profile, dr_statement
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.dr_event_arguments import direction
@@ -18,6 +18,8 @@ def add(command: argparse.ArgumentParser) -> None:
     _select(actions.add_parser("select", help="which loads would answer a need, and why these"))
     dr_event_arguments.add(actions)
     dr_profile.add(actions)
+    dr_statement.add(actions)
+    dr_dispute.add(actions)
 
 
 def _offer(command: argparse.ArgumentParser) -> None:

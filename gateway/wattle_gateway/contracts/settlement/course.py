@@ -8,6 +8,7 @@ it puts itself off. When no sample can change an interval any more, `compute` lo
 difference to what was paid is a correction, carried into the next statement between the two.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -36,6 +37,9 @@ from wattle_gateway.ledger.market import Market
 
 # Corrections stand on the agenda for days: they leave room for events.
 CORRECTIONS_PLANNED_MAX = 400
+
+Shown = Counter[tuple[bytes, str]]
+"""(Who declared, fault) -> W promised by the resources that show it, summed over intervals."""
 
 
 def compute(state: State, event: EventRow, market: Market, setting: Setting) -> None:
@@ -67,13 +71,15 @@ def finalise(state: State, event: EventRow, market: Market, setting: Setting) ->
         return
     _restate(state, event, selected, selected, FINAL, market, setting)
     owed: list[tuple[bytes, int]] = []
+    silent: Shown = Counter()
     for quota in selected:
         take_note(state, quota)
         row = _row(state, quota)
         if judging.is_silent(event, quota, row):
-            conduct.charge(state, market, quota.origin, weights.SILENCE, setting.time_ms)
+            silent[quota.origin, weights.SILENCE] += sum(quota.quotas_w)
         net = row.net + disputes.decided(state, row.disputes)
         owed += paying.shares(net, quota.origin, quota.owner, row.split_permille)
+    _charge(state, selected, silent, market, setting.time_ms)
     paying.pay(state, event, paying.summed(owed))
     ended = replace(event, state=EventState.FINAL, version=FINAL, reserved=0)
     rows.put_event(state, ended)
@@ -114,6 +120,7 @@ def _restate(
     lowest = judging.lowest_of(selected)
     changed = False
     made = []
+    shown: Shown = Counter()
     for quota in wanted:
         before = results.result(state, event.digest, quota.meter, quota.device)
         row = _stated(state, event, quota, version, before, market, setting)
@@ -121,8 +128,10 @@ def _restate(
         if version == REVISED and not is_other:
             continue
         changed |= is_other
-        _charge(state, event, quota, before, row, lowest, market, setting.time_ms)
+        for fault in _faults(state, event, quota, before, row, lowest, market):
+            shown[quota.origin, fault] += sum(quota.quotas_w)
         made.append((quota, row))
+    _charge(state, selected, shown, market, setting.time_ms)
     scores = _score(state, event, made, market, setting.time_ms)
     for quota, row in made:
         if row.score is None:
@@ -173,7 +182,7 @@ def _marked(line: ResultLine, earlier: ResultLine) -> ResultLine:
     return line
 
 
-def _charge(
+def _faults(
     state: State,
     event: EventRow,
     quota: QuotaRow,
@@ -181,18 +190,27 @@ def _charge(
     row: ResultRow,
     lowest: Mapping[tuple[bytes, int], bool],
     market: Market,
-    time_ms: int,
-) -> None:
-    """Charge what the lines show, each fault once for a resource and event."""
+) -> frozenset[str]:
+    """What the lines show that those before did not: each fault once for a resource and event."""
     meter = registry.meter(state, quota.meter)
     point = None if meter is None else meter.point(quota.device)
     rating_w = None if point is None else point.rating_w
     at = (quota.meter, quota.device)
-    shown = judging.faults(event, quota, row, market, lowest[at], rating_w)
+    found = judging.faults(event, quota, row, market, lowest[at], rating_w)
     if before is not None:
-        shown -= judging.faults(event, quota, before, market, lowest[at], rating_w)
-    for fault in sorted(shown):
-        conduct.charge(state, market, quota.origin, fault, time_ms)
+        found -= judging.faults(event, quota, before, market, lowest[at], rating_w)
+    return found
+
+
+def _charge(
+    state: State, selected: Sequence[QuotaRow], shown: Shown, market: Market, time_ms: int
+) -> None:
+    """Charge each party once with each fault, by its share of what the party promised."""
+    promised_w: Counter[bytes] = Counter()
+    for quota in selected:
+        promised_w[quota.origin] += sum(quota.quotas_w)
+    for (kid, fault), part_w in sorted(shown.items()):
+        conduct.charge(state, market, kid, fault, time_ms, (part_w, promised_w[kid]))
 
 
 def _score(

@@ -1,7 +1,7 @@
 """Lines of statements that somebody disputes: execution of `dispute`, `answer`, `decide` (D40; SPEC
 sections 11 and 12)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from wattle_wire import cbor, cose, structure
@@ -15,7 +15,7 @@ from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.settlement import parameters, results
 from wattle_gateway.contracts.settlement.results import DISPUTES_MAX
-from wattle_gateway.contracts.state import State, key
+from wattle_gateway.contracts.state import State, key, prefix
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.event_bodies import INTERVALS_MAX, parse_point
@@ -74,6 +74,13 @@ def dispute(state: Rows, digest: bytes) -> DisputeRow | None:
 def of(state: Rows, digests: Iterable[bytes]) -> list[DisputeRow]:
     """The disputes with these digests, in their order. Raises StateError."""
     return [found for digest in digests if (found := dispute(state, digest)) is not None]
+
+
+def everything(state: Mapping[bytes, bytes]) -> list[DisputeRow]:
+    """All disputes by time and digest. Reads the whole mapping. Raises StateError."""
+    begin = prefix("dispute", 1)
+    found = [_decode(row[-DIGEST_BYTES:], state[row]) for row in state if row.startswith(begin)]
+    return sorted(found, key=lambda one: (one.opened.time_ms, one.digest))
 
 
 def decided(state: Rows, digests: Iterable[bytes]) -> int:

@@ -1,0 +1,300 @@
+"""dr dispute, contract, fund: what parties say about statements, and agree on beforehand."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+
+from rich.table import Table
+
+from wattle_gateway.cli.account_arguments import key
+from wattle_gateway.cli.alliance_arguments import folder, output_format
+from wattle_gateway.cli.amounts import parsed_amount, shown_amount
+from wattle_gateway.cli.folder import home_of, opened_ledger
+from wattle_gateway.cli.points import parsed_point
+from wattle_gateway.cli.sending import send, tell
+from wattle_gateway.cli.state_book import opened_book
+from wattle_gateway.cli.text import console, parsed_time, shown_name, shown_time
+from wattle_gateway.contracts.accounts import Asset
+from wattle_gateway.contracts.events import rows
+from wattle_gateway.contracts.settlement import disputes
+from wattle_gateway.contracts.settlement.disputes import DisputeRow
+from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger import settlement_bodies, transaction
+from wattle_gateway.ledger.epoch import first_epoch
+from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.settlement_bodies import Answer, Contract, Decide, Dispute, Fund
+from wattle_gateway.reports import event_settlement
+from wattle_gateway.reports.accounts import Book
+from wattle_gateway.reports.events import EventBook
+from wattle_gateway.reports.samples import decimal
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+
+_DIGITS_LEAST = 4
+_DIGITS_SHOWN = 16
+
+
+def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """`dispute`, `contract` and `fund`, among the actions of `dr`."""
+    command = actions.add_parser("dispute", help="a line of a statement that somebody disputes")
+    steps = command.add_subparsers(metavar="STEP", required=True)
+    _open(steps.add_parser("open", help="a line is not as it was, and why"))
+    _answer(steps.add_parser("answer", help="what the other side says"))
+    _decide(steps.add_parser("decide", help="a grid company or observer decides"))
+    _list(steps.add_parser("list", help="the disputes of statements that are kept"))
+    _contract(actions.add_parser("contract", help="prices, or a split, between two parties"))
+    _fund(actions.add_parser("fund", help="set money aside that only events may spend"))
+
+
+def _open(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    command.add_argument("event", metavar="EVENT", help="its digest, or the first digits of it")
+    command.add_argument("point", metavar="METER/D", help="the point that meters the load")
+    command.add_argument("--at", required=True, metavar="TIME", help="a time in the interval")
+    command.add_argument("--reason", required=True, metavar="TEXT", help="up to 200 characters")
+    _ends(command, open_dispute)
+
+
+def _answer(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    _dispute(command)
+    command.add_argument("text", metavar="TEXT", help="up to 200 characters")
+    _ends(command, answer)
+
+
+def _decide(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    _dispute(command)
+    command.add_argument(
+        "amount",
+        metavar="AMOUNT",
+        help="that the load gets more; less with --less; 0: the line stands",
+    )
+    command.add_argument("text", metavar="TEXT", help="why, up to 200 characters")
+    command.add_argument("--less", action="store_true", help="the load gets this much less")
+    _ends(command, decide)
+
+
+def _list(command: argparse.ArgumentParser) -> None:
+    folder(command)
+    output_format(command, "table", "json")
+    command.set_defaults(run=listed)
+
+
+def _contract(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Offers a contract to another party, who approves it (`alliance approve`). Between who buys"
+        " and who promises adjustments: prices of events of method contract. Between who hosts and"
+        " who is hosted: which part of each payment is the user's."
+    )
+    folder(command)
+    command.add_argument("party", metavar="PARTY", help="the other side, by name or kid")
+    command.add_argument("--asset", required=True, metavar="ASSET")
+    for name, meaning in (
+        ("--availability", "per MW and hour"),
+        ("--energy", "per MWh"),
+        ("--penalty", "per MWh that is missing"),
+    ):
+        command.add_argument(name, default="0", metavar="AMOUNT", help=f"{meaning} (default: 0)")
+    command.add_argument(
+        "--split",
+        type=int,
+        default=0,
+        metavar="PERMILLE",
+        help="of payments for the other side's loads that this side declares: what is theirs",
+    )
+    _window(command)
+    _ends(command, contract)
+
+
+def _fund(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Money of this party that until a time only events of the spender that name the fund may"
+        " spend. What is left then returns."
+    )
+    folder(command)
+    command.add_argument("purpose", metavar="PURPOSE", help="a-z, 0-9 and hyphen")
+    command.add_argument("amount", metavar="AMOUNT")
+    command.add_argument("asset", metavar="ASSET")
+    command.add_argument("--spender", required=True, metavar="PARTY", help="by name or kid")
+    command.add_argument("--until", required=True, metavar="TIME")
+    _ends(command, fund)
+
+
+def _window(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--from", dest="begin", required=True, metavar="TIME")
+    command.add_argument("--until", required=True, metavar="TIME", help="of events that begin")
+
+
+def _dispute(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dispute", metavar="DISPUTE", help="its digest, or the first digits of it")
+
+
+def _ends(command: argparse.ArgumentParser, run: object) -> None:
+    key(command)
+    output_format(command, "text", "json")
+    command.set_defaults(run=run)
+
+
+def open_dispute(arguments: argparse.Namespace) -> None:
+    """Dispute a line."""
+    meter, device = parsed_point(arguments.point)
+    at_ms = parsed_time(arguments.at)
+    with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        ledger = ExecutedLedger(reader, first_epoch(first))
+        book = EventBook(ledger.state, ledger.epoch, ledger.head.time_ms)
+        event = book.find(arguments.event)
+    if not event.begin_ms <= at_ms < event.end_ms:
+        raise UsageError(
+            f"--at {arguments.at}: the event is from {shown_time(event.begin_ms)} to"
+            f" {shown_time(event.end_ms)} UTC"
+        )
+    index = (at_ms - event.begin_ms) // event.interval_ms
+    body = Dispute(event.digest, meter, device, index, arguments.reason)
+    sent = send(arguments, transaction.DISPUTE, _checked(body))
+    begin = shown_time(event.interval_begin_ms(index))
+    done = f"the line of {arguments.point} from {begin} UTC on is disputed: {sent.digest}"
+    tell(arguments, sent, done, "")
+
+
+def answer(arguments: argparse.Namespace) -> None:
+    """Answer a dispute."""
+    row = _found(arguments)
+    sent = send(arguments, transaction.ANSWER, _checked(Answer(row.digest, arguments.text)))
+    tell(arguments, sent, "the answer stands on the ledger", "")
+
+
+def decide(arguments: argparse.Namespace) -> None:
+    """Decide a dispute."""
+    row = _found(arguments)
+    with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        ledger = ExecutedLedger(reader, first_epoch(first))
+        events = EventBook(ledger.state, ledger.epoch, ledger.head.time_ms)
+        asset_name = events.find(row.event.hex()).body.asset
+        asset = _asset(Book(ledger.state, ledger.epoch), asset_name)
+    amount = parsed_amount(arguments.amount, asset.name, asset.decimals, lowest=0)
+    signed = -amount if arguments.less else amount
+    sent = send(arguments, transaction.DECIDE, _checked(Decide(row.digest, signed, arguments.text)))
+    shown = decimal(signed, -asset.decimals)
+    tell(arguments, sent, f"decided: {shown} {asset.name}, paid with the last statement", "")
+
+
+def listed(arguments: argparse.Namespace) -> None:
+    """All disputes."""
+    with opened_book(arguments.folder) as (book, _):
+        found = disputes.everything(book.state)
+        events = {one.digest: one for one in rows.events(book.state)}
+        names = {row.opened.kid: book.holder(row.opened.kid).name for row in found}
+    if arguments.format == "json":
+        shown = [
+            {
+                "event": row.event.hex(),
+                "meter": row.meter.hex(),
+                "device": row.device,
+                **event_settlement.dispute(row),
+            }
+            for row in found
+        ]
+        print(json.dumps(shown, indent=2))
+        return
+    table = Table(title="disputes")
+    for name in ("dispute", "load", "from", "by", "reason", "state"):
+        table.add_column(name)
+    for row in found:
+        event = events.get(row.event)
+        begin = "" if event is None else shown_time(event.interval_begin_ms(row.index))
+        table.add_row(
+            row.digest.hex()[:_DIGITS_SHOWN],
+            f"{row.meter.hex()}/{row.device}",
+            begin,
+            shown_name(names[row.opened.kid]),
+            shown_name(row.opened.text),
+            _stands(row),
+        )
+    console().print(table)
+
+
+def _stands(row: DisputeRow) -> str:
+    if row.decision is not None:
+        return "decided"
+    return "open" if row.answer is None else "answered"
+
+
+def contract(arguments: argparse.Namespace) -> None:
+    """Offer a contract."""
+    with opened_book(arguments.folder) as (book, _):
+        other, asset = book.kid_of(arguments.party), _asset(book, arguments.asset)
+        name = book.holder(other).name
+
+    def price(text: str) -> int:
+        return parsed_amount(text, asset.name, asset.decimals, lowest=0)
+
+    body = Contract(
+        other,
+        asset.name,
+        price(arguments.availability),
+        price(arguments.energy),
+        price(arguments.penalty),
+        arguments.split,
+        parsed_time(arguments.begin),
+        parsed_time(arguments.until),
+    )
+    sent = send(arguments, transaction.CONTRACT, _checked(body))
+    tell(arguments, sent, "agreed", f"{name}, who says")
+
+
+def fund(arguments: argparse.Namespace) -> None:
+    """Fill a fund."""
+    with opened_book(arguments.folder) as (book, _):
+        spender, asset = book.kid_of(arguments.spender), _asset(book, arguments.asset)
+        name = book.holder(spender).name
+    amount = parsed_amount(arguments.amount, asset.name, asset.decimals)
+    until_ms = parsed_time(arguments.until)
+    body = Fund(arguments.purpose, asset.name, amount, spender, until_ms)
+    sent = send(arguments, transaction.FUND, _checked(body))
+    shown = shown_amount(amount, asset.decimals)
+    done = (
+        f"{shown} {asset.name} for {arguments.purpose} until {shown_time(until_ms)} UTC, spent by"
+        f" events of {name}; the fund is {sent.digest}"
+    )
+    tell(arguments, sent, done, "")
+
+
+_PARSERS: Mapping[type, Callable[[object], object]] = {
+    Contract: settlement_bodies.parse_contract,
+    Fund: settlement_bodies.parse_fund,
+    Dispute: settlement_bodies.parse_dispute,
+    Answer: settlement_bodies.parse_answer,
+    Decide: settlement_bodies.parse_decide,
+}
+
+
+def _checked(body: Contract | Fund | Dispute | Answer | Decide) -> list[object]:
+    """The body as it stands in CBOR; UsageError if the ledger would call it malformed."""
+    row = body.row()
+    try:
+        _PARSERS[type(body)](row)
+    except LedgerError as error:
+        raise UsageError(str(error)) from error
+    return row
+
+
+def _asset(book: Book, name: str) -> Asset:
+    found = book.asset(name)
+    if found is None:
+        raise UsageError(f"there is no asset {name} on the ledger (`account show`)")
+    return found
+
+
+def _found(arguments: argparse.Namespace) -> DisputeRow:
+    """The dispute whose digest begins so."""
+    word = arguments.dispute.lower()
+    with opened_book(arguments.folder) as (book, _):
+        found = [
+            row for row in disputes.everything(book.state) if row.digest.hex().startswith(word)
+        ]
+    if len(word) < _DIGITS_LEAST or len(found) != 1:
+        raise UsageError(
+            f"{len(found)} disputes begin with {word!r}, expected the digest of one of"
+            f" `wattle-gateway dr dispute list`, or its first digits ({_DIGITS_LEAST} at least)"
+        )
+    return found[0]
