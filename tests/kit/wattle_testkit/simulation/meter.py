@@ -33,6 +33,7 @@ VISIT_EVERY_MS = 40_000
 RETRY_MS = 3_000
 LOOK_EVERY_MS = 1_000
 DELAY_MS = (5, 60)
+LOAD_W = 2_900  # that a load draws unless it is called
 
 # In the dialect of the device, which has no types.
 _fakes: Any = meter_fakes
@@ -41,11 +42,13 @@ _fakes: Any = meter_fakes
 @dataclass(frozen=True)
 class MeterPlan:
     """`interval_ms` between samples; `skips`: only every third of them is ever sent, as by a meter
-    that lies about what it has; `loss_permille` of its messages."""
+    that lies about what it has; `loss_permille` of its messages; `capacity_w` that its load can
+    be adjusted by, above 0: its readings have powers too."""
 
     interval_ms: int
     skips: bool = False
     loss_permille: int = 0
+    capacity_w: int = 0
 
 
 class Door(Protocol):
@@ -107,6 +110,7 @@ class SimMeter:
         self._store = _fakes.FakeStore()
         self._files = _fakes.MemoryFiles()
         self._energy_wh = 0
+        self._energy_mwh = 0
         self._life = 0
         self._wake_ms = 0
         self._start()
@@ -153,7 +157,8 @@ class SimMeter:
 
     def enrolment(self, home: bytes, further: tuple[bytes, ...]) -> Enrol:
         """What its home gateway sends to the ledger."""
-        point = Point(1, transaction.ELECTRICITY, 10_000, 0, (1, 1), (1, 1), 1, home)
+        capacity_w = self._plan.capacity_w
+        point = Point(1, transaction.ELECTRICITY, 10_000, capacity_w, (1, 1), (1, 1), 1, home)
         return Enrol(self.proof(), "site", home, further, 0, (point,))
 
     def ack_arrived(self, door: Door, ack: Ack) -> None:
@@ -166,11 +171,18 @@ class SimMeter:
                 self._choice.final_moved(now_ms)
             self._send()
 
+    def called(self, order: bytes, setpoint_w: int, until_ms: int) -> None:
+        """A gateway sets its load; the next sample says so. `until_ms` Unix time."""
+        self._news = (order, setpoint_w)
+        self._set_w, self._until_ms = setpoint_w, until_ms
+
     # ---- what it does by itself
 
     def _start(self) -> None:
         """A life of the device begins: what is in memory begins with it."""
         self._life += 1
+        self._news: tuple[bytes, int] | None = None
+        self._set_w, self._until_ms = 0, 0  # a restart ends every command
         outbox = Outbox(self._files, CAPACITY_BYTES_MIN)
         self.journal = Journal(self.eui64, self._ledger_id, self._signer, self._store, outbox)
         now_ms = self._timeline.now_ms
@@ -200,15 +212,25 @@ class SimMeter:
         if not self._samples and not self.journal.chain.gaps:
             return
         now_ms = self._timeline.now_ms
-        self._energy_wh += self._random.randrange(3)
-        reading = Reading(1, CREATED_MS + now_ms, "G", {"ei": self._energy_wh})
+        reading = Reading(1, CREATED_MS + now_ms, "G", self._measured(now_ms))
+        command, self._news = self._news, None
         self.declared.update((gap[0], gap[1]) for gap in self.journal.chain.gaps[:GAPS_MAX])
         _fakes.run(
             self.journal.record(
-                [reading], "S", _fakes.FakeClock(now_ms), self.connected is not None
+                [reading], "S", _fakes.FakeClock(now_ms), self.connected is not None, command
             )
         )
         self._send()
+
+    def _measured(self, now_ms: int) -> dict[str, int | str]:
+        """What the metering device shows; where a load can be called, also what it draws."""
+        drawn = self._random.randrange(3)
+        if not self._plan.capacity_w:
+            self._energy_wh += drawn
+            return {"ei": self._energy_wh}
+        power_w = LOAD_W + drawn if CREATED_MS + now_ms >= self._until_ms else max(0, self._set_w)
+        self._energy_mwh += power_w * self._plan.interval_ms // 3_600
+        return {"ei": self._energy_mwh // 1_000, "p": 10 * power_w}
 
     def _send(self) -> None:
         """Send all that is due; look again when the rules of delivery want it."""
@@ -226,7 +248,7 @@ class SimMeter:
                 delivery.lost(seq)
                 continue
             delivery.sent(seq, len(raw), now_ms)
-            self._publish(self.connected, seq, bytes(raw))  # unpacked into a buffer, maybe
+            self._publish(self.connected, seq, bytes(raw))  # whatever buffer it was read into
 
     def _wake(self, at_ms: int, life: int, delivery: Delivery) -> None:
         """Send again at a time, unless that is after the next look or is planned already."""

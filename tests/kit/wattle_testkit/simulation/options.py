@@ -1,10 +1,11 @@
 """What one run is like: everything is drawn from the seed, once, before it begins."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from wattle_gateway.ledger.genesis import EVENT_RULES, Constants
+from wattle_gateway.ledger.market import Market
 
 from wattle_testkit.simulation.liars import NAMES
 
@@ -15,6 +16,22 @@ SIZES = (4, 7, 4, 1, 4, 10, 4, 7, 4, 4, 7, 4, 10, 4, 7, 1, 4, 7, 10, 20)
 # How long the faults last: long enough for some hundred rounds of small committees. A round of 20
 # costs 25 times as much as one of 4.
 FAULTS_MS = {1: 60_000, 4: 60_000, 7: 40_000, 10: 30_000, 20: 15_000}
+
+# Of the seeds that may have events as many do: each costs as much as several others.
+TRADING_PERMILLE = 40
+# Seconds instead of quarters of an hour, so that events get to their end within a run.
+TRADING_MARKET = Market(
+    interval_s=10,
+    intervals_max=3,
+    events_open_max=12,
+    settle_ms=2_000,
+    dispute_ms=5_000,
+    fine_ms=7_000,
+    decide_ms=3_000,
+    keep_days=1,
+    # Who errs on purpose is charged, and stays: seats are another story.
+    suspend_permille=0,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,7 @@ class Options:
     sample to itself, `skips` one meter send every third. Messages of `slow` members take
     `slow_ms` longer each way, `late` ones start when half of the faults are over; `absent` ones
     never start (for measurements). `rules` those of the genesis: from 2 on members pay each other.
+    `events`: they call each other's loads, too.
     """
 
     seed: int
@@ -62,6 +80,7 @@ class Options:
     late: int
     absent: int = 0
     rules: int = 1
+    events: bool = False
 
     @property
     def faulty_max(self) -> int:
@@ -82,7 +101,7 @@ def draw(seed: int, size: int | None = None) -> Options:
     liars = tuple(_vices(random) for _ in range(faulty - wiped - restored))
     rough = random.random() < 0.5
     crashes = random.choice((0, 0, 1, 2, 4))
-    return Options(
+    drawn = Options(
         seed=seed,
         size=size,
         faults_ms=FAULTS_MS[size],
@@ -108,12 +127,35 @@ def draw(seed: int, size: int | None = None) -> Options:
         keeps_back=size > 1 and random.random() < 0.1,
         skips=random.random() < 0.1,
         transaction_every_ms=random.choice((0, 1_000, 4_000)),
-        constants=_constants(random),
+        constants=replace(_constants(random), market=_market(seed, size)),
         slow=random.choice((0, 0, 1, 2)) if size > 1 else 0,
         slow_ms=random.choice((100, 300, 900)),
         late=1 if size > 1 and random.random() < 0.35 else 0,
         rules=_rules(seed, liars),
     )
+    return trading(drawn) if _trades(drawn) else drawn
+
+
+def trading(options: Options) -> Options:
+    """The same run with events: longer, so that they get to their end, and with meters whose
+    readings are close enough to measure them."""
+    return replace(
+        options,
+        rules=EVENT_RULES,
+        events=True,
+        faults_ms=2 * options.faults_ms,
+        meters=3,
+        interval_ms=1_000,
+        transaction_every_ms=250,
+        constants=replace(options.constants, market=TRADING_MARKET),
+    )
+
+
+def _trades(options: Options) -> bool:
+    """A few seeds of the small sizes; drawn apart, so that all else of a seed stays."""
+    if options.rules < EVENT_RULES or options.size > 7:
+        return False
+    return Random(f"events {options.seed} {options.size}").randrange(1_000) < TRADING_PERMILLE
 
 
 def _rules(seed: int, liars: Sequence[Sequence[str]]) -> int:
@@ -134,6 +176,18 @@ def _changes(random: Random, size: int) -> tuple[str, ...]:
         return random.choice((("join", "join_two"), ("join", "join_two", "leave")))
     return random.choice(
         (("join",), ("leave",), ("suspend", "return"), ("join", "leave"), ("leave", "join_two"))
+    )
+
+
+def _market(seed: int, size: int) -> Market:
+    """Short intervals, for genesis of rules 3. Drawn apart, so that all else of a seed stays."""
+    random = Random(f"market {seed} {size}")
+    return Market(
+        interval_s=random.choice((1, 2, 5, 60)),
+        settle_ms=2_000,
+        dispute_ms=random.choice((4_000, 8_000)),
+        fine_ms=random.choice((10_000, 60_000)),
+        decide_ms=5_000,
     )
 
 

@@ -24,19 +24,23 @@ from wattle_testkit.simulation.progress_rule import SETTLE_MS
 from wattle_testkit.simulation.registrar import Registrar
 from wattle_testkit.simulation.timeline import Timeline
 from wattle_testkit.simulation.trace import Trace
+from wattle_testkit.simulation.trading import Trader
 from wattle_testkit.simulation.watch import Watch
 
 LOOK_EVERY_MS = 1_000
+CAPACITY_W = 5_000  # of every meter's point from rules 3 on: the state then keeps what it uses
 STEPS_MAX = 2_000_000  # of the timeline: a run that spins instead of waiting is stopped
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What a run came to."""
+    """What a run came to; of `events` as many as `final` came to their last statement."""
 
     commits: int
     samples: int
     transactions: int
+    events: int
+    final: int
     epochs: int
     time_ms: int
     steps: int
@@ -55,9 +59,8 @@ class World:
         self._random = self._stream("world")
         names = [f"g{number}" for number in range(options.size)]
         members = tuple(sim_member(name, number) for number, name in enumerate(names))
-        genesis = genesis_format.create(
-            "sim.wattle", CREATED_MS, members, options.constants, options.rules
-        )
+        constants = genesis_format.constants_under(options.constants, options.rules)
+        genesis = genesis_format.create("sim.wattle", CREATED_MS, members, constants, options.rules)
         self.watch = Watch(genesis.ledger_id, options.size)
         self.network = Network(self.timeline, self._stream("network"), _weather(options))
         self.around = Surroundings(genesis, self.timeline, self.network, trace, self.watch)
@@ -70,6 +73,7 @@ class World:
         self.changes = AllianceChanges(self, self._stream("changes"))
         self._registrar = Registrar(self.meters, self._stream("registrar"))
         self._payer = Payer(self._stream("payments"))
+        self._trader = Trader(self._stream("trade"), self._payer, self.meters)
 
     def add_gateway(self, name: str, member: Member) -> SimGateway:
         """A new machine, with links to all that are there."""
@@ -101,6 +105,8 @@ class World:
             agreement.newest,
             len(agreement.samples),
             len(agreement.transactions),
+            self.watch.events.published,
+            self.watch.events.final,
             self.sound[0].driver.epoch.number + 1,
             self.timeline.now_ms,
             self.timeline.steps,
@@ -155,6 +161,7 @@ class World:
             options.interval_ms,
             skips=options.skips and number == options.meters - 1,
             loss_permille=options.loss_permille,
+            capacity_w=CAPACITY_W if options.rules >= genesis_format.EVENT_RULES else 0,
         )
         return SimMeter(
             f"meter {number}",
@@ -202,7 +209,12 @@ class World:
 
     def _send_transaction(self) -> None:
         carriers = self.carriers
-        if carriers and not self._healed:
+        if not carriers or self._healed:
+            return
+        if self.options.events:
+            self._trader.call(self._random.choice(carriers))
+            self._trader.send(self._random.choice(carriers))
+        else:
             self._payer.send(self._random.choice(carriers))
 
     _healed = False
@@ -241,6 +253,8 @@ class World:
             final = 0 if view is None else view.final
             if meter.honest and not (meter.settled and final >= meter.journal.newest):
                 return f"{meter.name}: final {final} of {meter.journal.newest}"
+        if self.watch.events.under_way:
+            return f"{self.watch.events.under_way} events are not over"
         return self.changes.unsettled()
 
     def _check_samples(self) -> None:
