@@ -115,6 +115,17 @@ def test_an_aggregator_that_declares_answers_for_its_users(ledger: SettledEvent)
     assert (user.events, user.loads, user.scores) == (1, 1, ())
 
 
+def test_one_load_of_two_that_fails_costs_half_of_a_fault(ledger: SettledEvent) -> None:
+    event = ledger.call(declarer=AGGREGATOR)
+    ledger.deliver(event, {HOUSE: 2_400})
+    ledger.commit_at(FINAL_MS - 1)
+    before = profile_of(ledger, AGGREGATOR.kid).standing
+    ledger.commit_at(FINAL_MS)
+    after = profile_of(ledger, AGGREGATOR.kid).standing
+    assert after.faults == {"silence": 1}
+    assert before.reputation - after.reputation == MARKET.weight_of["silence"].reputation // 2
+
+
 def test_only_the_newest_events_count(ledger: SettledEvent) -> None:
     first = ledger.call()
     ledger.deliver(first, {HOUSE: 2_400, NEIGHBOUR: 2_400})

@@ -1,6 +1,8 @@
 """Reputations (DEMAND_RESPONSE.md, D14 and D32 to D34): what moves them, suspension, return."""
 
+import math
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -125,6 +127,25 @@ def test_one_more_fault_is_not_better(reputation: int, charged: list[str], more:
     after = look(state, 8)
     assert after.reputation <= before.reputation
     assert after.selection_permille <= before.selection_permille
+
+
+@given(permille, st.sampled_from(MILD), st.integers(1, 1000), st.integers(0, 1000))
+def test_a_fault_of_some_loads_costs_their_share_rounded_up(
+    reputation: int, fault: str, part: int, rest: int
+) -> None:
+    state = at_reputation(reputation)
+    charge(state, MARKET, ANA, fault, 7, (part, part + rest))
+    weight = MARKET.weight_of[fault].reputation
+    off = math.ceil(Fraction(weight * part, part + rest))
+    assert look(state, 8).reputation == max(0, reputation - off)
+    assert 0 < off <= weight
+
+
+@pytest.mark.parametrize("fault", sorted(CHEATING))
+def test_cheating_with_a_few_loads_is_cheating(fault: str) -> None:
+    state = at_reputation(1000)
+    charge(state, MARKET, ANA, fault, 7, (1, 1000))
+    assert look(state, 8).reputation == 0
 
 
 def test_below_the_threshold_a_party_is_suspended() -> None:

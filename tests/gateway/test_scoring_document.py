@@ -16,7 +16,7 @@ from wattle_gateway.contracts.reputation.standing import (
 from wattle_gateway.contracts.scoring.parts import Kept, Performance
 from wattle_gateway.contracts.scoring.score import event_scores
 from wattle_gateway.contracts.state import State
-from wattle_gateway.contracts.weights import SCORE, weight
+from wattle_gateway.contracts.weights import SCORE, SILENCE, weight
 from wattle_gateway.ledger.market import DATA_CLASSES, FAULTS, Market
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "gateway/SCORING.md"
@@ -96,9 +96,13 @@ def worked(page: Page, name: str) -> list[Row]:
     found = []
     for row in page.event:
         kid = kids[row["party"]]
-        rate(state, market, kid, NOW, scores[kid], 1)
+        # Faults of delivery with the initial statement, silence with the final one.
         for fault in row["faults"].split():
-            charge(state, market, kid, fault, 1)
+            if fault != SILENCE:
+                charge(state, market, kid, fault, 1)
+        rate(state, market, kid, NOW, scores[kid], 1)
+        if SILENCE in row["faults"].split():
+            charge(state, market, kid, SILENCE, 1)
         one = scores[kid]
         after = standing(state, market, kid, 1)
         numbers = (

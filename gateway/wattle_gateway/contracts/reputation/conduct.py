@@ -18,12 +18,24 @@ from wattle_gateway.ledger.market import PERMILLE, Market
 CHEATING = frozenset({weights.DOUBLE_SIGNING, weights.SELF_DEALING})
 
 
-def charge(state: State, market: Market, kid: bytes, fault: str, time_ms: int) -> None:
+def charge(
+    state: State,
+    market: Market,
+    kid: bytes,
+    fault: str,
+    time_ms: int,
+    share: tuple[int, int] = (1, 1),
+) -> None:
     """Charge a party or gateway with a fault (a name of the weight table): its weight for
     reputation is taken off, cheating takes all. Of two faults in one commit the order is nothing.
+
+    share: (part, whole) of what a party promised in an event that the fault is about, so that of
+    a thousand loads one that fails does not weigh as much as all; rounded up, against the party.
     """
+    part, whole = share
+    assert 0 < part <= whole, share
     found = standing(state, market, kid, time_ms)
-    off = PERMILLE if fault in CHEATING else weights.taken_off(market, fault)
+    off = PERMILLE if fault in CHEATING else -(-weights.taken_off(market, fault) * part // whole)
     charged = replace(
         found,
         reputation=max(0, found.reputation - off),

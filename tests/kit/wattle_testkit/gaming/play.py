@@ -166,9 +166,13 @@ class Game:
         known = any(found is not None for found in adjusted)
         did = parts(Performance(QUARTER_S, kept, 2_000, 1_000 if known else None), market)
         history = standing(state, market, PARTY, time_ms).history
+        shown = faults(lines, adjusted, market)
+        for fault in shown:
+            if fault != SILENCE:
+                charge(state, market, PARTY, fault, time_ms)
         rate(state, market, PARTY, EVENT, score(did, market, history, ()), time_ms)
-        for fault in faults(lines, adjusted, market):
-            charge(state, market, PARTY, fault, time_ms)
+        if SILENCE in shown:
+            charge(state, market, PARTY, SILENCE, time_ms)
 
     def _baseline(self, inflation_permille: int) -> list[list[int] | None]:
         if inflation_permille not in self._baselines:
