@@ -23,6 +23,7 @@ from wattle_tools.image import commands as image_commands
 from wattle_tools.label import arguments as label_arguments
 from wattle_tools.provision import arguments as provision_arguments
 from wattle_tools.provision import enrol_command, linux
+from wattle_tools.seal import arguments as seal_arguments
 from wattle_tools.sites import command as site_command
 
 
@@ -78,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     label = commands.add_parser("label", help="labels of meters with a QR code, PNG and PDF")
     label_arguments.add_arguments(label)
     label.set_defaults(run=_label)
+    seal = commands.add_parser("seal", help="prepare the steps that burn a chip's eFuses")
+    seal_arguments.add_arguments(seal)
+    seal.set_defaults(run=_seal)
     site_command.add(commands)
     audit_command.add(commands)
     update_bundle.add(commands)
@@ -114,6 +118,12 @@ def _label(options: argparse.Namespace) -> int:
 def _batch(options: argparse.Namespace) -> int:
     with _with_extra():
         from wattle_tools.batch import command
+    return command.run(options)
+
+
+def _seal(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.seal import command
     return command.run(options)
 
 

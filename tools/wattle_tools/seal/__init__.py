@@ -1,0 +1,1 @@
+"""Sealing a chip: what burns its eFuses, prepared for whoever decides to run it."""

@@ -1,0 +1,51 @@
+"""What `wattle-tool seal` does: it prepares, and burns nothing."""
+
+import argparse
+import hashlib
+import secrets
+import sys
+
+from wattle_tools import tool_home
+from wattle_tools.audit import command as audit_command
+from wattle_tools.boards import command as boards_command
+from wattle_tools.errors import DONE, SealError, UnfitBoardError
+from wattle_tools.flash import fleet
+from wattle_tools.mpremote_prints import set_aside
+from wattle_tools.seal import steps
+
+STEPS_FILE = "steps.txt"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepares the steps of one board; the exit code. Raises ToolError."""
+    with set_aside():
+        found = fleet.find(boards_command.chosen_ports(options))
+        [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
+    if board.mac is None:
+        raise board.trouble or UnfitBoardError("it does not say which MAC it has", "plug it again")
+    chip = steps.chip_of(board.chip)
+    if chip is None:
+        raise SealError(
+            f"no steps are known for {board.chip or 'its chip'}",
+            f"they are for {', '.join(steps.STEPS)}",
+        )
+    if (options.confirm or "").lower().replace(":", "") != board.mac.hex():
+        raise SealError(
+            "eFuses are burnt for good, and the steps have not been run on silicon",
+            f"if you want them for {board.name} all the same, add --confirm {board.name}",
+        )
+    if options.output.exists():
+        raise SealError(
+            f"{options.output} is there already, perhaps with a key that is in use",
+            "name a new folder",
+        )
+    journal = audit_command.journal(options)
+    text = steps.written(chip, board.name)
+    key = secrets.token_bytes(steps.KEY_BYTES)
+    tool_home.write(options.output / steps.KEY_FILE, key, private=True)
+    tool_home.write(options.output / STEPS_FILE, text.encode())
+    facts = {"chip": chip, "steps_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    journal.append("seal", "prepared", board.name, facts)
+    print(f"{options.output / STEPS_FILE}: read it to its end before the first step")
+    print("nothing was burnt; these steps have not been run on silicon", file=sys.stderr)
+    return DONE
