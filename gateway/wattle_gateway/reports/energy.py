@@ -11,7 +11,7 @@ from typing import Any
 from wattle_wire.sample import Reading
 
 from wattle_gateway.contracts import classes, registry
-from wattle_gateway.contracts.measurement.energy import DAY_MS, Energy, Metering, energy
+from wattle_gateway.contracts.measurement.energy import DAY_MS, Energy, Metering, energies
 from wattle_gateway.contracts.measurement.interval import Interval, Intervals, begin_of
 from wattle_gateway.contracts.measurement.primary import Ratio
 from wattle_gateway.errors import UsageError
@@ -104,12 +104,10 @@ def read(
         f"{question.meter.hex()}/{question.device}",
         metering,
         [
-            EnergyLine(
-                found.intervals.get(begin),
-                energy(found.intervals, begin, metering),
-                found.leaves.get(begin),
+            EnergyLine(found.intervals.get(begin), measured, found.leaves.get(begin))
+            for begin, measured in zip(
+                begins, energies(found.intervals, begins, metering), strict=True
             )
-            for begin in begins
         ],
     )
 
