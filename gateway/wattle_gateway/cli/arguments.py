@@ -19,6 +19,7 @@ from wattle_gateway.cli import (
     report_commands,
     resend_command,
     snapshot_commands,
+    supervise_command,
     technician_commands,
     update_commands,
     voucher_command,
@@ -60,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
     )
     voucher_command.add(
         commands.add_parser("voucher", help="what a point or a party is billed for, or verify one")
+    )
+    supervise_command.add(
+        commands.add_parser("supervise", help="for the regulator: prices, funds, fines, faults")
     )
     dr_arguments.add(
         commands.add_parser("dr", help="adjustable loads: offer, retract, pool, select")

@@ -128,7 +128,7 @@ def _plain(value: Any) -> Any:
 
 def _question(arguments: argparse.Namespace, tariff: Tariff | None) -> Question:
     name = arguments.timezone or ("UTC" if tariff is None else tariff.zone_name)
-    begin_ms, end_ms = _moment_ms(arguments.begin, name), _moment_ms(arguments.end, name)
+    begin_ms, end_ms = moment_ms(arguments.begin, name), moment_ms(arguments.end, name)
     if begin_ms >= end_ms:
         raise UsageError(f"--from {arguments.begin} is not before --to {arguments.end}")
     point = party = None
@@ -140,7 +140,8 @@ def _question(arguments: argparse.Namespace, tariff: Tariff | None) -> Question:
     return Question(point, party, begin_ms, end_ms, tariff, arguments.period)
 
 
-def _moment_ms(text: str, zone_name: str) -> int:
+def moment_ms(text: str, zone_name: str) -> int:
+    """Unix ms of a time as written; without an offset it is one of the zone. Raises UsageError."""
     written = times.parse(text)
     zone = zones.named_zone(zone_name, written.wall_s - _DAY_S, written.wall_s + _DAY_S)
     return times.moment_s(written, zone, text) * 1_000

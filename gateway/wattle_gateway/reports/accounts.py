@@ -107,6 +107,11 @@ class Book:
         self._state = state
         self._epoch = epoch
 
+    @property
+    def state(self) -> Mapping[bytes, bytes]:
+        """The rows that it reads."""
+        return self._state
+
     def parties(self) -> list[Party]:
         """Members, then hosted users, each by rising kid."""
         users = [user.kid for user in parties.hosted_users(self._state)]

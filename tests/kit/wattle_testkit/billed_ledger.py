@@ -57,6 +57,16 @@ class BilledLedger:
 
     def send(self, who: Signer, kind: int, body: object) -> bytes:
         """Have somebody's transaction accepted; gives its digest."""
+        encoded = self._signed(who, kind, body)
+        verdict = self._verdict(encoded)
+        assert verdict == classes.ACCEPTED, classes.REFUSAL_NAMES[verdict]
+        return digest_of(self.epoch, encoded)
+
+    def attempt(self, who: Signer, kind: int, body: object) -> int:
+        """The verdict on somebody's transaction."""
+        return self._verdict(self._signed(who, kind, body))
+
+    def _signed(self, who: Signer, kind: int, body: object) -> bytes:
         nonce = self._nonces.get(who.kid, 0)
         self._nonces[who.kid] = nonce + 1
         raw = transaction.build(
@@ -69,15 +79,16 @@ class BilledLedger:
             kind=kind,
             body=body,
         )
-        encoded = entry.encode(entry.TRANSACTION, raw, 60_000)
+        return entry.encode(entry.TRANSACTION, raw, 60_000)
+
+    def _verdict(self, encoded: bytes) -> int:
         self._commit(encoded)
         (verdict,) = (
             self._alliance["retail"]
             .connection.execute("SELECT verdict FROM leaves ORDER BY leaf DESC LIMIT 1")
             .fetchone()
         )
-        assert verdict == classes.ACCEPTED, classes.REFUSAL_NAMES[verdict]
-        return digest_of(self.epoch, encoded)
+        return int(verdict)
 
     def host(self, name: str) -> User:
         """A user whom RETAIL hosts."""
