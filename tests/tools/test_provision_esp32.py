@@ -303,3 +303,19 @@ def test_the_password_is_in_nothing_that_leaves_the_board(
     texts += [path.read_text() for path in ada.folder.glob("*.enrol.json")]
     texts.append(content(port, "/meter.json").decode())
     assert not [text for text in texts if PASSWORD in text]
+
+
+def test_a_gateway_that_is_not_reached_leaves_a_board_that_is_done(
+    port: str, ada: Technician, capsys: pytest.CaptureFixture[str]
+) -> None:
+    through = ("--enrol-through", "false", "--gateway-folder", "/gateway")
+    assert provision(port, ada.folder, *METER, *through) == 9
+    assert "/config.json" not in files(port)
+    # With an authority nobody has to come back: the file is there for later.
+    ada.take_authority()
+    assert provision(port, ada.folder, *METER, *through) == 9
+    assert "its enrolment file is good for later" in capsys.readouterr().err
+    board = found(port)
+    assert board.contents is not None
+    assert board.contents.record is not None
+    assert (ada.folder / f"{board.contents.record.meter}.enrol.json").is_file()

@@ -73,6 +73,9 @@ def _print_table(found: Sequence[FoundBoard]) -> None:
     console = Console(highlight=False, markup=False)
     console.print(table)
     for board in found:
+        if board.contents is not None and board.contents.record is not None:
+            told = f"{board.name}: {shown_record(board.contents.record)}"
+            console.print(told, soft_wrap=True)
         if board.trouble is not None:
             console.print(f"{board.name}: {board.trouble}", soft_wrap=True)
 
@@ -92,8 +95,6 @@ def _state(board: FoundBoard) -> str:
     words = [board.state]
     if contents.mark is not None:
         words.append(f"wattle {contents.mark.version} ({contents.mark.digest[:8]})")
-    if contents.record is not None:
-        words.append(shown_record(contents.record))
-    elif contents.configured:
+    if contents.configured and contents.record is None:
         words.append("set-up half done: provision it again")
     return ", ".join(words)

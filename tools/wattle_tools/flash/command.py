@@ -63,8 +63,9 @@ def _note(
     image: InterpreterImage | None,
 ) -> None:
     for result in results:
-        facts: dict[str, object] = {"application": wanted.digest, **result.done}
-        facts["image"] = image.sha256 if image is not None else None
+        facts: dict[str, object] = {"application_sha256": wanted.digest, **result.done}
+        if image is not None:
+            facts["image_sha256"] = image.sha256
         if result.failed:
             facts |= {"code": result.code, "reason": result.reason[:400]}
         journal.append("flash", log.FAILED if result.failed else log.DONE, result.name, facts)

@@ -172,40 +172,53 @@ class _Job:
         self, contents: Contents, proof: Proof, there: str | None
     ) -> tuple[bytes | None, CertificateRecord | None]:
         """(what is to be written, None for nothing; what the board then has)."""
-        known = contents.record.certificate if contents.record else None
-        is_kept = (
-            known is not None
-            and contents.record is not None
-            and contents.record.meter == proof.meter
-            and contents.record.site == self._order.settings.site
-            and known.sha256 == there
-            and datetime.fromisoformat(known.until) > self._order.now()
-        )
+        given = self._enrolled(proof)
+        if given is not None:
+            return given, certificate_record(given, GATEWAY)
         authority = self._order.authority
-        wanted = self._order.settings.files
-        if self._order.enrol is not None:
-            self._told("enrol", 0.0)
-            try:
-                given = self._order.enrol(proof)
-            except EnrolmentError as error:
-                if authority is None:
-                    raise
-                # The board comes to its end all the same: nobody has to come back for it.
-                self._result.code = error.exit_code
-                self._result.reason, self._result.advice = error.reason, error.advice
-            else:
-                self._result.done["enrolment"] = "on the ledger"
-                trusted = [data for path, data in wanted.items() if path.startswith("/authority")]
-                content = certificate.checked(given, proof, trusted, "the gateway")
-                return content, certificate_record(content, GATEWAY)
-        issuers = (GATEWAY, authority.fingerprint if authority else None)
-        if is_kept and known is not None and (authority is None or known.issuer in issuers):
+        known = self._kept(contents.record, proof.meter, there)
+        if known is not None and (
+            authority is None or known.issuer in (GATEWAY, authority.fingerprint)
+        ):
             return None, known
         if authority is None:
             return None, None
         issued = authority.issue(proof.meter, proof.tls_public, self._order.now())
         self._order.issued(proof, issued)
         return issued.chain, certificate_record(issued.chain, authority.fingerprint)
+
+    def _enrolled(self, proof: Proof) -> bytes | None:
+        """The gateway's certificate, None if the meter is not enrolled now."""
+        if self._order.enrol is None:
+            return None
+        self._told("enrol", 0.0)
+        try:
+            given = self._order.enrol(proof)
+        except EnrolmentError as error:
+            if self._order.authority is None:
+                raise
+            # The board comes to its end all the same: nobody has to come back for it.
+            self._result.code = error.exit_code
+            self._result.reason, self._result.advice = error.reason, error.advice
+            return None
+        self._result.done["enrolment"] = "on the ledger"
+        files = self._order.settings.files
+        trusted = [data for path, data in files.items() if path.startswith("/authority")]
+        return certificate.checked(given, proof, trusted, "the gateway")
+
+    def _kept(
+        self, record: MeterRecord | None, meter: str, there: str | None
+    ) -> CertificateRecord | None:
+        """The certificate on the board if it is still this meter's, at this site, and good."""
+        if record is None or record.certificate is None:
+            return None
+        is_ours = (record.meter, record.site) == (meter, self._order.settings.site)
+        is_good = datetime.fromisoformat(record.certificate.until) > self._order.now()
+        return (
+            record.certificate
+            if is_ours and is_good and there == record.certificate.sha256
+            else None
+        )
 
 
 def check_ledger(repl: Repl, ledger_id: bytes) -> None:
