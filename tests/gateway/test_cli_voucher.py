@@ -336,6 +336,7 @@ def test_a_stranger_needs_nothing_but_the_document_and_the_members_keys(story: S
         (["POINT9"], "has the devices 1, 2"),
         (["nobody"], "no party 'nobody'"),
         (["retail"], "no point was its own"),
+        (["0123456789abcdef"], "no point was its own"),
         ([], "a point or a party is missing"),
         (["POINT1", "--to", "2023-11-15T00:00Z"], "is not before"),
         (["POINT1", "--to", "2044-11-15"], "at most ten years"),

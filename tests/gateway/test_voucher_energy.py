@@ -217,7 +217,9 @@ def test_readings_that_failed_make_a_gap_and_are_no_registers(ledger: BilledLedg
     # Two periods from the reading before, one from the next, which is a substitute.
     assert found["registers"][-1]["readings"][0]["distance_ms"] == QUARTER_MS
     assert found["substituted_readings"] == 0
-    assert voucher(ledger, board, at(0), at(12))["substituted_readings"] == 1
+    assert [row["how"] for row in found["stretches"]] == ["substituted"]
+    whole = voucher(ledger, board, at(0), at(12))
+    assert (whole["substituted_readings"], whole["stretches"][0]["how"]) == (1, "measured")
 
 
 def test_what_is_not_usable(ledger: BilledLedger) -> None:

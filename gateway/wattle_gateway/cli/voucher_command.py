@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -135,9 +136,16 @@ def _question(arguments: argparse.Namespace, tariff: Tariff | None) -> Question:
     if "/" in arguments.who:
         point = parsed_point(arguments.who)
     else:
-        with opened_book(arguments.folder) as (book, _):
-            party = book.kid_of(arguments.who)
+        party = _party(arguments)
     return Question(point, party, begin_ms, end_ms, tariff, arguments.period)
+
+
+def _party(arguments: argparse.Namespace) -> bytes:
+    """The kid of a party by its name or kid; who has left is known by its kid alone."""
+    if re.fullmatch("[0-9a-f]{16}", arguments.who):
+        return bytes.fromhex(arguments.who)
+    with opened_book(arguments.folder) as (book, _):
+        return book.kid_of(arguments.who)
 
 
 def moment_ms(text: str, zone_name: str) -> int:

@@ -169,7 +169,8 @@ def _registers_table(section: Section, zone: Zone) -> Table:
         ("closing", section.boundaries[-1]),
     ):
         registers = boundary.registers
-        head = (name, kwh(registers.imported_mwh), kwh(registers.exported_mwh), boundary.how)
+        how = " ".join([boundary.how, *_marks(boundary)])
+        head = (name, kwh(registers.imported_mwh), kwh(registers.exported_mwh), how)
         for at, one in enumerate(boundary.readings):
             away_ms = one.time_ms - boundary.at_ms
             table.add_row(
@@ -193,6 +194,13 @@ def _registers_table(section: Section, zone: Zone) -> Table:
                 *("" for _ in range(3)),
             )
     return table
+
+
+def _marks(boundary: Boundary) -> list[str]:
+    """What is unusual about its readings: status letters, clocks that no gateway has set."""
+    letters = sorted({one.status for one in boundary.readings} - {"G"})
+    clocks = sorted({one.clock for one in boundary.readings} - {"S"})
+    return [f"(status {letter})" for letter in letters] + [f"(clock {clock})" for clock in clocks]
 
 
 def _lines_table(section: Section, voucher: Voucher) -> Table:

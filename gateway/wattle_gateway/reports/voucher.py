@@ -34,11 +34,11 @@ from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
 # How the energy of a stretch is known, best first.
 MEASURED = "measured"
+SUBSTITUTED = "substituted"
 SHARED = "apportioned"
 PARTIAL = "partial"
 UNMEASURED = "unmeasured"
 CONTRADICTORY = "contradictory"
-KINDS = (MEASURED, SHARED, PARTIAL, UNMEASURED, CONTRADICTORY)
 
 # A year of quarter-hours for one point; a voucher beyond is read by nobody.
 BOUNDARIES_MAX = 50_000
@@ -296,7 +296,8 @@ class _Writer:
 def _stretch(
     registers: PointRegisters, period: str, opening: Boundary, closing: Boundary
 ) -> Stretch:
-    energy = voucher_registers.total(registers.parts(opening, closing))
+    parts = registers.parts(opening, closing)
+    energy = voucher_registers.total(parts)
     holes = registers.holes(opening, closing)
     lost_ms = sum(hole.to_ms - hole.from_ms for hole in holes)
     if lost_ms >= closing.at_ms - opening.at_ms:
@@ -306,8 +307,11 @@ def _stretch(
         how = CONTRADICTORY
     elif lost_ms:
         how = PARTIAL
+    elif APPORTIONED in (opening.how, closing.how):
+        how = SHARED
     else:
-        how = SHARED if APPORTIONED in (opening.how, closing.how) else MEASURED
+        rests_on = [one for part in parts for one in part.readings]
+        how = SUBSTITUTED if any(one.is_substitute for one in rests_on) else MEASURED
     return Stretch(period, opening, closing, energy, how, lost_ms)
 
 

@@ -69,6 +69,11 @@ class SignedReading:
         """Whether the meter marks it as the first of another counter."""
         return self.status in _RESTARTS
 
+    @property
+    def is_substitute(self) -> bool:
+        """Whether the meter calls its values substitutes."""
+        return self.status == _SUBSTITUTE
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -214,7 +219,7 @@ class PointReadings:
             if reading.device == self._device and not _is_usable(reading):
                 self._failed.append((reading.time_ms, reading.status))
         self._restarts |= {one.time_ms for one in usable if one.restarts}
-        self._substitutes += [one.time_ms for one in usable if one.status == _SUBSTITUTE]
+        self._substitutes += [one.time_ms for one in usable if one.is_substitute]
         self._inner += pairwise(one.time_ms for one in usable)
         return usable
 
