@@ -126,16 +126,17 @@ def test_intervals_are_what_samples_say(number: int) -> None:
 def test_the_next_day_settles_the_first() -> None:
     state = states()[-1]
     ((place, row),) = [(place, row) for place, row in state.items() if place[0] == "day"]
-    assert (place[2:], len(row)) == ((1, BEGIN_S // DAY_S), 24)
+    assert (place[2:], [len(column) for column in row]) == ((1, BEGIN_S // DAY_S), [24] * 4)
     shown = {at: ei for _, _, pack in samples() for at, ei, _ in readings(pack)}
     begin_ms, end_ms = BEGIN_S * 1000, BEGIN_S * 1000 + 3_600_000
     energy_mwh = (shown[end_ms + 2_000] - shown[begin_ms]) * 1000
     # 2 s at the highest power seen, 600 W, or the mean if that is more; and a step of 1 Wh.
     off_mwh = 1000 + max(600 * 2 * 1000 // 3600, energy_mwh * 2_000 // 3_602_000)
     late, gap = 1, 512
-    assert row[:22] == [None] * 22
-    assert row[22] == [1, energy_mwh, off_mwh, late | gap]
-    assert row[23] == [0, None, None, gap]
+    told = list(zip(*row, strict=True))
+    assert told[:22] == [(0, 0, 0, 0)] * 22
+    assert told[22] == (2, energy_mwh, off_mwh, late | gap)
+    assert told[23] == (1, 0, 0, gap)
     (span,) = [row for place, row in state.items() if place[0] == "span"]
     assert span == [BEGIN_S // DAY_S + 1, 3600]
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wattle_gateway.contracts import classes
+from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.measurement.energy import (
     INTEGRATED,
     REGISTER,
@@ -274,3 +275,29 @@ def test_no_reading_is_too_large_for_the_state(
     for found in point.measured(BEGIN_MS, BEGIN_MS + DAY_MS):
         for number in (found.energy.energy_mwh, found.energy.uncertainty_mwh):
             assert abs(number or 0) <= 10**15
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        [[0] * 96] * 3,
+        [[0] * 95] * 4,
+        [[4] * 96, *[[0] * 96] * 3],
+        [[0] * 96, [None] * 96, *[[0] * 96] * 2],
+    ],
+)
+def test_a_damaged_day_is_told(value: object) -> None:
+    damaged = {key("day", b"m" * 8, 1, 7): cbor.encode(value)}
+    with pytest.raises(StateError, match="day 7 of 6d6d6d6d6d6d6d6d/1"):
+        rows.stretch(damaged, b"m" * 8, 1, 7, 96)
+
+
+@pytest.mark.parametrize("value", [[None] * 7, [[1], None, 0, 0, 0, 0, 0, None], [1, 2, 3]])
+def test_other_damaged_rows_are_told(value: object) -> None:
+    kid = b"m" * 8
+    damaged = dict.fromkeys([key("usage", kid, 1, 0), key("span", kid, 1)], cbor.encode(value))
+    with pytest.raises(StateError, match="usage from 0"):
+        rows.interval(damaged, kid, 1, 0, LENGTH_MS)
+    with pytest.raises(StateError, match="span of 6d6d6d6d6d6d6d6d/1"):
+        rows.span(damaged, kid, 1)

@@ -6,14 +6,13 @@ settles it: one stretch a sample, so that no sample costs more than one.
 
 from dataclasses import replace
 
-from wattle_gateway.contracts import classes
-from wattle_gateway.contracts.measurement.energy import DAY_MS, Metering, energies, has_gap
+from wattle_gateway.contracts.measurement.energy import DAY_MS, Metering, energies
 from wattle_gateway.contracts.measurement.interval import Interval, Intervals
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import State
 from wattle_gateway.contracts.usage import rows
 from wattle_gateway.contracts.usage.metering import bounded, metering
-from wattle_gateway.contracts.usage.rows import Settled, Span
+from wattle_gateway.contracts.usage.rows import Span, Told
 from wattle_gateway.ledger.market import Market
 
 
@@ -61,16 +60,15 @@ def _settle_oldest(
     return following
 
 
-def _settled(
-    found: list[Interval], number: int, told: Metering, market: Market
-) -> list[Settled | None]:
+def _settled(found: list[Interval], number: int, told: Metering, market: Market) -> list[Told]:
     length_ms, stretch_ms = market.interval_ms, rows.stretch_ms(market)
     begins = range(number * stretch_ms, (number + 1) * stretch_ms, length_ms)
     intervals = Intervals(length_ms, found)
-    known = {row.begin_ms: row for row in found}
+    known = {row.begin_ms for row in found}
+    measured = zip(begins, energies(intervals, begins, told, stretch_ms), strict=True)
     return [
-        Settled(bounded(energy), row.verdict | (classes.GAP if has_gap(row, told) else 0))
-        if (row := known.get(begin)) is not None
-        else None
-        for begin, energy in zip(begins, energies(intervals, begins, told, stretch_ms), strict=True)
+        rows.of_interval(intervals.get(begin), bounded(energy), told)
+        if begin in known
+        else rows.NOTHING
+        for begin, energy in measured
     ]

@@ -1,10 +1,13 @@
 """The rows `usage`, `day` and `span` of the state (SPEC section 11)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from wattle_wire import cbor, structure
-from wattle_wire.errors import WireError
+from wattle_wire.errors import MalformedError, WireError
 
+from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.measurement.energy import (
     DAY_MS,
@@ -12,6 +15,8 @@ from wattle_gateway.contracts.measurement.energy import (
     REGISTER,
     UNMEASURED,
     Energy,
+    Metering,
+    has_gap,
 )
 from wattle_gateway.contracts.measurement.interval import Interval, Intervals, RegisterReading
 from wattle_gateway.contracts.registry import Rows
@@ -21,7 +26,10 @@ from wattle_gateway.ledger.market import Market
 # A row of a stretch is one CBOR item of at most 64 KiB: so many intervals, some 20 bytes each.
 INTERVALS_A_STRETCH = 1440
 _MS = 1000
-_HOW = (UNMEASURED, REGISTER, INTEGRATED)
+# How an energy was found: not at all, since nothing is known of the interval; or by the word of
+# measurement at this place.
+HOW_NOTHING, HOW_UNMEASURED, HOW_REGISTER, HOW_INTEGRATED = range(4)
+_WORDS = ("", UNMEASURED, REGISTER, INTEGRATED)
 
 
 @dataclass(frozen=True)
@@ -33,13 +41,32 @@ class Span:
     interval_s: int
 
 
-@dataclass(frozen=True)
-class Settled:
-    """An interval of a stretch that is not fine any more: `verdict` the classes of its samples,
-    with `gap` if it had fewer readings than D10 asks."""
+class Told(NamedTuple):
+    """What is told of an interval: `how` one of the numbers above, net import and its uncertainty
+    in mWh (0 where it was not measured), `verdict` the classes of its samples, with `gap` if it
+    had fewer powers than D10 asks."""
 
-    energy: Energy
+    how: int
+    energy_mwh: int
+    uncertainty_mwh: int
     verdict: int
+
+    @property
+    def energy(self) -> Energy:
+        """The energy as measurement has it."""
+        if self.how <= HOW_UNMEASURED:
+            return Energy(UNMEASURED)
+        return Energy(_WORDS[self.how], self.energy_mwh, self.uncertainty_mwh)
+
+
+NOTHING = Told(HOW_NOTHING, 0, 0, 0)
+
+
+def of_interval(row: Interval, energy: Energy, metering: Metering) -> Told:
+    """What is told of an interval with this energy."""
+    gap = classes.GAP if has_gap(row, metering) else 0
+    how = _WORDS.index(energy.how)
+    return Told(how, energy.energy_mwh or 0, energy.uncertainty_mwh or 0, row.verdict | gap)
 
 
 def stretch_ms(market: Market) -> int:
@@ -131,35 +158,36 @@ def delete_interval(state: State, meter: bytes, device: int, begin_ms: int) -> N
     state.delete(key("usage", meter, device, begin_ms // _MS))
 
 
-def stretch(state: Rows, meter: bytes, device: int, number: int) -> list[Settled | None] | None:
-    """The intervals of a stretch that is not fine any more, None for those of which nothing was
-    known; None if the state has it no more. StateError for a damaged row."""
+def stretch(
+    state: Rows, meter: bytes, device: int, number: int, count: int
+) -> Sequence[Told] | None:
+    """The `count` intervals of a stretch that is settled; None if the state has it not, or no
+    more. StateError for a damaged row."""
     value = state.get(key("day", meter, device, number))
     if value is None:
         return None
     try:
-        row = structure.items(cbor.decode(value), INTERVALS_A_STRETCH, "day")
-        return [None if item is None else _settled(item) for item in row]
+        columns = structure.array(cbor.decode(value), len(Told._fields), "day")
+        rows = [structure.array(column, count, "day") for column in columns]
+        if not all(type(item) is int for row in rows for item in row):
+            raise MalformedError("day has something else than integers")
+        found = [Told(*item) for item in zip(*rows, strict=True)]
+        if not all(HOW_NOTHING <= one.how <= HOW_INTEGRATED for one in found):
+            raise MalformedError("day has an unknown way of measurement")
+        return found
     except WireError as error:
         raise StateError(f"day {number} of {meter.hex()}/{device}: {error}") from error
 
 
 def put_stretch(
-    state: State, meter: bytes, device: int, number: int, found: list[Settled | None]
+    state: State, meter: bytes, device: int, number: int, found: Sequence[Told]
 ) -> None:
-    """Write the intervals of a stretch."""
-    value = [
-        None
-        if one is None
-        else [
-            _HOW.index(one.energy.how),
-            one.energy.energy_mwh,
-            one.energy.uncertainty_mwh,
-            one.verdict,
-        ]
-        for one in found
-    ]
-    state.put(key("day", meter, device, number), cbor.encode(value))
+    """Write the intervals of a stretch. In columns: those of a look-back are read often, and
+    arrays in arrays are slow to read."""
+    state.put(
+        key("day", meter, device, number),
+        cbor.encode([list(row) for row in zip(*found, strict=True)]),
+    )
 
 
 def delete_stretches(state: State, meter: bytes, device: int, before: int) -> None:
@@ -211,12 +239,3 @@ def _registers(value: object, begin_ms: int) -> RegisterReading | None:
         None if number is None else structure.integer(number, "register") for number in row[1:]
     )
     return RegisterReading(begin_ms + structure.uint(row[0], "time"), imported, exported)
-
-
-def _settled(value: object) -> Settled:
-    row = structure.array(value, 4, "interval")
-    how = _HOW[structure.uint(row[0], "how", len(_HOW) - 1)]
-    energy_mwh, uncertainty_mwh = (
-        None if number is None else structure.integer(number, "energy") for number in row[1:3]
-    )
-    return Settled(Energy(how, energy_mwh, uncertainty_mwh), structure.uint(row[3], "classes"))
