@@ -29,6 +29,7 @@ from wattle_gateway.ledger.offer_bodies import (
 from wattle_gateway.reports import pool as pool_report
 from wattle_gateway.reports.pool import PoolLine, Selection, Wanted
 from wattle_gateway.reports.samples import decimal
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.store import ledger_rows
 
 EXIT_NOT_ENOUGH = 1
@@ -97,10 +98,13 @@ def select(arguments: argparse.Namespace) -> int:
     """Which loads would answer a need; the exit code is 1 if all together do not."""
     if arguments.need == 0:
         raise UsageError("a need of 0 W is answered by nobody: expected more")
-    state, now_ms = _state(arguments)
+    with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        ledger = ExecutedLedger(reader, first_epoch(first))
+        state, now_ms = ledger.state, ledger.head.time_ms
+        market = ledger.epoch.constants.market
     need = Need(arguments.need, arguments.within, arguments.hold)
     wanted = Wanted(arguments.direction, arguments.area, arguments.asset)
-    found = pool_report.select(state, now_ms, need, wanted)
+    found = pool_report.select(state, now_ms, need, wanted, market)
     if arguments.format == "json":
         print(json.dumps(found.as_json(), indent=2))
     else:

@@ -1,18 +1,22 @@
 """`dr pool` and `dr select`: the adjustable loads of the ledger, and a choice among them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from wattle_wire import topics
 
 from wattle_gateway.contracts import offering, registry
 from wattle_gateway.contracts.events import rows
+from wattle_gateway.contracts.events.selecting import score_of, weights_of
 from wattle_gateway.contracts.offering import StandingOffer
+from wattle_gateway.contracts.reputation.standing import Standing
+from wattle_gateway.contracts.reputation.standing import standing as standing_of
 from wattle_gateway.contracts.selection.choice import Choice, Reason, choose
 from wattle_gateway.contracts.selection.offers import Need, Offer, Weights
 from wattle_gateway.contracts.state import State
 from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 
 # Upper ends of the classes of response time that the pool is shown by.
@@ -167,10 +171,17 @@ class Wanted:
         )
 
 
-def select(state: Mapping[bytes, bytes], time_ms: int, need: Need, wanted: Wanted) -> Selection:
-    """Which standing offers answer a need.
+def select(
+    state: Mapping[bytes, bytes],
+    time_ms: int,
+    need: Need,
+    wanted: Wanted,
+    market: Market | None = None,
+) -> Selection:
+    """Which standing offers answer a need, by what the ledger keeps of who sent them: scores,
+    reputations, faults, calls. Without `market` (below rules 3) it keeps none, and all are equal.
+    Distances are equal as long as the ledger has no grid.
 
-    Scores, reputations, distances and rest are equal for all as long as the ledger keeps none.
     Raises UsageError for prices in several assets, StateError.
     """
     standing = [one for one in offering.standing_offers(state, time_ms) if wanted.takes(one)]
@@ -180,9 +191,37 @@ def select(state: Mapping[bytes, bytes], time_ms: int, need: Need, wanted: Wante
             f"these loads are priced in {', '.join(assets)}, which cannot be compared: choose one"
             " with --asset"
         )
-    weights = Weights()
+    weights = Weights() if market is None else weights_of(market)
     offers = [_offer(one, weights) for one in standing]
+    if market is not None:
+        origins = {one.origin for one in standing}
+        known = {kid: standing_of(state, market, kid, time_ms) for kid in origins}
+        offers = [
+            _judged(offer, state, one, known[one.origin], market, time_ms)
+            for offer, one in zip(offers, standing, strict=True)
+        ]
     return Selection(choose(offers, need, weights), {one.digest: one for one in standing})
+
+
+def _judged(
+    offer: Offer,
+    state: Mapping[bytes, bytes],
+    one: StandingOffer,
+    stands: Standing,
+    market: Market,
+    time_ms: int,
+) -> Offer:
+    """An offer with what the ledger keeps of its sender, as a selection for an event counts it."""
+    calls = rows.calls(state, one.meter, one.device)
+    ended_ms = max((call.end_ms for call in calls if call.end_ms <= time_ms), default=0)
+    return replace(
+        offer,
+        score=score_of(stands, market),
+        # Who is suspended is not called, however good its scores have been since.
+        reputation=0 if stands.suspended else stands.reputation,
+        rested_ms=time_ms - ended_ms,
+        standing_permille=stands.selection_permille,
+    )
 
 
 def point_name(standing: StandingOffer) -> str:

@@ -111,7 +111,7 @@ def _choose(
     need = Need(event.body.quantity_w, event.body.within_ms, event.end_ms - event.begin_ms)
     chosen: list[_Candidate] = []
     offers = [one.offer for one in candidates.values()]
-    for reason in choice.choose(offers, need, _weights(market)).reasons:
+    for reason in choice.choose(offers, need, weights_of(market)).reasons:
         candidate = candidates[reason.offer.digest]
         quota = replace(candidate.quota, merit=reason.merit, rank=reason.rank, why=reason.why)
         if reason.why == choice.CHOSEN:
@@ -175,7 +175,6 @@ def _candidate(
     if any(_overlap(event, call, terms.rest_ms) for call in calls):
         return BUSY
     ended_ms = max((call.end_ms for call in calls if call.end_ms <= event.begin_ms), default=0)
-    marks = [mark.score for mark in standing.events]
     return _Candidate(
         replace(quota, price_mwh=price_mwh, setpoint_w=terms.called_w),
         Offer(
@@ -184,7 +183,7 @@ def _candidate(
             price_mwh,
             terms.response_ms,
             terms.holds_ms,
-            score=sum(marks) // len(marks) if marks else market.reputation_start,
+            score=score_of(standing, market),
             reputation=standing.reputation,
             rested_ms=event.begin_ms - ended_ms,
             standing_permille=standing.selection_permille,
@@ -197,7 +196,14 @@ def _overlap(event: EventRow, call: Call, rest_ms: int) -> bool:
     return call.begin_ms < event.end_ms + rest_ms and event.begin_ms < call.end_ms + rest_ms
 
 
-def _weights(market: Market) -> Weights:
+def score_of(standing: Standing, market: Market) -> int:
+    """The mean of the scores kept of a party, the start value without any (permille)."""
+    marks = [mark.score for mark in standing.events]
+    return sum(marks) // len(marks) if marks else market.reputation_start
+
+
+def weights_of(market: Market) -> Weights:
+    """What the market parameters say of merits."""
     return Weights(
         score=market.select_score,
         reputation=market.select_reputation,
