@@ -12,7 +12,7 @@ from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX, DECIMALS_MAX, parse_asset
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.transaction import DIGEST_BYTES
@@ -63,7 +63,7 @@ def asset(state: Rows, name: str) -> Asset | None:
 
 
 def assets(state: Mapping[bytes, bytes]) -> list[Asset]:
-    """All assets by name. Reads the whole mapping."""
+    """All assets by name."""
     found = [_decode_asset(_text(ids[0], row), state[row]) for row, ids in _rows(state, "asset", 1)]
     return sorted(found, key=lambda one: one.name)
 
@@ -81,7 +81,7 @@ def account(state: Rows, party: bytes, asset: str) -> Account | None:
 
 
 def accounts(state: Mapping[bytes, bytes]) -> list[Account]:
-    """All accounts by asset and party. Reads the whole mapping."""
+    """All accounts by asset and party."""
     found = [
         _decode_account(_octets(ids[0], row), _text(ids[1], row), state[row])
         for row, ids in _rows(state, "account", 2)
@@ -103,7 +103,7 @@ def lock(state: Rows, digest: bytes) -> HeldLock | None:
 
 
 def locks(state: Mapping[bytes, bytes]) -> list[HeldLock]:
-    """All locks by digest. Reads the whole mapping."""
+    """All locks by digest."""
     found = [_decode_lock(_octets(ids[0], row), state[row]) for row, ids in _rows(state, "lock", 1)]
     return sorted(found, key=lambda one: one.digest)
 
@@ -123,13 +123,12 @@ def _rows(state: Mapping[bytes, bytes], table: str, ids: int) -> list[tuple[byte
     """(key, ids) of every row of a table."""
     begin = prefix(table, ids)
     found = []
-    for row in state:
-        if row.startswith(begin):
-            try:
-                decoded = structure.array(cbor.decode(row), 1 + ids, table)
-            except WireError as error:
-                raise StateError(f"state key {row.hex()}: {error}") from error
-            found.append((row, decoded[1:]))
+    for row in keys_beginning(state, begin):
+        try:
+            decoded = structure.array(cbor.decode(row), 1 + ids, table)
+        except WireError as error:
+            raise StateError(f"state key {row.hex()}: {error}") from error
+        found.append((row, decoded[1:]))
     return found
 
 

@@ -13,7 +13,7 @@ from wattle_wire.errors import WireError
 from wattle_gateway.contracts import registry
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Meter, Rows
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
 from wattle_gateway.ledger.errors import LedgerError
@@ -120,7 +120,7 @@ def pending_enrolment(state: Rows, digest: bytes) -> PendingEnrolment | None:
 
 
 def pending_enrolments(state: Mapping[bytes, bytes]) -> list[PendingEnrolment]:
-    """All enrolments that wait, expired ones too, by rising digest. Reads the whole mapping."""
+    """All enrolments that wait, expired ones too, by rising digest."""
     digests = _ids(state, "enrolling", _HASH_BYTES)
     found = (pending_enrolment(state, digest) for digest in digests)
     return [pending for pending in found if pending is not None]
@@ -187,7 +187,7 @@ def _read(state: Rows, row_key: bytes, parse: Callable[[object], _Row]) -> _Row 
 def _ids(state: Mapping[bytes, bytes], table: str, size: int) -> list[bytes]:
     """The ids, of `size` bytes each, of a table's rows, rising."""
     begin = prefix(table, 1)
-    return sorted(row[-size:] for row in state if row.startswith(begin))
+    return sorted(row[-size:] for row in keys_beginning(state, begin))
 
 
 def _change_row(change: EpochChange) -> list[object]:

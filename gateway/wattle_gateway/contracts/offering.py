@@ -12,7 +12,7 @@ from wattle_gateway.contracts.errors import RefusedError, StateError
 from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Meter, Rows
 from wattle_gateway.contracts.setting import Setting
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.offer_bodies import OfferBody, OfferTerms, Retract, parse_terms
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Point, Transaction
@@ -61,9 +61,9 @@ def retract(state: State, body: Retract, party: Party, setting: Setting) -> None
 
 def standing_offers(state: Mapping[bytes, bytes], time_ms: int) -> list[StandingOffer]:
     """The offers that hold at a time, by meter and device: of points of meters that are not
-    revoked, made for who owns them then. Reads the whole mapping. Raises StateError."""
+    revoked, made for who owns them then. Raises StateError."""
     begin = prefix("offer", 2)
-    found = [_decode(row, state[row]) for row in state if row.startswith(begin)]
+    found = [_decode(row, state[row]) for row in keys_beginning(state, begin)]
     holding = [one for one in found if _holds(state, one, time_ms)]
     return sorted(holding, key=lambda one: (one.meter, one.device))
 

@@ -10,7 +10,7 @@ from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.errors import RefusedError, StateError
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.setting import Setting
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger import crypto, genesis, hosted_word
 from wattle_gateway.ledger.account_bodies import Register
 from wattle_gateway.ledger.epoch import Epoch
@@ -69,9 +69,9 @@ def hosted_user(state: Rows, kid: bytes) -> HostedUser | None:
 
 
 def hosted_users(state: Mapping[bytes, bytes]) -> list[HostedUser]:
-    """All hosted users by rising kid. Reads the whole mapping."""
+    """All hosted users by rising kid."""
     begin = prefix("party", 1)
-    rows = sorted(row for row in state if row.startswith(begin))
+    rows = keys_beginning(state, begin)
     return [_decode(row[-cose.KID_BYTES :], state[row]) for row in rows]
 
 

@@ -16,7 +16,7 @@ from wattle_gateway.contracts import plausibility
 from wattle_gateway.contracts.chain import Chain
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.plausibility import Register
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.transaction import Point, parse_points, point_row
 
@@ -78,9 +78,9 @@ def meter(state: Rows, kid: bytes) -> Meter | None:
 
 
 def meters(state: Mapping[bytes, bytes]) -> list[Meter]:
-    """All meters by rising kid. Reads the whole mapping."""
+    """All meters by rising kid."""
     begin = prefix("meter", 1)
-    rows = sorted(row for row in state if row.startswith(begin))
+    rows = keys_beginning(state, begin)
     return [_decode_meter(row[-8:], state[row]) for row in rows]
 
 

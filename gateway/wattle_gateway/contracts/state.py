@@ -82,6 +82,14 @@ class StateRows(MutableMapping[bytes, bytes]):
         return found
 
 
+def keys_beginning(state: Mapping[bytes, bytes], begin: bytes) -> list[bytes]:
+    """The keys of a state that begin so (see `prefix`), rising. Quick on a `StateRows`; of any
+    other mapping all keys are looked at."""
+    if isinstance(state, StateRows):
+        return state.beginning_with(begin)
+    return sorted(row for row in state if row.startswith(begin))
+
+
 class State:
     """One commit's view of the state, with its changes on top of `base`."""
 
@@ -104,14 +112,9 @@ class State:
         self._changed[row] = None
 
     def rows(self, begin: bytes) -> list[tuple[bytes, bytes]]:
-        """(key, value) of all rows whose key begins so (see `prefix`), rising. Quick on a
-        `StateRows`; of any other mapping all keys are looked at."""
+        """(key, value) of all rows whose key begins so, rising; as `keys_beginning`."""
         base = self._base
-        if isinstance(base, StateRows):
-            keys = base.beginning_with(begin)
-        else:
-            keys = [row for row in base if row.startswith(begin)]
-        found = {row: base[row] for row in keys if row not in self._changed}
+        found = {row: base[row] for row in keys_beginning(base, begin) if row not in self._changed}
         for row, value in self._changed.items():
             if value is not None and row.startswith(begin):
                 found[row] = value

@@ -17,7 +17,7 @@ from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.settlement import agreements
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger import account_bodies, genesis, settlement_bodies, transaction
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Transaction
@@ -46,9 +46,9 @@ def find(state: Rows, digest: bytes) -> Waiting | None:
 
 
 def everything(state: Mapping[bytes, bytes]) -> list[Waiting]:
-    """All that waits, expired ones too, by rising digest. Reads the whole mapping."""
+    """All that waits, expired ones too, by rising digest."""
     begin = prefix("waiting", 1)
-    rows = sorted(row for row in state if row.startswith(begin))
+    rows = keys_beginning(state, begin)
     return [_decode(row[-DIGEST_BYTES:], state[row]) for row in rows]
 
 

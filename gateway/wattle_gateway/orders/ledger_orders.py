@@ -10,7 +10,7 @@ from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.setting import Setting
-from wattle_gateway.contracts.state import Change, State, prefix
+from wattle_gateway.contracts.state import Change, State, keys_beginning, prefix
 from wattle_gateway.ledger import entry, event_bodies, transaction
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Transaction
@@ -20,11 +20,11 @@ _QUOTAS = prefix("quota", 3)
 
 
 def standing(state: Mapping[bytes, bytes], time_ms: int) -> list[PointOrder]:
-    """All orders that are not over at a time. Reads the whole mapping. Raises StateError."""
+    """All orders that are not over at a time. Raises StateError."""
     open_events = {one.digest for one in rows.events(state) if one.end_ms > time_ms}
     if not open_events:
         return []
-    found = _of_rows((row for row in state if row.startswith(_QUOTAS)), state)
+    found = _of_rows(keys_beginning(state, _QUOTAS), state)
     return [order for order in found if order.event in open_events]
 
 

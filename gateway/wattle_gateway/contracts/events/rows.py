@@ -13,7 +13,7 @@ from wattle_gateway.contracts.baseline import rule_form
 from wattle_gateway.contracts.baseline.rule import Rule
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.event_bodies import INTERVALS_MAX, Publish, parse_point, parse_publish
@@ -194,11 +194,9 @@ def delete_event(state: State, digest: bytes) -> None:
 
 
 def events(state: Mapping[bytes, bytes]) -> list[EventRow]:
-    """All events by beginning and digest. Reads the whole mapping."""
+    """All events by beginning and digest."""
     begin = prefix("event", 1)
-    found = [
-        decode_event(row[-DIGEST_BYTES:], state[row]) for row in state if row.startswith(begin)
-    ]
+    found = [decode_event(row[-DIGEST_BYTES:], state[row]) for row in keys_beginning(state, begin)]
     return sorted(found, key=lambda one: (one.begin_ms, one.digest))
 
 

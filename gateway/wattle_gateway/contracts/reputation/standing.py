@@ -9,7 +9,7 @@ from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.contracts.weights import merit_share
 from wattle_gateway.ledger.market import FAULTS, PERMILLE, Market
 
@@ -80,9 +80,9 @@ def standing(state: Rows, market: Market, kid: bytes, time_ms: int) -> Standing:
 
 
 def standings(state: Mapping[bytes, bytes], market: Market, time_ms: int) -> list[Standing]:
-    """Everybody who has a row, by rising kid. Reads the whole mapping."""
+    """Everybody who has a row, by rising kid."""
     begin = prefix("standing", 1)
-    kids = sorted(row[-cose.KID_BYTES :] for row in state if row.startswith(begin))
+    kids = sorted(row[-cose.KID_BYTES :] for row in keys_beginning(state, begin))
     return [standing(state, market, kid, time_ms) for kid in kids]
 
 

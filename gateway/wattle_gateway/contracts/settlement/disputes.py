@@ -15,7 +15,7 @@ from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.settlement import parameters, results
 from wattle_gateway.contracts.settlement.results import DISPUTES_MAX
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.event_bodies import INTERVALS_MAX, parse_point
@@ -77,9 +77,9 @@ def of(state: Rows, digests: Iterable[bytes]) -> list[DisputeRow]:
 
 
 def everything(state: Mapping[bytes, bytes]) -> list[DisputeRow]:
-    """All disputes by time and digest. Reads the whole mapping. Raises StateError."""
+    """All disputes by time and digest. Raises StateError."""
     begin = prefix("dispute", 1)
-    found = [_decode(row[-DIGEST_BYTES:], state[row]) for row in state if row.startswith(begin)]
+    found = [_decode(row[-DIGEST_BYTES:], state[row]) for row in keys_beginning(state, begin)]
     return sorted(found, key=lambda one: (one.opened.time_ms, one.digest))
 
 
