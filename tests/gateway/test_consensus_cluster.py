@@ -266,7 +266,7 @@ def test_an_equivocator_is_shown_once_by_each_and_named_no_more() -> None:
 
 
 def test_an_equivocator_leads_no_more_after_the_next_change_of_the_schedule() -> None:
-    """Named no more (rule 12), it counts as not connected (rule 28): nobody reads its reputation."""
+    """Named no more (rule 12), it is not connected (rule 28): nobody reads its reputation."""
     cluster = PaperCluster(4, leader_commits=5)
     busy(cluster, 1)
     one = cluster.stores[D].blocks[cluster.own(D)[-1].ref]
