@@ -201,6 +201,13 @@ def test_marks_are_within_bounds_and_more_is_not_less(counts: list[int], permill
     assert max(found) == 1000
 
 
+def test_liars_that_leave_a_member_out_when_they_lead_do_not_suspend_it() -> None:
+    """At worst one of four leads twice in a turn: the victim has the other half of the commits."""
+    (*_, victim) = connection.marks(Day(0, 0, 100, (100, 100, 100, 50)), 800)
+    assert victim == 625
+    assert victim > MARKET.reputation_start > MARKET.suspend_permille
+
+
 def test_blocks_that_the_leader_names_of_the_round_below_were_in_time() -> None:
     made = leader()
     assert connection.in_time(made) == {0, 1, 2, 3}
