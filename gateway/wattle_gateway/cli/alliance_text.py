@@ -26,7 +26,7 @@ def print_alliance(console: Console, found: Alliance) -> None:
     console.print(_facts(found))
     console.print(_members(found.members))
     for change in found.changes:
-        console.print(_change(change))
+        console.print(change_table(change))
     for enrolment in found.enrolments:
         console.print(_enrolment(enrolment))
     for waiting in found.waiting:
@@ -81,7 +81,8 @@ def _members(members: list[MemberLine]) -> Table:
     return table
 
 
-def _change(change: ChangeLine) -> Table:
+def change_table(change: ChangeLine) -> Table:
+    """A change that waits, for people."""
     table = _waiting("a change waits", change.digest)
     for what, who in (
         ("joins", change.joins),
