@@ -60,6 +60,13 @@ sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; 
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation \
 		--seeds $(SEEDS) --seed0 $(SEED0) $(if $(N),--n $(N)) --workers $(WORKERS) $(ARGS)
 
+.PHONY: events
+events: SEEDS = 30
+events: N = 4,4,7,4,1
+events: $(STAMP)  ## over 1,000 simulated events with faults and bad transactions (SEEDS=n SEED0=k)
+	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation --events \
+		--seeds $(SEEDS) --seed0 $(SEED0) --n $(N) --workers $(WORKERS) $(ARGS)
+
 .PHONY: soak
 soak: $(STAMP) micropython  ## a meter's day with random faults, in simulated time (HOURS=24 SEED=1)
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.soak \

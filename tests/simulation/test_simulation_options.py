@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from wattle_gateway.ledger.genesis import EVENT_RULES
 from wattle_testkit.simulation import liars
 from wattle_testkit.simulation.options import FAULTS_MS, SIZES, draw
 
@@ -41,6 +42,13 @@ def test_every_vice_and_every_fault_is_drawn() -> None:
         "skips",
     ):
         assert sum(bool(getattr(options, name)) for options in drawn) > 30, name
+
+
+def test_a_few_small_alliances_have_events() -> None:
+    drawn = [draw(seed) for seed in range(2_000)]
+    trading = [options for options in drawn if options.events]
+    assert 5 < len(trading) < 30
+    assert all(options.size <= 7 and options.rules >= EVENT_RULES for options in trading)
 
 
 def test_all_sizes_take_part() -> None:

@@ -22,15 +22,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--n", type=_sizes, default=(), help="sizes in turn, such as 4,7")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="plant this fault in the rules")
+    parser.add_argument(
+        "--events", action="store_true", help="members call each other's loads in every seed"
+    )
     parser.add_argument("--trace", action="store_true", help="show options and all kept events")
     options = parser.parse_args(arguments)
     seeds = range(options.seed0, options.seed0 + options.seeds)
     began_s = time.monotonic()
     results = []
-    for result in run_seeds(seeds, options.n, mutant=options.mutant, workers=options.workers):
+    for result in run_seeds(
+        seeds,
+        options.n,
+        mutant=options.mutant,
+        workers=options.workers,
+        events=options.events,
+    ):
         results.append(result)
         if result.failure is not None:
-            print(told(result, options.mutant, trace=options.trace), flush=True)
+            said = told(result, options.mutant, trace=options.trace, events=options.events)
+            print(said, flush=True)
             if options.mutant is not None:
                 break
         elif options.trace:
@@ -40,11 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(failed if options.mutant is None else not failed)
 
 
-def told(result: SeedResult, mutant: str | None = None, *, trace: bool = False) -> str:
+def told(
+    result: SeedResult, mutant: str | None = None, *, trace: bool = False, events: bool = False
+) -> str:
     """A failure for people: what broke, the last events, and the command that replays it."""
     failure = result.failure
     assert failure is not None
     planted = "" if mutant is None else f" --mutant {mutant}"
+    planted += " --events" if events else ""
     return "\n".join(
         [
             f"FAILED seed {result.seed}, n = {result.size}, commit {_git_commit()}: {failure.text}",
@@ -63,6 +76,8 @@ def _line(results: Sequence[SeedResult], seconds: float) -> str:
         f"{sum(tally.commits for tally in tallies)} commits, "
         f"{sum(tally.samples for tally in tallies)} samples, "
         f"{sum(tally.transactions for tally in tallies)} transactions, "
+        f"{sum(tally.events for tally in tallies)} events "
+        f"({sum(tally.final for tally in tallies)} final), "
         f"{sum(tally.epochs for tally in tallies)} epochs, "
         f"{seconds:.1f} s, commit {_git_commit()}"
     )

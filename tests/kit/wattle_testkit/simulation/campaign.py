@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wattle_testkit.simulation import purity
 from wattle_testkit.simulation.checkers import ViolationError
 from wattle_testkit.simulation.mutants import planted
-from wattle_testkit.simulation.options import Options, draw
+from wattle_testkit.simulation.options import Options, draw, trading
 from wattle_testkit.simulation.trace import Trace
 from wattle_testkit.simulation.world import Tally, World
 
@@ -72,9 +73,14 @@ def run_options(
     return SeedResult(options.seed, options.size, trace.fingerprint, tally, failure)
 
 
-def run_seed(seed: int, size: int | None = None, mutant: str | None = None) -> SeedResult:
-    """Draw the options of a seed and run them."""
-    return run_options(draw(seed, size), mutant=mutant)
+def run_seed(
+    seed: int, size: int | None = None, mutant: str | None = None, *, events: bool = False
+) -> SeedResult:
+    """Draw the options of a seed and run them, with events if the seed has some or is to."""
+    options = draw(seed, size)
+    return run_options(
+        trading(options) if events and not options.events else options, mutant=mutant
+    )
 
 
 def run_seeds(
@@ -83,15 +89,17 @@ def run_seeds(
     *,
     mutant: str | None = None,
     workers: int = 1,
+    events: bool = False,
 ) -> Iterator[SeedResult]:
     """Run seeds; `sizes` in turn, or those of `options.SIZES` if there are none."""
+    run = partial(run_seed, events=events)
     jobs = [(seed, sizes[seed % len(sizes)] if sizes else None, mutant) for seed in seeds]
     if workers == 1:
         for job in jobs:
-            yield run_seed(*job)
+            yield run(*job)
         return
     with ProcessPoolExecutor(workers) as pool:
-        yield from pool.map(run_seed, *zip(*jobs, strict=True))
+        yield from pool.map(run, *zip(*jobs, strict=True))
 
 
 @contextmanager

@@ -110,6 +110,7 @@ class SimMeter:
         self._store = _fakes.FakeStore()
         self._files = _fakes.MemoryFiles()
         self._energy_wh = 0
+        self._said: tuple[bytes, int] | None = None
         self._energy_mwh = 0
         self._life = 0
         self._wake_ms = 0
@@ -173,7 +174,7 @@ class SimMeter:
 
     def called(self, order: bytes, setpoint_w: int, until_ms: int) -> None:
         """A gateway sets its load; the next sample says so. `until_ms` Unix time."""
-        self._news = (order, setpoint_w)
+        self._said = (order, setpoint_w)
         self._set_w, self._until_ms = setpoint_w, until_ms
 
     # ---- what it does by itself
@@ -181,7 +182,7 @@ class SimMeter:
     def _start(self) -> None:
         """A life of the device begins: what is in memory begins with it."""
         self._life += 1
-        self._news: tuple[bytes, int] | None = None
+        self._said = None
         self._set_w, self._until_ms = 0, 0  # a restart ends every command
         outbox = Outbox(self._files, CAPACITY_BYTES_MIN)
         self.journal = Journal(self.eui64, self._ledger_id, self._signer, self._store, outbox)
@@ -213,7 +214,7 @@ class SimMeter:
             return
         now_ms = self._timeline.now_ms
         reading = Reading(1, CREATED_MS + now_ms, "G", self._measured(now_ms))
-        command, self._news = self._news, None
+        command, self._said = self._said, None
         self.declared.update((gap[0], gap[1]) for gap in self.journal.chain.gaps[:GAPS_MAX])
         _fakes.run(
             self.journal.record(

@@ -18,7 +18,7 @@ SIZES = (4, 7, 4, 1, 4, 10, 4, 7, 4, 4, 7, 4, 10, 4, 7, 1, 4, 7, 10, 20)
 FAULTS_MS = {1: 60_000, 4: 60_000, 7: 40_000, 10: 30_000, 20: 15_000}
 
 # Of the seeds that may have events as many do: each costs as much as several others.
-TRADING_PERMILLE = 40
+TRADING_PERMILLE = 8
 # Seconds instead of quarters of an hour, so that events get to their end within a run.
 TRADING_MARKET = Market(
     interval_s=10,
@@ -144,7 +144,7 @@ def trading(options: Options) -> Options:
         rules=EVENT_RULES,
         events=True,
         faults_ms=2 * options.faults_ms,
-        meters=3,
+        meters=6,
         interval_ms=1_000,
         transaction_every_ms=250,
         constants=replace(options.constants, market=TRADING_MARKET),

@@ -1,12 +1,17 @@
 """Members that use accounts while everything fails: right and wrong payments, and who got what."""
 
+from collections.abc import Mapping
 from random import Random
 
 from wattle_gateway.contracts import accounts, waiting
 from wattle_gateway.contracts.accounts import Account, HeldLock
+from wattle_gateway.contracts.events import rows as rows_of_events
+from wattle_gateway.contracts.settlement import funds
+from wattle_gateway.contracts.state import prefix
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.account_bodies import Issue, Lock, Open, Redeem, Transfer, Unlock
 from wattle_gateway.ledger.genesis import ACCOUNT_RULES
+from wattle_gateway.ledger.transaction import DIGEST_BYTES
 
 from wattle_testkit.simulation.checkers import ViolationError
 from wattle_testkit.simulation.gateway import SimGateway
@@ -17,6 +22,7 @@ ASSET = "CNY"
 DECIMALS = 2
 ISSUED = 10_000
 LOCK_MS = 20_000
+_FUND = prefix("fund", 1)
 
 
 class Payer:
@@ -68,12 +74,13 @@ class Payer:
 
 def check_money(gateway: SimGateway) -> None:
     """Raise ViolationError unless all that was issued and not redeemed is in some account, and all
-    that is locked in some lock."""
+    that is locked in some lock, fund or event."""
     state = gateway.driver.state
     asset = accounts.asset(state, ASSET)
     if asset is None:
         return
-    rows, held = accounts.accounts(state), accounts.locks(state)
+    rows = [row for row in accounts.accounts(state) if row.asset == ASSET]
+    held = [lock for lock in accounts.locks(state) if lock.asset == ASSET]
     inside = sum(row.unlocked + row.locked for row in rows)
     if inside != asset.issued - asset.redeemed:
         raise ViolationError(
@@ -81,5 +88,19 @@ def check_money(gateway: SimGateway) -> None:
             f"{gateway.address}: {inside} in accounts, issued {asset.issued} less {asset.redeemed}",
         )
     locked = sum(row.locked for row in rows)
-    if locked != sum(lock.amount for lock in held) or len(held) != sum(row.locks for row in rows):
+    reserved = _reserved(state)
+    if locked != sum(lock.amount for lock in held) + reserved:
+        raise ViolationError(
+            "money", f"{gateway.address}: {locked} locked, in {len(held)} locks and {reserved}"
+        )
+    if len(held) != sum(row.locks for row in rows):
         raise ViolationError("money", f"{gateway.address}: {locked} locked, in {len(held)} locks")
+
+
+def _reserved(state: Mapping[bytes, bytes]) -> int:
+    """What is locked for events and in funds."""
+    kept = [funds.decode(row[-DIGEST_BYTES:], state[row]) for row in state if row.startswith(_FUND)]
+    events = [event for event in rows_of_events.events(state) if event.body.fund is None]
+    return sum(event.reserved for event in events if event.body.asset == ASSET) + sum(
+        fund.left + fund.reserved for fund in kept if fund.asset == ASSET
+    )

@@ -15,6 +15,7 @@ from wattle_testkit.simulation.checkers import (
     Promises,
     ViolationError,
 )
+from wattle_testkit.simulation.event_count import EventCount
 from wattle_testkit.simulation.order_rule import Order
 from wattle_testkit.simulation.progress_rule import Progress
 
@@ -34,6 +35,7 @@ class Watch:
         self.one_block = OneBlockARound()
         self.promises = Promises()
         self.progress = Progress(size)
+        self.events = EventCount()
         self.liars: set[bytes] = set()
         # Members that may be found to have signed twice: liars, and who got an older disk.
         self.suspects: set[bytes] = set()
@@ -67,6 +69,7 @@ class Watch:
         for commit, epoch, executed in news:
             if self.agreement.executed(gateway.address, executed):
                 self.order.committed(commit, epoch)
+                self.events.executed(executed)
             for kid in executed.cheats:
                 if kid not in self.suspects:
                     raise ViolationError(
