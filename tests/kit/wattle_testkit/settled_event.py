@@ -47,15 +47,17 @@ class SettledEvent(EventLedger):
         begin_ms: int = BEGIN_MS,
         prices: Mapping[User, int] | None = None,
         quotas_w: tuple[int, ...] = (2_400,) * INTERVALS,
+        rule: Rule = HOUR_BEFORE,
+        quantity_w: int = 4_800,
         **changes: object,
     ) -> bytes:
         """Publish, declare, select and order; the digest of the event."""
         event = self.publish(
             who,
-            rule=rule_form.encode(HOUR_BEFORE),
+            rule=rule_form.encode(rule),
             begin_ms=begin_ms,
             select_ms=begin_ms - HOUR_MS // 2,
-            quantity_w=4_800,
+            quantity_w=quantity_w,
             **changes,  # type: ignore[arg-type]
         )
         for user, price in (prices or {HOUSE: 90_000, NEIGHBOUR: 100_000}).items():
