@@ -15,7 +15,7 @@ from wattle_testkit.alliance import GRID, epoch_of
 OTHER = replace(
     Market(),
     interval_s=300,
-    zone=ZoneRow(3600, ((0, 7200), (1_000_000_000, 3600), (2_000_000_000, 7200))),
+    zone=ZoneRow(3600, tuple((1_000_000_000 + year, 7200) for year in range(8))),
     weights=tuple(
         (name, Weights(1, 2, 3, 4) if name == "late" else row) for name, row in Market().weights
     ),
@@ -43,10 +43,7 @@ def test_each_parameter_is_named_with_both_values() -> None:
     assert settings(epoch, 3, Constants(market=OTHER)) == {
         "market.interval_s": [900, 300],
         "market.weights.late": [[1000, 1000, 1000, 1000], [1, 2, 3, 4]],
-        "market.zone": [
-            [0, []],
-            [3600, [[0, 7200], [1_000_000_000, 3600], [2_000_000_000, 7200]]],
-        ],
+        "market.zone": [[0, []], [3600, [[1_000_000_000 + year, 7200] for year in range(8)]]],
     }
 
 
