@@ -73,9 +73,7 @@ class TestContract:
         agreed(ledger, GRID, AGGREGATOR, TERMS)
 
         def price(time_ms: int, asset: str = "CNY") -> tuple[int, int, int] | None:
-            return agreements.contract_price(
-                ledger.state, GRID.kid, AGGREGATOR.kid, asset, time_ms
-            )
+            return agreements.contract_price(ledger.state, GRID.kid, AGGREGATOR.kid, asset, time_ms)
 
         assert price(FROM_MS - 1) is None
         assert price(FROM_MS) == price(FROM_MS + DAY_MS - 1) == (10, 20, 30)
@@ -85,9 +83,7 @@ class TestContract:
 
     def test_of_two_the_later_agreed_counts(self, ledger: AccountLedger) -> None:
         agreed(ledger, GRID, AGGREGATOR, TERMS)
-        shorter = Contract(
-            AGGREGATOR.kid, "CNY", 11, 21, 31, 0, FROM_MS + 1_000, FROM_MS + 2_000
-        )
+        shorter = Contract(AGGREGATOR.kid, "CNY", 11, 21, 31, 0, FROM_MS + 1_000, FROM_MS + 2_000)
         agreed(ledger, GRID, AGGREGATOR, shorter)
         begins = (FROM_MS + 999, FROM_MS + 1_000, FROM_MS + 2_000)
         found = [
