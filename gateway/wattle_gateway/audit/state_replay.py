@@ -1,7 +1,7 @@
 """The state as it was after an earlier commit: the ledger replayed up to there."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wattle_gateway.audit.executions import Executions
@@ -27,12 +27,19 @@ class PastState:
     changes_root: bytes
 
 
-def replay_to(connection: sqlite3.Connection, first: Epoch, index: int) -> PastState:
-    """The state after commit `index`, verified from the first block on; `first` is epoch 0.
+Seen = Callable[[int, Executed, Mapping[bytes, bytes]], None]
+"""(ledger index of a commit's first leaf, what it left behind, the state after it)"""
+
+
+def replay_to(
+    connection: sqlite3.Connection, first: Epoch, index: int, seen: Seen | None = None
+) -> PastState:
+    """The state after commit `index`, verified from the first block on; `first` is epoch 0. `seen`
+    is called for each commit, in order.
 
     Costs what an audit up to there costs. StoreError if the stored bytes do not add up.
     """
-    until = _Until(connection, first, index)
+    until = _Until(connection, first, index, seen)
     try:
         LedgerReplay(connection, until, _differ, adopts=True).run(first)
     except _ReachedError as reached:
@@ -51,9 +58,12 @@ class _ReachedError(Exception):
 class _Until(Executions):
     """Executes up to a commit."""
 
-    def __init__(self, connection: sqlite3.Connection, first: Epoch, index: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, first: Epoch, index: int, seen: Seen | None
+    ) -> None:
         super().__init__(connection, first, Counts(), lambda: None)
         self._index = index
+        self._seen = seen
 
     def run(self, commit: Commit, floor: int) -> Epoch | None:
         before = self.head.state_digest
@@ -72,7 +82,10 @@ class _Until(Executions):
         return following
 
     def _execute(self, commit: Commit, blocks: list[StoredBlock]) -> Executed:
+        first_leaf = self.replayed.edge.size
         self._executed = super()._execute(commit, blocks)
+        if self._seen is not None:
+            self._seen(first_leaf, self._executed, self.replayed.state)
         return self._executed
 
 

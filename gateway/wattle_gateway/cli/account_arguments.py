@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from wattle_gateway.cli import account_commands, party_commands, snapshot_commands
+from wattle_gateway.cli import (
+    account_commands,
+    account_statement_command,
+    party_commands,
+    snapshot_commands,
+)
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 
 _WHO = "name or kid of a party (`party list`)"
@@ -19,6 +24,7 @@ def add(command: argparse.ArgumentParser) -> None:
     _lock(commands.add_parser("lock", help="lock money for somebody"))
     _unlock(commands.add_parser("unlock", help="end a lock: take some, give back the rest"))
     _show(commands.add_parser("show", help="who has what"))
+    account_statement_command.add(commands)
 
 
 def add_party(command: argparse.ArgumentParser) -> None:
