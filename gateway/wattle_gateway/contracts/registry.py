@@ -6,6 +6,7 @@ those about members.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from wattle_wire import cbor, cose, structure
@@ -198,6 +199,8 @@ def parse_meter(kid: bytes, value: object) -> Meter:
     )
 
 
+# Who asks for a meter asks again for its points, its owner, its offers.
+@lru_cache(maxsize=256)
 def _decode_meter(kid: bytes, value: bytes) -> Meter:
     try:
         return parse_meter(kid, cbor.decode(value))

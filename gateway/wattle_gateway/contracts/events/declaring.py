@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-from wattle_gateway.contracts import classes, offering, ownership, weights
+from wattle_gateway.contracts import classes, offering, ownership
 from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.events import answering, rows
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow, QuotaStatus
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.parties import Party
-from wattle_gateway.contracts.reputation import conduct
 from wattle_gateway.contracts.reputation import standing as standings
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
@@ -55,9 +54,10 @@ def declare(
     )
 
 
-def withdraw(state: State, body: Withdraw, party: Party, market: Market, setting: Setting) -> None:
+def withdraw(state: State, body: Withdraw, party: Party, setting: Setting) -> None:
     """Execute a `withdraw`: before the selection it costs nothing, after it the quotas are 0 from
-    the next interval on, and it is a fault. RefusedError for the first clause that fails."""
+    the next interval on, and the statement shows the fault. RefusedError for the first clause that
+    fails."""
     event = event_of(state, body.event)
     meter, point = offering.point_of(state, body.meter, body.device)
     owner = ownership.owner_at(state, meter.kid, point, setting.time_ms)
@@ -73,7 +73,6 @@ def withdraw(state: State, body: Withdraw, party: Party, market: Market, setting
     if following >= event.body.intervals:
         raise RefusedError(classes.EVENT_OVER)
     rows.put_quota(state, replace(quota, status=QuotaStatus.WITHDRAWN, withdrawn_from=following))
-    conduct.charge(state, market, quota.origin, weights.WITHDRAWAL, setting.time_ms)
 
 
 def event_of(state: State, digest: bytes) -> EventRow:

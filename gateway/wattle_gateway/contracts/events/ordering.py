@@ -23,17 +23,19 @@ def dispatch(state: State, body: Dispatch, digest: bytes, party: Party, setting:
     from_ms = max(body.from_ms, setting.time_ms)
     if from_ms >= event.end_ms:
         raise RefusedError(classes.EVENT_OVER)
-    order(state, event, digest, from_ms, _named(state, event, body))
+    named = _named(state, event, body)
+    for quota in named:
+        rows.put_quota(state, replace(quota, order=digest, ordered_ms=from_ms))
+    give(state, event, digest, from_ms, named)
 
 
-def order(
+def give(
     state: State, event: EventRow, digest: bytes, from_ms: int, called: Sequence[QuotaRow]
 ) -> None:
-    """Write an order; what its loads have confirmed already, before it was committed, counts."""
+    """Write an order to loads whose quotas name it; what they have confirmed already, before it
+    was committed, counts."""
     until_ms = event.end_ms
     rows.put_order(state, OrderRow(digest, event.digest, from_ms, until_ms, len(called)))
-    for quota in called:
-        rows.put_quota(state, replace(quota, order=digest, ordered_ms=from_ms))
     for meter in sorted({quota.meter for quota in called}):
         confirming.order_came(state, digest, meter)
 

@@ -27,6 +27,10 @@ TOO_LATE = "too_late"  # the event was over before it came to the selection
 NO_PRICE = "no_price"  # the contract that it was declared under is not there any more
 
 
+_Answer = tuple[QuotaRow, StandingOffer | None]
+"""A declaration, and the standing offer of its point by now."""
+
+
 @dataclass(frozen=True)
 class _Candidate:
     """A quota with what the choice reads of it."""
@@ -45,23 +49,28 @@ def select(state: State, event: EventRow, market: Market, setting: Setting) -> N
         event = reserve.free(state, event, event.reserved)
         _fail(state, event, market, setting.time_ms)
         return
-    _choose(state, event, declared, market, setting)
+    time_ms = setting.time_ms
+    candidates = [
+        (quota, offering.standing_offer(state, quota.meter, quota.device, time_ms))
+        for quota in declared
+    ]
+    _choose(state, event, candidates, market, setting)
 
 
 def select_realtime(state: State, event: EventRow, market: Market, setting: Setting) -> None:
     """Choose among the standing offers that fit an event that has just been published, and order
     the chosen at once: the digest of the event is that of the order."""
-    answers: list[QuotaRow] = []
+    answers: list[_Answer] = []
     for offer in offering.offers_in(state, setting.time_ms):
         if len(answers) == market.declarations_max:
             break
         answer = _answer(state, event, offer, setting)
         if answer is not None:
-            answers.append(answer)
+            answers.append((answer, offer))
     event = replace(event, declared=len(answers))
     event, chosen = _choose(state, event, answers, market, setting)
     if chosen:
-        ordering.order(state, event, event.digest, setting.time_ms, chosen)
+        ordering.give(state, event, event.digest, setting.time_ms, chosen)
 
 
 def _answer(
@@ -93,17 +102,17 @@ def _answer(
 
 
 def _choose(
-    state: State, event: EventRow, quotas: Sequence[QuotaRow], market: Market, setting: Setting
+    state: State, event: EventRow, answers: Sequence[_Answer], market: Market, setting: Setting
 ) -> tuple[EventRow, list[QuotaRow]]:
     """Choose, fund and write; the event as it is then, and what may be called."""
     time_ms = setting.time_ms
     candidates: dict[bytes, _Candidate] = {}
     released: list[QuotaRow] = []
     standing_of: dict[bytes, Standing] = {}
-    for quota in quotas:
+    for quota, offer in answers:
         if quota.origin not in standing_of:
             standing_of[quota.origin] = standings.standing(state, market, quota.origin, time_ms)
-        found = _candidate(state, event, quota, standing_of[quota.origin], market, setting)
+        found = _candidate(state, event, quota, offer, standing_of[quota.origin], market)
         if isinstance(found, str):
             released.append(_released(quota, found))
         else:
@@ -124,7 +133,7 @@ def _choose(
         rows.put_quota(state, quota)
     reached_w = sum(one.offer.quota_w for one in funded)
     event = replace(event, reached_w=reached_w, uniform_price=_uniform_price(event, funded))
-    selected = [_selected(state, event, one.quota) for one in funded]
+    selected = [_selected(state, event, one.quota, time_ms) for one in funded]
     if selected:
         rows.put_event(state, replace(event, state=EventState.SELECTED))
     else:
@@ -132,10 +141,13 @@ def _choose(
     return event, selected
 
 
-def _selected(state: State, event: EventRow, quota: QuotaRow) -> QuotaRow:
-    """Write that a load was selected; a uniform price is everybody's."""
+def _selected(state: State, event: EventRow, quota: QuotaRow, time_ms: int) -> QuotaRow:
+    """Write that a load was selected; a uniform price is everybody's. The selection of a realtime
+    event is the order, too."""
     price_mwh = quota.price_mwh if event.uniform_price is None else event.uniform_price
     selected = replace(quota, status=QuotaStatus.SELECTED, price_mwh=price_mwh)
+    if event.body.method == event_bodies.REALTIME:
+        selected = replace(selected, order=event.digest, ordered_ms=time_ms)
     rows.put_quota(state, selected)
     call = Call(event.digest, event.begin_ms, event.end_ms)
     rows.put_call(state, quota.meter, quota.device, call)
@@ -154,12 +166,11 @@ def _candidate(
     state: State,
     event: EventRow,
     quota: QuotaRow,
+    offer: StandingOffer | None,
     standing: Standing,
     market: Market,
-    setting: Setting,
 ) -> _Candidate | str:
     """A quota as an offer to choose from, or why it is none."""
-    offer = offering.standing_offer(state, quota.meter, quota.device, setting.time_ms)
     if offer is None or offer.owner != quota.owner or not answering.fits(event, offer):
         return OFFER_GONE
     if min(quota.quotas_w) == 0:

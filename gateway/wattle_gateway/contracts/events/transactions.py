@@ -36,7 +36,7 @@ def execute(state: State, tx: Transaction, party: Party, setting: Setting) -> No
         declaring.declare(state, declare, tx.digest, party, market, setting)
     elif tx.kind == transaction.WITHDRAW:
         withdraw = event_bodies.parse_withdraw(tx.body)
-        declaring.withdraw(state, withdraw, party, market, setting)
+        declaring.withdraw(state, withdraw, party, setting)
     else:
         assert tx.kind == transaction.DISPATCH, tx.kind
         dispatch = event_bodies.parse_dispatch(tx.body)
