@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from wattle_hil import parts
 from wattle_hil.errors import BoardError
@@ -31,6 +32,15 @@ def unix_interpreter(flash: FlashMemory, mac: bytes, version: str) -> Sequence[s
     numbers = (files.offset, files.size, rom_at, rom_bytes, nvs.offset if nvs else 0)
     command = (str(parts.micropython(64)), _shim(), str(flash.path), mac.hex(), version)
     return (*command, *map(str, numbers))
+
+
+def connected_interpreter(uart: Path) -> Interpreter:
+    """As `unix_interpreter`, with the pty `uart` on the board's UART and this machine's network."""
+
+    def command(flash: FlashMemory, mac: bytes, version: str) -> Sequence[str]:
+        return (*unix_interpreter(flash, mac, version), str(uart.resolve()))
+
+    return command
 
 
 def _shim() -> str:

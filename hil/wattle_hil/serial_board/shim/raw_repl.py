@@ -1,30 +1,34 @@
 """A board's MicroPython on the unix interpreter: prompt, raw REPL, LittleFS in the flash file.
 
-    micropython raw_repl.py FLASH MAC VERSION VFS_AT VFS_BYTES ROM_AT ROM_BYTES NVS_AT
+    micropython raw_repl.py FLASH MAC VERSION VFS_AT VFS_BYTES ROM_AT ROM_BYTES NVS_AT [UART]
 
 The dialect is MicroPython's. The protocol is that of docs.micropython.org, "The MicroPython
 Interactive Interpreter Mode", with raw paste. Ctrl-C reaches a running program as SIGINT, which
 the bench sends. What the unix port has no part for is put in its place: `machine.unique_id`,
-`vfs.rom_ioctl`, `esp32.NVS`, `network.WLAN` (a radio that finds nobody), and the version that the
-board's image bears. The process ends with its input.
+`vfs.rom_ioctl`, `esp32.NVS`, `network.WLAN`, `machine.UART`, and the version that the board's image
+bears. With UART, a pty, the board has metering devices on its line and a wireless network, which is
+this machine's; without it, neither. The process ends with its input.
 """
 
 import gc
 import sys
+from collections import namedtuple
 
+import chip_modules
 import vfs
 
 _BLOCK_BYTES = 4096
 _WINDOW_BYTES = 2048  # of raw paste
 _ENOMEM, _EINVAL = 12, 22
-_NVS_BYTES = 4096
-_NVS_NOT_FOUND = -0x1102  # nvs.h
 _ROM_SEGMENTS, _ROM_SEGMENT, _ROM_PREPARE, _ROM_WRITE, _ROM_DONE = 1, 2, 3, 4, 5
 
+# A tuple whose places the firmware knows, with the interpreter's names.
+Implementation = namedtuple("Implementation", ("name", "version", "_machine", "_mpy"))
 flash_file = open(sys.argv[1], "r+b")
 mac = bytes.fromhex(sys.argv[2])
 board_version = tuple(int(part) for part in sys.argv[3].lstrip("v").split("."))
 vfs_at, vfs_bytes, rom_at, rom_bytes, nvs_at = [int(word) for word in sys.argv[4:9]]
+uart_file = chip_modules.opened_uart(sys.argv[9]) if len(sys.argv) > 9 else None
 stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
 
 
@@ -49,64 +53,8 @@ class FlashBlocks:
         return 0
 
 
-class Nvs:
-    """esp32.NVS: blobs by key, kept in the flash as lines of hex that commit() writes."""
-
-    def __init__(self, namespace):
-        self._prefix = namespace + "."
-        flash_file.seek(nvs_at)
-        rows = flash_file.read(_NVS_BYTES).split(b"\xff")[0].split(b"\n")
-        self._blobs = {}
-        for row in rows:
-            key, _, value = row.partition(b"=")
-            if key:
-                self._blobs[key.decode()] = bytes.fromhex(value.decode())
-
-    def get_blob(self, key, buffer):
-        value = self._blobs.get(self._prefix + key)
-        if value is None:
-            raise OSError(_NVS_NOT_FOUND)
-        buffer[: len(value)] = value
-        return len(value)
-
-    def set_blob(self, key, value):
-        self._blobs[self._prefix + key] = bytes(value)
-
-    def commit(self):
-        rows = [key + "=" + value.hex() for key, value in self._blobs.items()]
-        flash_file.seek(nvs_at)
-        flash_file.write("\n".join(rows).encode() + b"\xff")
-        flash_file.flush()
-
-
-class Wlan:
-    """network.WLAN: a radio with the board's MAC and no network in reach."""
-
-    def __init__(self, interface):
-        self._is_active = False
-
-    def active(self, on=None):
-        if on is not None:
-            self._is_active = on
-        return self._is_active
-
-    def config(self, name):
-        if name != "mac":
-            raise ValueError("unknown config param")
-        if not self._is_active:
-            raise OSError("STA not active")
-        return mac
-
-    def isconnected(self):
-        return False
-
-
-class PlainCopy:
-    """What stands in for a built-in module: its names, some of them changed."""
-
-
 def stand_in(module):
-    copy = PlainCopy()
+    copy = chip_modules.PlainCopy()
     for name in dir(module):
         if not name.startswith("__"):
             setattr(copy, name, getattr(module, name))
@@ -140,25 +88,13 @@ def rom_read():
 
 def dress():
     """Puts the board's own modules into the place of the unix port's."""
-    machine = PlainCopy()
-    machine.unique_id = lambda: mac
-    machine.reset = lambda: sys.exit(0)
+    chip = chip_modules.modules(mac, uart_file, flash_file, nvs_at)
+    sys.modules.update(chip)
     board_sys = stand_in(sys)
     board_sys.platform = "esp32"
-    implementation = PlainCopy()
-    implementation.name = "micropython"
-    implementation.version = board_version
-    implementation._machine = "emulated board with ESP32"
-    implementation._mpy = sys.implementation._mpy
-    board_sys.implementation = implementation
-    esp32 = PlainCopy()
-    esp32.NVS = Nvs
-    sys.modules["esp32"] = esp32
-    network = PlainCopy()
-    network.STA_IF = 0
-    network.WLAN = Wlan
-    sys.modules["network"] = network
-    sys.modules["machine"] = machine
+    board_sys.implementation = Implementation(
+        "micropython", board_version, "emulated board with ESP32", sys.implementation._mpy
+    )
     sys.modules["sys"] = board_sys
     if rom_bytes:
         board_vfs = stand_in(vfs)
