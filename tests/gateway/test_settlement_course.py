@@ -172,6 +172,7 @@ class TestFinal:
         # 0.00057 MWh x 100,000
         assert [line.net for line in found.lines] == [90, 90, -57, -57]
         assert ledger.held(HOUSE) == (66, 0)
+        assert faults(ledger, HOUSE) == {weights.WITHDRAWAL: 1}
 
 
 class TestLateSamples:

@@ -51,9 +51,8 @@ def _of_event(found: Supervision, account: Account) -> list[tuple[bytes, str]]:
         faults += [(quota.origin, name) for name in names]
         if event.state == EventState.FINAL and judging.is_silent(event, quota, part.row):
             faults.append((quota.origin, weights.SILENCE))
-        if quota.withdrawn_from is not None:
-            faults.append((quota.origin, weights.WITHDRAWAL))
-    return faults
+    # Several loads that show it are one fault of who declared them.
+    return sorted(set(faults))
 
 
 def refusals(

@@ -54,6 +54,8 @@ def faults(
     found = set()
     for index, line in enumerate(row.lines):
         quota_w = quota.quotas_w[index]
+        if line.status == WITHDRAWN and quota_w:
+            found.add(weights.WITHDRAWAL)
         if line.status != CALLED or quota_w == 0 or line.baseline_mj is None:
             continue
         promised_mj = quota_w * event.interval_s * lines.MJ_PER_W_S
