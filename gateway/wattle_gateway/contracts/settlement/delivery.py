@@ -23,6 +23,7 @@ from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.settlement_bodies import PERMILLE
 
 _MS_PER_S = 1000
+_MS_PER_MIN = 60_000
 # Ten times what any interval has: an adjustment may raise a mean that far, an int64 holds no more.
 _BASELINE_MJ_MAX = 10**18
 
@@ -136,14 +137,18 @@ def _series(
 ) -> EnergySeries:
     """All that the rule may ask for: hours near the event, and other days if it looks at them."""
     metering = usage.metering(state, meter, device)
-    days_before = 1
-    if event.rule.method in (Method.X_OF_Y, Method.NEAREST):
-        # Hours before the event of the oldest day, by the wall clock.
-        days_before = event.rule.look_back_days + 2
-    from_ms = max(0, event.begin_ms - days_before * DAY_MS)
-    to_ms = event.end_ms + DAY_MS
-    first_ms, end_ms = (at_ms - at_ms % event.interval_ms for at_ms in (from_ms, to_ms))
-    return usage.series(state, meter, device, metering, first_ms, end_ms, market)
+    rule, length_ms = event.rule, event.interval_ms
+    from_ms = event.begin_ms - rule.window.before_from_min * _MS_PER_MIN
+    to_ms = event.end_ms + rule.window.after_to_min * _MS_PER_MIN
+    if rule.method in (Method.X_OF_Y, Method.NEAREST):
+        # By the wall clock, and whole days where days are ranked by all that was used on them.
+        from_ms -= (rule.look_back_days + 2) * DAY_MS
+    if rule.method is Method.NEAREST:
+        to_ms += 2 * DAY_MS  # to the end of the event's day, which may last an hour more
+    first_ms, end_ms = max(0, from_ms // length_ms), -(-to_ms // length_ms)
+    return usage.series(
+        state, meter, device, metering, first_ms * length_ms, end_ms * length_ms, market
+    )
 
 
 def _other_events(state: State, event: EventRow, quota: QuotaRow, zone: Zone) -> Exclusions:
