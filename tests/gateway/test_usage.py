@@ -197,6 +197,21 @@ def test_a_stretch_with_a_day_behind_it_goes_on_to_know_what_opened_it() -> None
     assert point.measured(*asked) == (before,)
 
 
+def test_registers_on_both_sides_measure_an_interval_without_readings() -> None:
+    point = MeteredPoint(market_epoch(interval_s=60))
+    begin_ms = BEGIN_MS + 7 * MINUTE_MS
+    for at_ms, imported_wh in ((begin_ms - 1_000, 1_000), (begin_ms + 61_000, 1_200)):
+        point.take([reading(at_ms, ei=imported_wh)], at_ms)
+    asked = (begin_ms - MINUTE_MS, begin_ms + 3 * MINUTE_MS)
+    before = point.measured(*asked)
+    assert [one.energy.how for one in before] == [UNMEASURED, REGISTER, UNMEASURED, UNMEASURED]
+    assert before[1].energy == Energy(REGISTER, 200_000, 1_000 + 200_000 * 2 // 62)
+    later_ms = BEGIN_MS + DAY_MS + FINE_MS
+    point.take([reading(later_ms, p=1)], later_ms)
+    assert point.tables()["day"] == 1
+    assert point.measured(*asked) == before
+
+
 def test_days_beyond_the_look_back_are_forgotten() -> None:
     epoch = market_epoch(keep_days=5)
     point = MeteredPoint(epoch)

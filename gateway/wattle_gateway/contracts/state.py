@@ -33,13 +33,42 @@ def prefix(table: str, ids: int, *first: bytes | int | str) -> bytes:
     return b"".join([bytes([0x80 | 1 + ids]), *map(cbor.encode, (table, *first))])
 
 
+class _Order:
+    """Keys in order: sorted when that is first asked for, and kept so from then on."""
+
+    def __init__(self) -> None:
+        self._keys: list[bytes] | None = None
+
+    def add(self, row: bytes) -> None:
+        """A key that was not there."""
+        if self._keys is not None:
+            insort(self._keys, row)
+
+    def remove(self, row: bytes) -> None:
+        """A key that was there."""
+        if self._keys is not None:
+            del self._keys[bisect_left(self._keys, row)]
+
+    def beginning_with(self, begin: bytes, keys: Iterable[bytes]) -> list[bytes]:
+        """Those of `keys`, all that there are, that begin so."""
+        if self._keys is None:
+            self._keys = sorted(keys)
+        found = []
+        for place in range(bisect_left(self._keys, begin), len(self._keys)):
+            row = self._keys[place]
+            if not row.startswith(begin):
+                break
+            found.append(row)
+        return found
+
+
 class StateRows(MutableMapping[bytes, bytes]):
     """A state that many commits change, whose rows with a common beginning are found without a
-    look at the others. It is sorted when that is first asked for, and kept so from then on."""
+    look at the others."""
 
     def __init__(self, rows: Iterable[tuple[bytes, bytes]] | Mapping[bytes, bytes] = ()) -> None:
         self._rows = dict(rows)
-        self._sorted: list[bytes] | None = None
+        self._order = _Order()
 
     def __getitem__(self, row: bytes) -> bytes:
         return self._rows[row]
@@ -51,14 +80,13 @@ class StateRows(MutableMapping[bytes, bytes]):
         return self._rows.get(row, default)
 
     def __setitem__(self, row: bytes, value: bytes) -> None:
-        if self._sorted is not None and row not in self._rows:
-            insort(self._sorted, row)
+        if row not in self._rows:
+            self._order.add(row)
         self._rows[row] = value
 
     def __delitem__(self, row: bytes) -> None:
         del self._rows[row]
-        if self._sorted is not None:
-            del self._sorted[bisect_left(self._sorted, row)]
+        self._order.remove(row)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._rows)
@@ -71,15 +99,7 @@ class StateRows(MutableMapping[bytes, bytes]):
 
     def beginning_with(self, begin: bytes) -> list[bytes]:
         """The keys that begin so, rising."""
-        if self._sorted is None:
-            self._sorted = sorted(self._rows)
-        found = []
-        for place in range(bisect_left(self._sorted, begin), len(self._sorted)):
-            row = self._sorted[place]
-            if not row.startswith(begin):
-                break
-            found.append(row)
-        return found
+        return self._order.beginning_with(begin, self._rows)
 
 
 def keys_beginning(state: Mapping[bytes, bytes], begin: bytes) -> list[bytes]:
@@ -96,6 +116,7 @@ class State:
     def __init__(self, base: Mapping[bytes, bytes]) -> None:
         self._base = base
         self._changed: dict[bytes, bytes | None] = {}
+        self._order = _Order()
 
     def get(self, row: bytes) -> bytes | None:
         """The value of a key, None if there is none."""
@@ -105,18 +126,19 @@ class State:
 
     def put(self, row: bytes, value: bytes) -> None:
         """Set a key."""
-        self._changed[row] = value
+        self._change(row, value)
 
     def delete(self, row: bytes) -> None:
         """Remove a key."""
-        self._changed[row] = None
+        self._change(row, None)
 
     def rows(self, begin: bytes) -> list[tuple[bytes, bytes]]:
         """(key, value) of all rows whose key begins so, rising; as `keys_beginning`."""
         base = self._base
         found = {row: base[row] for row in keys_beginning(base, begin) if row not in self._changed}
-        for row, value in self._changed.items():
-            if value is not None and row.startswith(begin):
+        for row in self._order.beginning_with(begin, self._changed):
+            value = self._changed[row]
+            if value is not None:
                 found[row] = value
         return sorted(found.items())
 
@@ -128,11 +150,27 @@ class State:
             if self._changed[row] != self._base.get(row)
         )
 
+    def _change(self, row: bytes, value: bytes | None) -> None:
+        if row not in self._changed:
+            self._order.add(row)
+        self._changed[row] = value
+
     def root(self) -> bytes:
         """RFC 6962 root over encoded `[key, value]` of the whole state sorted by key."""
         whole: dict[bytes, bytes | None] = dict(self._base.items())
         whole.update(self._changed)
         return changes_root((row, whole[row]) for row in sorted(whole) if whole[row] is not None)
+
+
+Source = State | Mapping[bytes, bytes]
+"""A state while a commit executes, or after one."""
+
+
+def rows_beginning(state: Source, begin: bytes) -> list[tuple[bytes, bytes]]:
+    """(key, value) of the rows whose key begins so, rising; as `keys_beginning`."""
+    if isinstance(state, State):
+        return state.rows(begin)
+    return [(row, state[row]) for row in keys_beginning(state, begin)]
 
 
 def digest(previous: bytes, changes: Iterable[Change], full_root: bytes | None) -> bytes:

@@ -7,12 +7,11 @@ settles it: one stretch a sample, so that no sample costs more than one.
 from dataclasses import replace
 
 from wattle_gateway.contracts.measurement.energy import DAY_MS, Metering, energies
-from wattle_gateway.contracts.measurement.interval import Interval, Intervals
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import State
 from wattle_gateway.contracts.usage import rows
 from wattle_gateway.contracts.usage.metering import bounded, metering
-from wattle_gateway.contracts.usage.rows import Span, Told
+from wattle_gateway.contracts.usage.rows import FineRows, Span, Told
 from wattle_gateway.ledger.market import Market
 
 
@@ -43,32 +42,29 @@ def _settle_oldest(
     """Settle the oldest stretch from `fine` on and below `due` that has intervals. Gives the
     number of the first stretch that is fine then."""
     length_ms, stretch_ms = market.interval_ms, rows.stretch_ms(market)
-    found = rows.fine(state, meter.kid, device, length_ms)
-    numbers = (row.begin_ms // stretch_ms for row in found)
+    intervals = rows.FineRows(state, meter.kid, device, length_ms)
+    numbers = (begin // stretch_ms for begin in intervals.begins)
     oldest = min((number for number in numbers if fine <= number < due), default=None)
     following = due if oldest is None else oldest + 1
     if oldest is not None:
         told = replace(metering(state, meter, device), coverage_permille=market.coverage_permille)
-        settled = _settled(found, oldest, told, market)
+        settled = _settled(intervals, oldest, told, stretch_ms)
         rows.put_stretch(state, meter.kid, device, oldest, settled)
         kept_ms = market.keep_days * DAY_MS
         rows.delete_stretches(state, meter.kid, device, following - -(-kept_ms // stretch_ms))
-    for row in found:
+    for begin in intervals.begins:
         # The interval just before shows which registers open the next, and if they were exchanged.
-        if row.begin_ms < following * stretch_ms - length_ms:
-            rows.delete_interval(state, meter.kid, device, row.begin_ms)
+        if begin < following * stretch_ms - length_ms:
+            rows.delete_interval(state, meter.kid, device, begin)
     return following
 
 
-def _settled(found: list[Interval], number: int, told: Metering, market: Market) -> list[Told]:
-    length_ms, stretch_ms = market.interval_ms, rows.stretch_ms(market)
-    begins = range(number * stretch_ms, (number + 1) * stretch_ms, length_ms)
-    intervals = Intervals(length_ms, found)
-    known = {row.begin_ms for row in found}
-    measured = zip(begins, energies(intervals, begins, told, stretch_ms), strict=True)
-    return [
-        rows.of_interval(intervals.get(begin), bounded(energy), told)
-        if begin in known
-        else rows.NOTHING
-        for begin, energy in measured
-    ]
+def _settled(intervals: FineRows, number: int, told: Metering, stretch_ms: int) -> list[Told]:
+    begins = range(number * stretch_ms, (number + 1) * stretch_ms, intervals.length_ms)
+    known = [begin for begin in intervals.known() if begin in begins]
+    measured = energies(intervals, known, told, stretch_ms)
+    found = {
+        begin: rows.of_interval(intervals.get(begin), bounded(energy), told)
+        for begin, energy in zip(known, measured, strict=True)
+    }
+    return [found.get(begin, rows.NOTHING) for begin in begins]

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby
 
 from wattle_gateway.contracts import weights
 from wattle_gateway.contracts.baseline.local_days import LocalDays, Zone
 from wattle_gateway.contracts.baseline.series import EnergySeries
 from wattle_gateway.contracts.measurement.energy import Energy, Metering, energies
 from wattle_gateway.contracts.measurement.interval import begin_of
-from wattle_gateway.contracts.registry import Meter, Rows
+from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.state import Source
 from wattle_gateway.contracts.usage import rows
 from wattle_gateway.contracts.usage.metering import bounded, metering
 from wattle_gateway.contracts.usage.rows import Told
@@ -34,7 +34,7 @@ class Measured:
 
 
 def measured(
-    state: Rows,
+    state: Source,
     meter: Meter,
     device: int,
     metering: Metering,
@@ -48,12 +48,14 @@ def measured(
     that are not fine any more are as they were settled, whatever `metering` says. StateError for a
     damaged row.
     """
-    told = _told(state, meter, device, metering, begin_ms, end_ms, market)
+    begins = _begins(begin_ms, end_ms, market)
+    known = dict(_told(state, meter, device, metering, begins, market))
+    told = ((at, known.get(at, rows.NOTHING)) for at in begins)
     return tuple(Measured(at, one.energy, _classes(one.verdict, one.how)) for at, one in told)
 
 
 def series(
-    state: Rows,
+    state: Source,
     meter: Meter,
     device: int,
     metering: Metering,
@@ -66,7 +68,8 @@ def series(
     energies_mj: dict[int, int] = {}
     substituted = set()
     counts: dict[tuple[int, int], bool] = {}
-    for at, one in _told(state, meter, device, metering, from_ms, to_ms, market):
+    begins = _begins(from_ms, to_ms, market)
+    for at, one in _told(state, meter, device, metering, begins, market):
         if one.how <= rows.HOW_UNMEASURED:
             continue
         begin_s = at // _MS
@@ -87,34 +90,32 @@ def local_days(market: Market) -> LocalDays:
 
 
 def _told(
-    state: Rows,
-    meter: Meter,
-    device: int,
-    metering: Metering,
-    begin_ms: int,
-    end_ms: int,
-    market: Market,
+    state: Source, meter: Meter, device: int, metering: Metering, begins: range, market: Market
 ) -> Iterator[tuple[int, Told]]:
-    """(beginning, what is told of it) of each interval between two times."""
+    """(beginning, what is told of it) of the intervals that begin there, rising; those of which
+    nothing is known are left out."""
     length_ms, stretch_ms = market.interval_ms, rows.stretch_ms(market)
-    first_ms = begin_of(begin_ms + length_ms - 1, length_ms)
-    begins = range(first_ms, end_ms - length_ms + 1, length_ms)
     known = rows.span(state, meter.kid, device)
     if known is None or known.interval_s != market.interval_s:
-        yield from ((begin, rows.NOTHING) for begin in begins)
         return
     fine_ms = known.fine * stretch_ms
-    for number, group in groupby(
-        (at for at in begins if at < fine_ms), lambda at: at // stretch_ms
-    ):
-        found = rows.stretch(state, meter.kid, device, number, stretch_ms // length_ms)
-        for at in group:
-            yield at, rows.NOTHING if found is None else found[at % stretch_ms // length_ms]
-    covered = replace(metering, coverage_permille=market.coverage_permille)
-    fine = [at for at in begins if at >= fine_ms]
+    for number in range(begins.start // stretch_ms, -(-min(begins.stop, fine_ms) // stretch_ms)):
+        count = stretch_ms // length_ms
+        settled = rows.stretch(state, meter.kid, device, number, count) or ()
+        for at, one in zip(range(number * stretch_ms, fine_ms, length_ms), settled, strict=False):
+            if at in begins and one.how != rows.HOW_NOTHING:
+                yield at, one
     intervals = rows.FineRows(state, meter.kid, device, length_ms)
+    covered = replace(metering, coverage_permille=market.coverage_permille)
+    fine = [at for at in intervals.known() if at >= fine_ms and at in begins]
     for at, energy in zip(fine, energies(intervals, fine, covered, stretch_ms), strict=True):
         yield at, rows.of_interval(intervals.get(at), bounded(energy), covered)
+
+
+def _begins(begin_ms: int, end_ms: int, market: Market) -> range:
+    length_ms = market.interval_ms
+    first_ms = begin_of(begin_ms + length_ms - 1, length_ms)
+    return range(first_ms, end_ms - length_ms + 1, length_ms)
 
 
 @lru_cache(maxsize=_CLASSES_CACHED_MAX)

@@ -1,6 +1,6 @@
 """The rows `usage`, `day` and `span` of the state (SPEC section 11)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from wattle_gateway.contracts.measurement.energy import (
 )
 from wattle_gateway.contracts.measurement.interval import Interval, Intervals, RegisterReading
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.contracts.state import Source, State, key, prefix, rows_beginning
 from wattle_gateway.ledger.market import Market
 
 # A row of a stretch is one CBOR item of at most 64 KiB: so many intervals, some 20 bytes each.
@@ -130,27 +130,36 @@ def decode_interval(value: bytes, begin_ms: int, length_ms: int) -> Interval:
 class FineRows(Intervals):
     """The intervals of a point (kid, device) that have rows of their own, read when asked for."""
 
-    def __init__(self, state: Rows, meter: bytes, device: int, length_ms: int) -> None:
+    def __init__(self, state: Source, meter: bytes, device: int, length_ms: int) -> None:
         super().__init__(length_ms)
-        self._state = state
-        self._point = meter, device
+        begin = prefix("usage", 3, meter, device)
+        self._values = {
+            structure.uint(cbor.decode(row[len(begin) :]), "begin_s") * _MS: value
+            for row, value in rows_beginning(state, begin)
+        }
+
+    @property
+    def begins(self) -> Collection[int]:
+        """Where those begin that have a row, rising."""
+        return self._values.keys()
+
+    def known(self) -> list[int]:
+        """Where those begin of which something is known, rising: they have a row, or both their
+        neighbours have one, whose registers may be near enough."""
+        length_ms, begins = self.length_ms, self._values.keys()
+        between = {at + length_ms for at in begins if at + 2 * length_ms in begins}
+        return sorted(between | begins)
 
     def get(self, begin_ms: int) -> Interval:
         """The interval that begins there, an empty one if nothing is known of it."""
         found = self._rows.get(begin_ms)
         if found is None:
-            found = interval(self._state, *self._point, begin_ms, self.length_ms)
+            value = self._values.get(begin_ms)
+            if value is None:
+                return Interval(begin_ms, self.length_ms)
+            found = decode_interval(value, begin_ms, self.length_ms)
             self._rows[begin_ms] = found
         return found
-
-
-def fine(state: State, meter: bytes, device: int, length_ms: int) -> list[Interval]:
-    """All intervals of a point that have rows of their own, rising."""
-    found = []
-    for row, value in state.rows(prefix("usage", 3, meter, device)):
-        begin_ms = _last_id(row) * _MS
-        found.append(decode_interval(value, begin_ms, length_ms))
-    return found
 
 
 def delete_interval(state: State, meter: bytes, device: int, begin_ms: int) -> None:
