@@ -10,7 +10,13 @@ from wattle_gateway.admin.channel import Answer, Handler
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import waiting
 from wattle_gateway.errors import UsageError
-from wattle_gateway.ledger import account_bodies, event_bodies, offer_bodies, transaction
+from wattle_gateway.ledger import (
+    account_bodies,
+    event_bodies,
+    offer_bodies,
+    settlement_bodies,
+    transaction,
+)
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.hosted_word import WORD_BYTES_MAX
 from wattle_gateway.runtime.ledger_thread import LedgerThread
@@ -35,6 +41,7 @@ _PARSERS: dict[int, Callable[[object], object]] = {
     transaction.WITHDRAW: event_bodies.parse_withdraw,
     transaction.DISPATCH: event_bodies.parse_dispatch,
     transaction.APPROVE: transaction.parse_approve,
+    **settlement_bodies.PARSERS,
 }
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
 
 from rich.table import Table
 
@@ -11,7 +10,7 @@ from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.amounts import parsed_amount, shown_amount
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.points import parsed_point
-from wattle_gateway.cli.sending import send, tell
+from wattle_gateway.cli.sending import Sent, send, tell
 from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, parsed_time, shown_name, shown_time
 from wattle_gateway.contracts.accounts import Asset
@@ -150,7 +149,7 @@ def open_dispute(arguments: argparse.Namespace) -> None:
         )
     index = (at_ms - event.begin_ms) // event.interval_ms
     body = Dispute(event.digest, meter, device, index, arguments.reason)
-    sent = send(arguments, transaction.DISPUTE, _checked(body))
+    sent = _send(arguments, transaction.DISPUTE, body)
     begin = shown_time(event.interval_begin_ms(index))
     done = f"the line of {arguments.point} from {begin} UTC on is disputed: {sent.digest}"
     tell(arguments, sent, done, "")
@@ -159,7 +158,7 @@ def open_dispute(arguments: argparse.Namespace) -> None:
 def answer(arguments: argparse.Namespace) -> None:
     """Answer a dispute."""
     row = _found(arguments)
-    sent = send(arguments, transaction.ANSWER, _checked(Answer(row.digest, arguments.text)))
+    sent = _send(arguments, transaction.ANSWER, Answer(row.digest, arguments.text))
     tell(arguments, sent, "the answer stands on the ledger", "")
 
 
@@ -173,7 +172,7 @@ def decide(arguments: argparse.Namespace) -> None:
         asset = _asset(Book(ledger.state, ledger.epoch), asset_name)
     amount = parsed_amount(arguments.amount, asset.name, asset.decimals, lowest=0)
     signed = -amount if arguments.less else amount
-    sent = send(arguments, transaction.DECIDE, _checked(Decide(row.digest, signed, arguments.text)))
+    sent = _send(arguments, transaction.DECIDE, Decide(row.digest, signed, arguments.text))
     shown = decimal(signed, -asset.decimals)
     tell(arguments, sent, f"decided: {shown} {asset.name}, paid with the last statement", "")
 
@@ -238,7 +237,7 @@ def contract(arguments: argparse.Namespace) -> None:
         parsed_time(arguments.begin),
         parsed_time(arguments.until),
     )
-    sent = send(arguments, transaction.CONTRACT, _checked(body))
+    sent = _send(arguments, transaction.CONTRACT, body)
     tell(arguments, sent, "agreed", f"{name}, who says")
 
 
@@ -250,7 +249,7 @@ def fund(arguments: argparse.Namespace) -> None:
     amount = parsed_amount(arguments.amount, asset.name, asset.decimals)
     until_ms = parsed_time(arguments.until)
     body = Fund(arguments.purpose, asset.name, amount, spender, until_ms)
-    sent = send(arguments, transaction.FUND, _checked(body))
+    sent = _send(arguments, transaction.FUND, body)
     shown = shown_amount(amount, asset.decimals)
     done = (
         f"{shown} {asset.name} for {arguments.purpose} until {shown_time(until_ms)} UTC, spent by"
@@ -259,23 +258,18 @@ def fund(arguments: argparse.Namespace) -> None:
     tell(arguments, sent, done, "")
 
 
-_PARSERS: Mapping[type, Callable[[object], object]] = {
-    Contract: settlement_bodies.parse_contract,
-    Fund: settlement_bodies.parse_fund,
-    Dispute: settlement_bodies.parse_dispute,
-    Answer: settlement_bodies.parse_answer,
-    Decide: settlement_bodies.parse_decide,
-}
-
-
-def _checked(body: Contract | Fund | Dispute | Answer | Decide) -> list[object]:
-    """The body as it stands in CBOR; UsageError if the ledger would call it malformed."""
+def _send(
+    arguments: argparse.Namespace,
+    kind: int,
+    body: Contract | Fund | Dispute | Answer | Decide,
+) -> Sent:
+    """Have a transaction committed; UsageError for one that the ledger would call malformed."""
     row = body.row()
     try:
-        _PARSERS[type(body)](row)
+        settlement_bodies.PARSERS[kind](row)
     except LedgerError as error:
         raise UsageError(str(error)) from error
-    return row
+    return send(arguments, kind, row)
 
 
 def _asset(book: Book, name: str) -> Asset:

@@ -6,11 +6,13 @@ takes it from there and raises FormatError for anything else.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from wattle_wire import cose, structure
 from wattle_wire.sample import DEVICE_MAX
 
+from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX, parse_asset
 from wattle_gateway.ledger.errors import FormatError, wire_errors_named
 from wattle_gateway.ledger.offer_bodies import PRICE_MAX
@@ -187,3 +189,13 @@ def _said(value: object, what: str) -> str:
     if not said:
         raise FormatError(f"{what} is empty, expected 1 to {TEXT_CHARS_MAX} characters")
     return said
+
+
+PARSERS: Mapping[int, Callable[[object], object]] = {
+    transaction.CONTRACT: parse_contract,
+    transaction.FUND: parse_fund,
+    transaction.DISPUTE: parse_dispute,
+    transaction.ANSWER: parse_answer,
+    transaction.DECIDE: parse_decide,
+}
+"""Kind -> what takes its body from a transaction."""

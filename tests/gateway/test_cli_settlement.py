@@ -1,0 +1,97 @@
+"""dr fund, contract, dispute, statement at a running gateway: what an operator reads."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from wattle_gateway.home.identity import load_member
+from wattle_testkit.gateway_process import GatewayProcess, command
+
+EXIT_REFUSED = 7
+EXIT_USAGE = 2
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A running gateway of rules 3 that has issued 100.00 CNY to itself."""
+    made = GatewayProcess(tmp_path_factory.mktemp("settlement") / "gateway", "--rules", "3")
+    made.start()
+    try:
+        done = command("account", "issue", made.folder, "CNY", "100", "--decimals", "2")
+        assert done.returncode == 0, done.stderr
+        yield made
+    finally:
+        made.kill()
+
+
+def own(gateway: GatewayProcess) -> str:
+    return load_member(gateway.home).kid.hex()
+
+
+def test_a_fund_locks_its_money(gateway: GatewayProcess) -> None:
+    words = ("green-peak", "40.50", "CNY", "--spender", own(gateway), "--until", "2999-01-01")
+    done = command("dr", "fund", gateway.folder, *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("40.50 CNY for green-peak until 2999-01-01 00:00:00 UTC")
+    shown = json.loads(command("account", "show", gateway.folder, "--format", "json").stdout)
+    (account,) = shown["accounts"]
+    assert (account["unlocked"], account["locked"]) == ("59.50", "40.50")
+
+
+def test_more_than_there_is_is_refused(gateway: GatewayProcess) -> None:
+    words = ("p", "1000", "CNY", "--spender", own(gateway), "--until", "2999-01-01")
+    done = command("dr", "fund", gateway.folder, *words)
+    assert (done.returncode, "balance_short" in done.stderr) == (EXIT_REFUSED, True)
+
+
+def test_a_purpose_is_a_plain_word(gateway: GatewayProcess) -> None:
+    words = ("Green Peak", "1", "CNY", "--spender", own(gateway), "--until", "2999-01-01")
+    done = command("dr", "fund", gateway.folder, *words)
+    assert (done.returncode, "expected [a-z0-9-]" in done.stderr) == (EXIT_USAGE, True)
+
+
+def test_nobody_agrees_with_itself(gateway: GatewayProcess) -> None:
+    words = ("--asset", "CNY", "--energy", "50", "--from", "2999-01-01", "--until", "2999-02-01")
+    done = command("dr", "contract", gateway.folder, own(gateway), *words)
+    assert (done.returncode, "to_itself" in done.stderr) == (EXIT_REFUSED, True)
+
+
+def test_without_events_there_is_nothing_to_state_or_dispute(gateway: GatewayProcess) -> None:
+    statement = ("dr", "statement", gateway.folder, own(gateway))
+    done = command(*statement, "--month", "2026-11")
+    assert (done.returncode, "nothing to do with any" in done.stdout) == (0, True)
+    content = json.loads(command(*statement, "--month", "2026-11", "--format", "json").stdout)
+    assert content["statements"] == []
+    rows = command(*statement, "--month", "2026-11", "--format", "csv").stdout.splitlines()
+    assert (len(rows), rows[0].split(",")[:3]) == (1, ["event", "point", "roles"])
+    listed = command("dr", "dispute", "list", gateway.folder, "--format", "json")
+    assert json.loads(listed.stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("statement", "nobody", "--month", "2026-11"), "no party"),
+        (("statement", "OWN", "--month", "2026-13"), "month"),
+        (("statement", "OWN", "--event", "abcd"), "0 events begin"),
+        (("fund", "p", "1", "EUR", "--spender", "OWN", "--until", "2999-01-01"), "no asset EUR"),
+    ],
+)
+def test_wrong_words(gateway: GatewayProcess, words: tuple[str, ...], said: str) -> None:
+    named = [own(gateway) if word == "OWN" else word for word in words[1:]]
+    done = command("dr", words[0], gateway.folder, *named)
+    assert (done.returncode, said in done.stderr) == (EXIT_USAGE, True), done.stderr
+
+
+@pytest.mark.parametrize("step", [("answer", "abcd", "no"), ("decide", "abcd", "1", "so be it")])
+def test_disputes_that_are_not_there(gateway: GatewayProcess, step: tuple[str, ...]) -> None:
+    done = command("dr", "dispute", step[0], gateway.folder, *step[1:])
+    assert (done.returncode, "0 disputes begin with" in done.stderr) == (EXIT_USAGE, True)
+
+
+def test_a_ledger_of_older_rules_has_no_statements(tmp_path: Path) -> None:
+    older = GatewayProcess(tmp_path / "older", "--rules", "2")
+    words = ("dr", "statement", older.folder, own(older), "--month", "2026-11")
+    done = command(*words)
+    assert (done.returncode, "alliance upgrade" in done.stderr) == (EXIT_USAGE, True)
