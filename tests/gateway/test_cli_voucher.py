@@ -267,6 +267,33 @@ def test_the_first_difference_is_named(story: Story) -> None:
     assert json.loads(story.verify(changed, "--format", "json").stdout)["wrong"] == expected
 
 
+@pytest.mark.parametrize(
+    ("where", "value", "said"),
+    [
+        (("checkpoint",), "\ud800", "proofs.checkpoint: note of"),
+        (("checkpoint",), 3, "proofs.checkpoint: expected a note or null"),
+        (("leaves",), {}, "proofs.leaves: expected a list"),
+        (("leaves",), [], "proofs.leaves: 0 of them"),
+        (("leaves", 0), 7, "proofs.leaves[0]: expected the leaf"),
+        (("leaves", 1, "leaf"), "00", "proofs.leaves[1].leaf: other bytes than leaf"),
+        (("leaves", 1, "path"), None, "proofs.leaves[1].path: expected a list of hashes"),
+        (("leaves", 1, "path"), ["zz"], "proofs.leaves[1].path: expected a list of hashes"),
+        (("leaves", 1, "path"), [], "proofs.leaves[1].path: inclusion proof of 0 hashes"),
+    ],
+)
+def test_proofs_that_are_none(
+    story: Story, where: tuple[str | int, ...], value: object, said: str
+) -> None:
+    changed = copy.deepcopy(story.document)
+    inner = changed["proofs"]
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    done = story.verify(changed)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"DIFFERENCE    {said}")
+
+
 def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
@@ -359,6 +386,7 @@ def test_what_cannot_be_answered_is_said(story: Story, words: list[str], said: s
     [
         (b"\xff", "no JSON"),
         (b"[" * 100_000, "no JSON"),
+        (b"9" * 5_000, "no JSON"),
         (b"[]", "expected a JSON object"),
         (b"{}", "is not of this ledger"),
         (b'{"ledger": {"id": "LEDGER"}}', "format None, expected"),
@@ -383,6 +411,8 @@ def test_files_that_are_no_vouchers(story: Story, content: bytes, said: str) -> 
         (("question", "from_ms"), True, "from_ms: True, expected int"),
         (("question", "to_ms"), 0, "must lie after its beginning"),
         (("question", "period_ms"), 0, "expected a time in ms or null"),
+        (("as_of", "size"), 10**20, "size: 100000000000000000000, expected 0 to"),
+        (("question", "from_ms"), -1, "from_ms: -1, expected 0 to"),
         (("as_of", "size"), 10**6, "no commit of this ledger ends with 1000000 leaves"),
         (("tariff",), [], "tariff: expected a table or null"),
         (("tariff", "zone"), "Mars", "tariff: time zone 'Mars'"),

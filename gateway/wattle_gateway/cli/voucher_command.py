@@ -113,7 +113,7 @@ def read_tariff(path: Path) -> Tariff:
         table = tomllib.loads(raw.decode())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # of the encoding, the form, or a number beyond reason
         raise UsageError(f"{path}: no TOML: {error}") from error
     return voucher_tariff.parse(_plain(table), str(path))
 
@@ -177,7 +177,7 @@ def _document(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: no JSON: {error}") from error
     if not isinstance(found, dict):
         raise UsageError(f"{path}: no voucher, expected a JSON object")

@@ -18,6 +18,7 @@ from wattle_gateway.reports.voucher_registers import Boundary, CounterPart, Regi
 
 FORMAT = "wattle/1/voucher"
 Json = dict[str, Any]
+_NUMBER_MAX = (1 << 53) - 1  # times of the ledger, and sizes that a JSON reader can hold
 
 
 def as_json(voucher: Voucher) -> Json:
@@ -237,6 +238,8 @@ def _field(table: Mapping[str, Any], name: str, kind: type) -> Any:
     value = table.get(name)
     if type(value) is not kind:
         raise UsageError(f"{name}: {value!r}, expected {kind.__name__}")
+    if isinstance(value, int) and not 0 <= value <= _NUMBER_MAX:
+        raise UsageError(f"{name}: {value}, expected 0 to {_NUMBER_MAX}")
     return value
 
 

@@ -87,7 +87,7 @@ def _note(
     if not isinstance(text, str):
         raise UsageError("proofs.checkpoint: expected a note or null")
     try:
-        note = checkpoint.parse_note(text.encode())
+        note = checkpoint.parse_note(text.encode(errors="replace"))
     except LedgerError as error:
         raise UsageError(f"proofs.checkpoint: {error}") from error
     found = checkpoints.verify(connection, first, note)
