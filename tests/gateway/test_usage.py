@@ -31,6 +31,7 @@ BEGIN_MS = 1_700_006_400_000  # 00:00 UTC
 assert BEGIN_MS % DAY_MS == 0
 EPOCH = market_epoch()
 FINE_MS = EPOCH.constants.market.fine_ms
+SETTLED_MS = FINE_MS + 3_600_000  # every meter has settled its day by then
 
 
 def days(point: MeteredPoint, count: int, *, every_ms: int = 5 * MINUTE_MS) -> None:
@@ -145,7 +146,8 @@ def test_the_order_of_samples_does_not_matter(
     # All are in: the first commit after midnight that settles a day settles the same.
     for point in (in_order, shuffled):
         for later in range(2):
-            point.take([reading(BEGIN_MS + FINE_MS, ei=7)], BEGIN_MS + FINE_MS + later)
+            at_ms = BEGIN_MS + SETTLED_MS
+            point.take([reading(at_ms, ei=7)], at_ms + later)
     assert in_order.rows == shuffled.rows
 
 
@@ -157,7 +159,9 @@ def test_a_late_sample_within_the_time_changes_its_interval_and_a_later_one_does
     row = rows.interval(point.rows, point.meter.kid, 1, BEGIN_MS, LENGTH_MS)
     assert (row.count, row.sum_dw) == (2, 30)
     point.take([reading(BEGIN_MS + 2, p=30)], end_ms + FINE_MS)
-    # The day is settled now: of its fine rows none is left, and it says what it said.
+    assert rows.interval(point.rows, point.meter.kid, 1, BEGIN_MS, LENGTH_MS) == row
+    # And some time later the day is settled: of its fine rows none is left.
+    point.take([reading(BEGIN_MS + 2, p=30)], end_ms + SETTLED_MS)
     assert point.tables() == {"usage": 0, "day": 1, "span": 1}
 
 
@@ -192,7 +196,7 @@ def test_a_stretch_with_a_day_behind_it_goes_on_to_know_what_opened_it() -> None
     asked = (midnight_ms, midnight_ms + LENGTH_MS)
     (before,) = point.measured(*asked)
     assert before.energy == Energy(REGISTER, 300_000, 1_000 + 300_000 * 10 // 910)
-    point.take([reading(midnight_ms + DAY_MS, ei=900)], midnight_ms + FINE_MS)
+    point.take([reading(midnight_ms + DAY_MS, ei=900)], midnight_ms + SETTLED_MS)
     assert point.tables()["day"] == 1
     assert point.measured(*asked) == (before,)
 
@@ -206,7 +210,7 @@ def test_registers_on_both_sides_measure_an_interval_without_readings() -> None:
     before = point.measured(*asked)
     assert [one.energy.how for one in before] == [UNMEASURED, REGISTER, UNMEASURED, UNMEASURED]
     assert before[1].energy == Energy(REGISTER, 200_000, 1_000 + 200_000 * 2 // 62)
-    later_ms = BEGIN_MS + DAY_MS + FINE_MS
+    later_ms = BEGIN_MS + DAY_MS + SETTLED_MS
     point.take([reading(later_ms, p=1)], later_ms)
     assert point.tables()["day"] == 1
     assert point.measured(*asked) == before
@@ -250,6 +254,22 @@ def test_the_state_measures_what_its_samples_say(interval_s: int) -> None:
     stretches = 2 * -(-40 * length_ms // stretch_ms)
     assert point.tables() == {"usage": 1, "day": stretches, "span": 1}
     assert point.measured(begin_ms, end_ms) == before
+
+
+def test_meters_settle_their_days_one_after_the_other() -> None:
+    """Each at its own time of an hour, so that no commit has them all."""
+    settled_ms = set()
+    for number in range(8):
+        point = MeteredPoint(EPOCH)
+        point.meter = replace(point.meter, kid=(number * 1_000_003).to_bytes(8, "big"))
+        point.take([reading(BEGIN_MS, p=1)], BEGIN_MS)
+        for minute in range(61):
+            at_ms = BEGIN_MS + DAY_MS + FINE_MS + minute * MINUTE_MS
+            point.take([reading(at_ms, p=1)], at_ms)
+            if point.tables()["day"]:
+                settled_ms.add(at_ms)
+                break
+    assert len(settled_ms) == 8
 
 
 def test_another_interval_begins_another_measurement() -> None:

@@ -1,7 +1,8 @@
 """Intervals become stretches (days): what was fine is kept as energies only (D8).
 
-A stretch is fine until `fine_ms` after its end, by commit time. The point's next sample then
-settles it: one stretch a sample, so that no sample costs more than one.
+A stretch is fine until `fine_ms` after its end, by commit time. The point's next sample after
+that settles it: one stretch a sample, so that no sample costs more than one. Each meter waits a
+while of its own besides: a stretch costs milliseconds, and all meters' would end in one commit.
 """
 
 from dataclasses import replace
@@ -13,6 +14,8 @@ from wattle_gateway.contracts.usage import rows
 from wattle_gateway.contracts.usage.metering import bounded, metering
 from wattle_gateway.contracts.usage.rows import FineRows, Span, Told
 from wattle_gateway.ledger.market import Market
+
+_WAITS_A_STRETCH = 24
 
 
 def oldest_taken(market: Market, time_ms: int) -> int:
@@ -30,22 +33,28 @@ def advance(state: State, meter: Meter, device: int, market: Market, time_ms: in
         rows.delete_all(state, meter.kid, device)
         rows.put_span(state, meter.kid, device, Span(due, market.interval_s))
         return due
-    if known.fine < due:
-        fine = _settle_oldest(state, meter, device, market, known.fine, due)
+    ripe = oldest_taken(market, time_ms - _wait_ms(meter, market))
+    if known.fine < ripe:
+        fine = _settle_oldest(state, meter, device, market, known.fine, ripe)
         rows.put_span(state, meter.kid, device, Span(fine, market.interval_s))
     return max(due, known.fine)
 
 
+def _wait_ms(meter: Meter, market: Market) -> int:
+    """Up to an hour of a day, by the meter's kid."""
+    return int.from_bytes(meter.kid, "big") % (rows.stretch_ms(market) // _WAITS_A_STRETCH)
+
+
 def _settle_oldest(
-    state: State, meter: Meter, device: int, market: Market, fine: int, due: int
+    state: State, meter: Meter, device: int, market: Market, fine: int, ripe: int
 ) -> int:
-    """Settle the oldest stretch from `fine` on and below `due` that has intervals. Gives the
+    """Settle the oldest stretch from `fine` on and below `ripe` that has intervals. Gives the
     number of the first stretch that is fine then."""
     length_ms, stretch_ms = market.interval_ms, rows.stretch_ms(market)
     intervals = rows.FineRows(state, meter.kid, device, length_ms)
     numbers = (begin // stretch_ms for begin in intervals.begins)
-    oldest = min((number for number in numbers if fine <= number < due), default=None)
-    following = due if oldest is None else oldest + 1
+    oldest = min((number for number in numbers if fine <= number < ripe), default=None)
+    following = ripe if oldest is None else oldest + 1
     if oldest is not None:
         told = replace(metering(state, meter, device), coverage_permille=market.coverage_permille)
         settled = _settled(intervals, oldest, told, stretch_ms)
