@@ -12,6 +12,7 @@ from wattle_gateway.ledger import (
     evidence,
     genesis,
     leaf,
+    market,
     merkle,
     peer_card,
     ready,
@@ -21,7 +22,9 @@ from wattle_gateway.ledger import (
 from wattle_gateway.ledger.block import BlockRef, CommitVote
 from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.leaf import CommitLeaf
+from wattle_gateway.ledger.market import Market, ZoneRow
 from wattle_gateway.ledger.transaction import Change
 from wattle_testkit.alliance import (
     CREATED_MS,
@@ -57,6 +60,7 @@ _EVIDENCE = evidence.two_samples(
 ).encode()
 _COMMIT = CommitLeaf(0, 1, CREATED_MS, BlockRef(1, 0, bytes(32)), bytes(32), bytes(32))
 _ENROL = enrol_entry(BOARD)
+_MARKET = Market(holidays=(1, 2), zone=ZoneRow(3600, ((0, 7200), (9, -1))))
 _READY = ready_of(EPOCH, GRID, first_head(EPOCH))
 _CARD = peer_card.build(
     LEDGER_ID,
@@ -88,6 +92,11 @@ PARSERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "entry": (entry.decode, _ENROL),
     "evidence": (lambda data: evidence.decode(data, LEDGER_ID), _EVIDENCE),
     "genesis": (genesis.decode, genesis_of(GRID).raw),
+    "market": (market.decode, _MARKET.raw),
+    "genesis with a market": (
+        genesis.decode,
+        genesis_of(GRID, constants=Constants(market=_MARKET), rules=3).raw,
+    ),
     "leaf": (leaf.decode, _COMMIT.encode()),
     "right edge": (merkle.decode_right_edge, merkle.RightEdge(1, (bytes(32),)).encode()),
     "sample": (lambda data: signed_sample.parse(data, LEDGER_ID), _SAMPLE.raw),
