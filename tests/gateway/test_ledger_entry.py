@@ -26,6 +26,17 @@ def test_an_entry_may_be_as_long_as_its_limit_and_no_longer() -> None:
         entry.encode(entry.SAMPLE, bytes(21), 23)
 
 
+def test_what_answers_an_order_is_urgent_and_other_samples_are_not() -> None:
+    gaps = [(1, 2, 1), (4, 5, 1)]
+    answer = BOARD.sample(7, gaps=gaps, prev=bytes(32), command=(b"\xff" * 32, -500))
+    assert entry.is_urgent(entry.encode(entry.SAMPLE, answer.raw, 60_000))
+    assert not entry.is_urgent(entry.encode(entry.SAMPLE, ONE.raw, 60_000))
+    assert entry.is_urgent(entry.encode(entry.TRANSACTION, b"", 60_000))
+    assert entry.is_urgent(entry.encode(entry.EVIDENCE, b"", 60_000))
+    for raw in (b"", b"\x82", b"\x82\x01"):
+        assert not entry.is_urgent(raw)
+
+
 @pytest.mark.parametrize(
     "raw",
     [

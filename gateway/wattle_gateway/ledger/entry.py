@@ -14,6 +14,11 @@ KINDS = (SAMPLE, TRANSACTION, EVIDENCE)
 KIND_NAMES = {SAMPLE: "sample", TRANSACTION: "transaction", EVIDENCE: "evidence"}
 
 _URGENT_BEGINNINGS = (b"\x82\x02", b"\x82\x04")
+_SAMPLE_BEGINNING = b"\x82\x01"
+# Name of the record by which a sample answers an order, as CBOR text. It stands among those of
+# device 0, which come first and are shorter than this together.
+_ANSWER = b"\x650/cmd"
+_ANSWER_WITHIN_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,12 @@ def encode(kind: int, body: bytes, bytes_max: int) -> bytes:
 
 
 def is_urgent(raw: bytes) -> bool:
-    """Whether an entry is a transaction or evidence, for which rounds follow fast. Reads no
-    more than the two bytes that `[kind, ..` begins with."""
-    return raw[:2] in _URGENT_BEGINNINGS
+    """Whether an entry is a transaction, evidence, or a sample that answers an order: for these
+    rounds follow fast. Looks at its beginning only; nothing but the pace rests on it."""
+    begin = raw[:2]
+    if begin == _SAMPLE_BEGINNING:
+        return raw.find(_ANSWER, 0, _ANSWER_WITHIN_BYTES) > 0
+    return begin in _URGENT_BEGINNINGS
 
 
 def decode(raw: bytes) -> Entry:

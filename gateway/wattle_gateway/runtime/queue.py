@@ -71,7 +71,7 @@ class EntryQueue:
             if bytes_max < 0:
                 break
             self._offered[row.body] = row
-            (others if row.kind == entry.SAMPLE else urgent).append(row.body)
+            (urgent if entry.is_urgent(row.body) else others).append(row.body)
         return urgent, others
 
     def took(self, bodies: Iterable[bytes]) -> None:
