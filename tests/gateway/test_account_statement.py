@@ -202,6 +202,7 @@ def test_for_people_and_for_spreadsheets(story: Story) -> None:
         (["house 7", "--from", "2024-01-01", "--to", "2023-01-01"], "is not before"),
         (["nobody", "--month", "2023-11"], "no party 'nobody'"),
         (["house 7", "--month", "2023-10"], "had no account in CNY by then"),
+        (["0123456789abcdef", "--month", "2023-11"], "had no account in CNY by then"),
         (["house 7", "--month", "2023-11", "--asset", "EUR"], "had no account in EUR by then"),
         (["house 7", "--month", "2023-11", "--timezone", "Mars"], "time zone 'Mars'"),
     ],

@@ -13,7 +13,7 @@ from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, shown_name, shown_time
-from wattle_gateway.cli.voucher_command import moment_ms
+from wattle_gateway.cli.voucher_command import moment_ms, party_kid
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.reports import account_statement
@@ -49,7 +49,7 @@ def statement(arguments: argparse.Namespace) -> None:
     """Print the statement."""
     begin_ms, end_ms = _span(arguments)
     with opened_book(arguments.folder) as (book, _):
-        account = (book.kid_of(arguments.party), arguments.asset)
+        account = (party_kid(arguments.folder, arguments.party), arguments.asset)
         names = {party.kid: party.name for party in book.parties()}
     with opened_ledger(home_of(arguments.folder)) as (first, reader):
         found = account_statement.statement(reader, first_epoch(first), account, begin_ms, end_ms)

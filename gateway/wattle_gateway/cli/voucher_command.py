@@ -136,16 +136,17 @@ def _question(arguments: argparse.Namespace, tariff: Tariff | None) -> Question:
     if "/" in arguments.who:
         point = parsed_point(arguments.who)
     else:
-        party = _party(arguments)
+        party = party_kid(arguments.folder, arguments.who)
     return Question(point, party, begin_ms, end_ms, tariff, arguments.period)
 
 
-def _party(arguments: argparse.Namespace) -> bytes:
-    """The kid of a party by its name or kid; who has left is known by its kid alone."""
-    if re.fullmatch("[0-9a-f]{16}", arguments.who):
-        return bytes.fromhex(arguments.who)
-    with opened_book(arguments.folder) as (book, _):
-        return book.kid_of(arguments.who)
+def party_kid(home: Path, who: str) -> bytes:
+    """The kid of a party by its name or kid; who has left is known by its kid alone. Raises
+    UsageError for a name that nobody or several have."""
+    if re.fullmatch("[0-9a-f]{16}", who):
+        return bytes.fromhex(who)
+    with opened_book(home) as (book, _):
+        return book.kid_of(who)
 
 
 def moment_ms(text: str, zone_name: str) -> int:
@@ -159,12 +160,16 @@ def _verify(arguments: argparse.Namespace, tariff: Tariff | None) -> int:
     document = _document(arguments.verify)
     with opened_ledger(home_of(arguments.folder)) as (genesis, reader):
         wrong = voucher_check.check(reader, first_epoch(genesis), document, tariff)
-    proved = voucher_check.PROOFS in document
+    leaves = document.get(voucher_check.PROOFS, {}).get("leaves", []) if wrong is None else []
+    proved = sum(1 for row in leaves if row["path"] is not None)
     if arguments.format == _JSON:
-        print(json.dumps({"ok": wrong is None, "proofs": proved, "wrong": wrong}, indent=2))
+        found = {"ok": wrong is None, "proved": proved, "leaves": len(leaves), "wrong": wrong}
+        print(json.dumps(found, indent=2))
     elif wrong is None:
         print(f"voucher       {voucher_document.digest(document)}")
-        print("result        it is what the ledger says" + (", proofs too" if proved else ""))
+        print("result        it is what the ledger says")
+        if leaves:
+            print(f"proofs        {proved} of {len(leaves)} entries are proved to a stranger")
     else:
         print(f"DIFFERENCE    {wrong}")
     return 0 if wrong is None else EXIT_DIFFERENT
