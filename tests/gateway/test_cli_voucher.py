@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from cryptography.hazmat.primitives.hashes import SHA256
 from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger import signed_sample, transaction
+from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.leaf import EntryLeaf
-from wattle_testkit.alliance import CREATED_MS, Board, reading
+from wattle_testkit.alliance import CREATED_MS, Board, epoch_of, reading
 from wattle_testkit.billed_ledger import DAY_MS, HOUR_MS, RETAIL, BilledLedger
 from wattle_testkit.gateway_process import command
 
@@ -101,12 +102,28 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     made.ledger.close()
 
 
+def leaf_of(raw: bytes) -> transaction.Transaction:
+    """The transaction in a leaf."""
+    leaf = leaf_format.decode(raw)
+    assert isinstance(leaf, EntryLeaf)
+    body = leaf_format.entry.decode(leaf.entry).body
+    return transaction.parse(
+        body, epoch_of(RETAIL, constants=Constants(enrol_approvals=1)).ledger_id
+    )
+
+
 def test_a_point_that_changed_hands_is_cut_at_the_change(story: Story) -> None:
     found = json.loads(story.ask(story.point(story.old), "--format", "json").stdout)
     one, other = found["sections"]
     assert (one["owner_name"], other["owner_name"]) == ("house 7", "house 8")
     assert (one["end_ms"], other["begin_ms"]) == (HANDOVER_MS, HANDOVER_MS)
     assert one["registers"][-1] == other["registers"][0]
+    assert one["handover_indexes"] == []  # the enrolment names it
+    leaves = {row["ledger_index"]: bytes.fromhex(row["leaf"]) for row in found["proofs"]["leaves"]}
+    assign, approve = (leaf_of(leaves[index]) for index in other["handover_indexes"])
+    assert (assign.kind, assign.kid) == (transaction.ASSIGN, story.first.kid)
+    assert (approve.kind, approve.kid) == (transaction.APPROVE, story.second.kid)
+    assert approve.body == [assign.digest]
     # 7 Wh a quarter at 100 / 5.
     assert one["total"]["import_mwh"] == 120 * 7 * 20_000
     assert other["total"]["import_mwh"] == 72 * 7 * 20_000

@@ -120,7 +120,9 @@ def _print_section(section: Section, voucher: Voucher, zone: Zone) -> None:
     point, meter = section.point, section.meter
     commodity = transaction.COMMODITY_NAMES[point.commodity]
     print(f"\npoint         {section.name}, {commodity}")
-    print(f"owner         {plain_name(section.owner_name)} {section.owner.hex()}")
+    deeds = " and ".join(str(leaf) for leaf in section.handover_leaves)
+    by = f", by entries {deeds}" if deeds else ""
+    print(f"owner         {plain_name(section.owner_name)} {section.owner.hex()}{by}")
     print(f"from          {_local(section.begin_ms, zone)}")
     print(f"to            {_local(section.end_ms, zone)}")
     turned = ", the wrong way round" if point.orient < 0 else ""

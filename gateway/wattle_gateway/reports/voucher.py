@@ -14,12 +14,11 @@ from wattle_wire import topics
 from wattle_gateway.contracts import ownership, parties, registry
 from wattle_gateway.contracts.measurement.primary import Ratio
 from wattle_gateway.contracts.registry import Meter
-from wattle_gateway.errors import StoreError, UsageError
-from wattle_gateway.ledger import entry, transaction
+from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.transaction import Point
 from wattle_gateway.reports import voucher_registers
+from wattle_gateway.reports.voucher_deeds import Deeds
 from wattle_gateway.reports.voucher_readings import Gap, PointReadings
 from wattle_gateway.reports.voucher_registers import (
     APPORTIONED,
@@ -100,7 +99,8 @@ class Line:
 @dataclass(frozen=True)
 class Section:
     """One point while one party owned it. `counters` add up to the same energy as `stretches`
-    and as `lines`."""
+    and as `lines`. `enrolled_leaf`, `handover_leaves`: ledger indexes of the transactions that
+    made the meter and its owner what they are; the latter none where the enrolment did."""
 
     meter: Meter
     point: Point
@@ -109,6 +109,7 @@ class Section:
     begin_ms: int
     end_ms: int
     enrolled_leaf: int | None
+    handover_leaves: tuple[int, ...]
     period_ms: int | None
     boundaries: Sequence[Boundary]
     stretches: Sequence[Stretch]
@@ -198,6 +199,16 @@ def _points(ledger: ExecutedLedger, question: Question) -> list[tuple[Meter, Poi
     return [(meter, point)]
 
 
+@dataclass(frozen=True)
+class _Tenure:
+    """`owner` (kid) since `since_ms`, 0 from the enrolment on; of the span from begin to end."""
+
+    owner: bytes
+    since_ms: int
+    begin_ms: int
+    end_ms: int
+
+
 class _Writer:
     """Writes the sections of points."""
 
@@ -212,13 +223,14 @@ class _Writer:
         self._ledger = ledger
         self._question = question
         self._size = size
+        self._deeds = Deeds(connection, ledger.epoch.ledger_id, size)
 
     def sections(self, meter: Meter, point: Point) -> list[Section]:
         """One for each owner in the span; of a party only its own."""
         owned = self._owned(meter, point)
         if not owned:
             return []
-        span_ms = (owned[0][0], owned[-1][1])
+        span_ms = (owned[0].begin_ms, owned[-1].end_ms)
         readings = PointReadings(
             self._connection,
             self._ledger.epoch.ledger_id,
@@ -226,33 +238,32 @@ class _Writer:
             span_ms,
             self._size,
         )
-        enrolled = _enrolled_leaf(self._connection, self._ledger.epoch.ledger_id, meter, self._size)
-        return [
-            self._section(meter, point, readings, begin_ms, end_ms, owner, enrolled)
-            for begin_ms, end_ms, owner in owned
-        ]
+        return [self._section(meter, point, readings, tenure) for tenure in owned]
 
-    def _owned(self, meter: Meter, point: Point) -> list[tuple[int, int, bytes]]:
-        """(from, to, owner) of the span, rising."""
+    def _owned(self, meter: Meter, point: Point) -> list[_Tenure]:
+        """Who owned a point in the span, rising; of a party only its own."""
         question = self._question
         owners = ownership.owners(self._ledger.state, meter.kid, point)
         ends = [later.from_ms for later in owners[1:]] + [question.to_ms]
-        cut = [
-            (max(owned.from_ms, question.from_ms), min(end_ms, question.to_ms), owned.owner)
+        tenures = [
+            _Tenure(
+                owned.owner,
+                owned.from_ms,
+                max(owned.from_ms, question.from_ms),
+                min(end_ms, question.to_ms),
+            )
             for owned, end_ms in zip(owners, ends, strict=True)
         ]
-        return [row for row in cut if row[0] < row[1] and question.party in (None, row[2])]
+        return [
+            tenure
+            for tenure in tenures
+            if tenure.begin_ms < tenure.end_ms and question.party in (None, tenure.owner)
+        ]
 
     def _section(
-        self,
-        meter: Meter,
-        point: Point,
-        readings: PointReadings,
-        begin_ms: int,
-        end_ms: int,
-        owner: bytes,
-        enrolled: int | None,
+        self, meter: Meter, point: Point, readings: PointReadings, tenure: _Tenure
     ) -> Section:
+        begin_ms, end_ms, owner = tenure.begin_ms, tenure.end_ms, tenure.owner
         tariff = self._question.tariff
         if tariff is not None and tariff.commodity != point.commodity:
             tariff = None
@@ -279,7 +290,8 @@ class _Writer:
             "" if party is None else party.name,
             begin_ms,
             end_ms,
-            enrolled,
+            self._deeds.enrolment(meter),
+            self._handover(meter, point, tenure),
             period_ms,
             boundaries,
             stretches,
@@ -291,6 +303,11 @@ class _Writer:
             [_line(name, stretches, tariff) for name in sorted({name for _, name in cuts})],
             tariff,
         )
+
+    def _handover(self, meter: Meter, point: Point, tenure: _Tenure) -> tuple[int, ...]:
+        if tenure.since_ms == 0:
+            return ()
+        return self._deeds.handover(meter.kid, point.device, tenure.owner, tenure.since_ms)
 
 
 def _stretch(
@@ -351,30 +368,3 @@ def _added(energies: Iterable[Registers]) -> Registers:
 def _sum_of_known(numbers: Iterable[int | None]) -> int | None:
     known = [number for number in numbers if number is not None]
     return sum(known) if known else None
-
-
-def _enrolled_leaf(
-    connection: sqlite3.Connection, ledger_id: bytes, meter: Meter, size: int
-) -> int | None:
-    """The ledger index of the transaction that enrolled a meter with its points: the newest before
-    its first sample. None for a meter without samples."""
-    (first,) = connection.execute(
-        "SELECT min(leaf) FROM samples WHERE meter = ? AND leaf < ?", (meter.kid, size)
-    ).fetchone()
-    # Walks down from the first sample: whoever is enrolled measures soon.
-    rows = connection.execute(
-        "SELECT leaf, body FROM leaves JOIN entries ON entries.id = entry WHERE leaf < ? "
-        "AND verdict = 0 AND substr(body, 1, 2) = x'8202' AND instr(body, ?) > 0 "
-        "ORDER BY leaf DESC",
-        (first, meter.signing_key),
-    )
-    for leaf, body in rows:
-        try:
-            found = transaction.parse(entry.decode(body).body, ledger_id)
-            if found.kind == transaction.ENROL:
-                enrol = transaction.parse_enrol(found.body)
-                if enrol.points == meter.points:
-                    return int(leaf)
-        except LedgerError as error:
-            raise StoreError(f"leaf {leaf} is damaged ({error}); run the audit") from error
-    return None

@@ -122,6 +122,7 @@ def _section(section: Section, as_of: AsOf) -> Json:
         "commodity": transaction.COMMODITY_NAMES[point.commodity],
         "owner": section.owner.hex(),
         "owner_name": section.owner_name,
+        "handover_indexes": list(section.handover_leaves),
         "begin_ms": section.begin_ms,
         "end_ms": section.end_ms,
         "meter": {

@@ -33,11 +33,13 @@ def collect(connection: sqlite3.Connection, voucher: Voucher) -> Json:
 
 
 def leaves_of(voucher: Voucher) -> list[int]:
-    """The ledger indexes of all that a voucher rests on: readings and enrolments, rising."""
+    """The ledger indexes of all that a voucher rests on, rising: readings, enrolments, handovers
+    of points."""
     indexes = {one.leaf for _, one in voucher_document.readings(voucher)}
-    indexes |= {
-        section.enrolled_leaf for section in voucher.sections if section.enrolled_leaf is not None
-    }
+    for section in voucher.sections:
+        indexes.update(section.handover_leaves)
+        if section.enrolled_leaf is not None:
+            indexes.add(section.enrolled_leaf)
     return sorted(indexes)
 
 
