@@ -11,7 +11,7 @@ from wattle_gateway.contracts.measurement.energy import DAY_MS, Metering, energi
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import State
 from wattle_gateway.contracts.usage import rows
-from wattle_gateway.contracts.usage.metering import bounded, metering
+from wattle_gateway.contracts.usage.known_metering import bounded, metering
 from wattle_gateway.contracts.usage.rows import FineRows, Span, Told
 from wattle_gateway.ledger.market import Market
 

@@ -12,11 +12,9 @@ from wattle_gateway.contracts.measurement.interval import begin_of
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import Source
 from wattle_gateway.contracts.usage import rows
-from wattle_gateway.contracts.usage.metering import bounded, metering
+from wattle_gateway.contracts.usage.known_metering import bounded
 from wattle_gateway.contracts.usage.rows import Told
 from wattle_gateway.ledger.market import Market
-
-__all__ = ["Measured", "local_days", "measured", "metering", "series"]
 
 MJ_PER_MWH = 3_600
 _MS = 1000
