@@ -4,6 +4,7 @@ here."""
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 
 from wattle_wire import cbor, cose, structure
@@ -299,6 +300,8 @@ def put_call(state: State, meter: bytes, device: int, call: Call) -> None:
     state.put(key("called", meter, device), cbor.encode(row))
 
 
+# Each sample that confirms an order asks for its event.
+@lru_cache(maxsize=256)
 def decode_event(digest: bytes, value: bytes) -> EventRow:
     """The event in a row's value. Raises StateError."""
     try:
