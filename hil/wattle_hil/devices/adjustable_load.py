@@ -78,6 +78,10 @@ class PowerTrack:
             for column in (self._times_ms, self._powers_uw, self._sums):
                 del column[:first_kept]
 
+    def steps(self) -> list[tuple[int, int]]:
+        """(Unix ms, uW from then on) of each change so far, and of those that are planned."""
+        return list(zip(self._times_ms, self._powers_uw, strict=True))
+
     def power_uw(self, at_ms: int) -> int:
         """Active power in uW at Unix ms; that of the start before it."""
         return self._powers_uw[max(bisect_right(self._times_ms, at_ms) - 1, 0)]

@@ -1,6 +1,6 @@
 """The end of every run: everything becomes final and stops, is checked and reported."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wattle_hil.children.deadline import Deadline
@@ -80,12 +80,13 @@ def conclude(
     run: RunTitle,
     substation: Substation,
     conductor: Conductor,
-    complete: Check,
+    found: Sequence[Check],
     times: ReadingTimes,
 ) -> Report:
     """Exports, checks and reports a run whose processes have ended.
 
-    complete: what `bring_to_an_end` gave. Raises the bench's errors.
+    found: what was checked while it ran, what `bring_to_an_end` gave among it. Raises the bench's
+    errors.
     """
     real_s = conductor.elapsed_s
     folder, control, promises = substation.folder, substation.control, conductor.promises
@@ -102,7 +103,7 @@ def conclude(
     )
     checks = [
         check_energy(folder),
-        complete,
+        *found,
         check_promises(broken, len(promises.committed)),
         check_audits(controls),
     ]

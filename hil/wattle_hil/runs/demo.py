@@ -15,12 +15,15 @@ from wattle_hil.curves.shapes import MAX_DURATION_MS, SHAPES, STEP_MS
 from wattle_hil.devices.model import Model
 from wattle_hil.devices.sdm import SDM120, SDM630
 from wattle_hil.report.model import Check, Report
+from wattle_hil.runs.adjustable_loads import adjustable_loads, plan_adjustable, write_tracks
 from wattle_hil.runs.conclusion import RunTitle, bring_to_an_end, conclude
 from wattle_hil.runs.conductor import Conductor
 from wattle_hil.runs.device_plan import LoadSource, MeterPlan, plan_meters
+from wattle_hil.runs.event_plan import PARTICIPANTS, EventTimes, event_times
 from wattle_hil.runs.folder import RunFolder, new_folder
 from wattle_hil.runs.frames import Frames
-from wattle_hil.runs.incident import GATEWAYS_LEAST, Incident
+from wattle_hil.runs.happenings import Happenings, market_of
+from wattle_hil.runs.incident import GATEWAYS_LEAST
 from wattle_hil.runs.ledger_tail import LedgerTail
 from wattle_hil.runs.live_view import LiveView
 from wattle_hil.runs.points_file import ReadingTimes
@@ -56,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--meters", type=whole_number(1, _MAX_METERS), default=4, help="default 4")
     add("--speed", type=whole_number(1, MAX_SPEED), default=DEFAULT_SPEED, help="default 10")
     add("--seed", type=int, default=1, help="of the loads (default 1)")
+    add("--no-event", action="store_true", help="loads of every day, and no demand response")
     add("--out", type=Path, help="new folder for ledger, logs, report (default: under build/runs)")
     add("--picture", type=Path, metavar="FILE.svg", help="draw the last table, for documents")
 
@@ -65,7 +69,7 @@ class DemoPlan:
     """A demonstration before it begins.
 
     gateways: how many. once_s: None = until somebody ends it. picture: where its last table is to
-    be drawn.
+    be drawn. event: the times of a demand response, None: there is none.
     """
 
     folder: RunFolder
@@ -76,12 +80,15 @@ class DemoPlan:
     once_s: int | None
     seed: int
     picture: Path | None
+    event: EventTimes | None = None
 
 
 def plan_demo(options: argparse.Namespace) -> DemoPlan:
     """Makes the loads and the run's folder. Raises the bench's errors."""
     folder = RunFolder(options.out or new_folder("demo"))
     folder.create()
+    if has_event(options):
+        return _plan_event(options, folder)
     chosen = [_LOADS[index % len(_LOADS)] for index in range(options.meters)]
     length_s = _LOADS_LAST_S if options.once is None else options.once + _MARGIN_S
     length_ms = min(-(-length_s * 1_000 * options.speed // STEP_MS) * STEP_MS, MAX_DURATION_MS)
@@ -105,6 +112,31 @@ def plan_demo(options: argparse.Namespace) -> DemoPlan:
     )
 
 
+def has_event(options: argparse.Namespace) -> bool:
+    """Whether there are the gateways and meters that the event has parties for."""
+    enough = options.gateways >= GATEWAYS_LEAST and options.meters == len(PARTICIPANTS)
+    return enough and not options.no_event
+
+
+def _plan_event(options: argparse.Namespace, folder: RunFolder) -> DemoPlan:
+    start_up_s = start_up_real_s(options.meters, options.gateways)
+    begin = datetime.now(UTC).replace(hour=_BEGIN_HOUR, minute=0, second=0, microsecond=0)
+    loads = adjustable_loads(folder, int(begin.timestamp()) * 1_000)
+    plan = schedule(loads[0].curve, options.speed, 1, start_up_s)
+    meters = plan_adjustable(loads)
+    return DemoPlan(
+        folder,
+        meters,
+        plan,
+        {meter.name: one.load for meter, one in zip(meters, PARTICIPANTS, strict=True)},
+        options.gateways,
+        options.once,
+        options.seed,
+        options.picture,
+        event_times(options.speed, plan.interval_ms),
+    )
+
+
 def _load(folder: RunFolder, number: int, name: str, length_ms: int, seed: int) -> LoadSource:
     today = datetime.now(UTC).replace(hour=_BEGIN_HOUR, minute=0, second=0, microsecond=0)
     curve = SHAPES[name](int(today.timestamp()) * 1_000, length_ms, seed)
@@ -123,29 +155,25 @@ def demo(plan: DemoPlan, programs: Programs, command: str, stop: StopSignal) -> 
     with LiveView() as view:
         view.event(f"files in {plan.folder.shown}")
         clock = BenchClock(plan.schedule.begin_ms, host_ms(), plan.schedule.speed)
-        interval_ms = plan.schedule.interval_ms
+        market = None if plan.event is None else market_of(plan.folder, plan.event, plan.schedule)
         substation = Substation(
-            plan.folder, programs, plan.meters, interval_ms, clock, plan.gateways
+            plan.folder,
+            programs,
+            plan.meters,
+            plan.schedule.interval_ms,
+            clock,
+            plan.gateways,
+            market,
         )
-        conductor, complete, times = _run(plan, run, substation, view, stop)
+        conductor, checks, times = _run(plan, run, substation, view, stop)
         view.event("checking")
-        return conclude(run, substation, conductor, complete, times)
-
-
-def _incident(plan: DemoPlan, substation: Substation, conductor: Conductor) -> Incident | None:
-    """What happens by itself, with gateways enough."""
-    if plan.gateways < GATEWAYS_LEAST:
-        return None
-    incident = Incident(
-        substation, conductor.note_durable, conductor.tell, lambda: conductor.elapsed_s
-    )
-    conductor.on_look = incident.look
-    return incident
+        write_tracks(plan.meters, substation.loads, clock.now_ms())
+        return conclude(run, substation, conductor, checks, times)
 
 
 def _run(
     plan: DemoPlan, run: RunTitle, substation: Substation, view: LiveView, stop: StopSignal
-) -> tuple[Conductor, Check, ReadingTimes]:
+) -> tuple[Conductor, list[Check], ReadingTimes]:
     """From the first process to the last."""
     clock, interval_ms = substation.clock, plan.schedule.interval_ms
     tail = LedgerTail(plan.folder.followed)
@@ -156,13 +184,15 @@ def _run(
             raise KeyboardInterrupt
         from_ms = (clock.now_ms() // interval_ms + 1) * interval_ms
         end_s = None if plan.once_s is None else conductor.elapsed_s + plan.once_s
-        incident = _incident(plan, substation, conductor)
-        conductor.watch(lambda: end_s is not None and conductor.elapsed_s >= end_s)
+        happenings = Happenings(substation, conductor, plan.event)
+        conductor.on_look = happenings.look
+        conductor.watch(
+            lambda: end_s is not None and conductor.elapsed_s >= end_s and happenings.may_end
+        )
         # Asked to end is not asked to give up: what was read is still to become final.
         stop.clear()
-        if incident is not None:
-            incident.finish()
-            conductor.watch(lambda: incident.is_over)
+        happenings.finish()
+        conductor.watch(lambda: happenings.is_over)
         if plan.picture is not None:
             save_picture(view.picture(), "make demo", plan.picture)
         # The slot before the last one: it was read, or is being read, for sure.
@@ -170,4 +200,4 @@ def _run(
         conductor.tell("waiting until everything is final")
         complete = bring_to_an_end(substation, conductor, tail, until_ms)
     times = ReadingTimes(interval_ms, plan.schedule.lateness_ms, from_ms, until_ms)
-    return conductor, complete, times
+    return conductor, [complete, *happenings.checks()], times

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wattle_hil.curves.csv_file import CurveColumns
 from wattle_hil.curves.curve import NJ_PER_WH, Curve
+from wattle_hil.devices.adjustable_load import AdjustableLoad
 from wattle_hil.devices.device import EmulatedDevice
 from wattle_hil.devices.energy_counter import tolerance_wh
 from wattle_hil.devices.model import Model
@@ -25,8 +26,22 @@ class LoadSource:
 
 
 @dataclass(frozen=True)
+class AdjustablePlan:
+    """An adjustable load at `unit` of the line: it draws `rest_w` until it is told otherwise, and
+    can adjust by `capacity_w` as the registry has it."""
+
+    unit: int
+    rest_w: int
+    capacity_w: int
+
+
+@dataclass(frozen=True)
 class DevicePlan:
-    """One metering device: `number` at its meter, which is also its unit on the line."""
+    """One metering device: `number` at its meter, which is also its unit on the line.
+
+    adjustable: its load takes setpoints; then `load.curve` is only what it does at rest, and what
+    it did stands in the CSV when the run is over.
+    """
 
     number: int
     model: Model
@@ -34,13 +49,14 @@ class DevicePlan:
     initial_import_wh: int
     initial_export_wh: int
     resolution_wh: int = 1
+    adjustable: AdjustablePlan | None = None
 
-    def emulated(self) -> EmulatedDevice:
-        """The device that follows the curve. Raises DeviceError."""
+    def emulated(self, load: AdjustableLoad | None = None) -> EmulatedDevice:
+        """The device that follows the curve, or an adjustable load. Raises DeviceError."""
         return EmulatedDevice(
             self.number,
             self.model,
-            self.load.curve,
+            self.load.curve if load is None else load.power,
             initial_import_wh=self.initial_import_wh,
             initial_export_wh=self.initial_export_wh,
             resolution_wh=self.resolution_wh,
@@ -60,12 +76,14 @@ class DevicePlan:
 class MeterPlan:
     """One meter: `number` from 1, its devices on one line, and which interpreter runs it.
 
-    interpreter: index into `Programs.meters`, taken modulo their number.
+    interpreter: index into `Programs.meters`, taken modulo their number. owner: name of the party
+    whose its points are, None: the member's where it is enrolled.
     """
 
     number: int
     devices: Sequence[DevicePlan]
     interpreter: int = 0
+    owner: str | None = None
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ COMMAND_DEADLINE_S = 60.0
 _POLL_S = 0.05
 _RECV_BYTES = 65_536
 # Commands that have commands of their own; the folder comes behind them.
-_COMMAND_WORDS = {"meters": 2}
+_COMMAND_WORDS = dict.fromkeys(("meters", "account", "alliance", "party", "dr"), 2)
 
 
 class GatewayControl:
@@ -39,6 +39,12 @@ class GatewayControl:
         """Runs a command to its end, whatever its exit code. Raises ProcessError after a time."""
         name = f"wattle-gateway {' '.join(arguments[:2])}"
         return run(name, self.run_command(*arguments), deadline_s)
+
+    def call_elsewhere(self, *arguments: str) -> str:
+        """Runs a command that works on no gateway's folder; otherwise as `call`."""
+        command = (*self._command, *arguments)
+        done = run(f"wattle-gateway {' '.join(arguments[:2])}", command, COMMAND_DEADLINE_S)
+        return done.expect_success()
 
     def status(self) -> Mapping[str, Any]:
         """What `status --format json` says. Raises ProcessError."""

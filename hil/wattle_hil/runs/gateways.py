@@ -64,11 +64,14 @@ class Gateways:
         places: Sequence[Place],
         clock: Path | None = None,
         roles: Sequence[str] = ROLES,
+        founding: Sequence[str] = (),
     ) -> None:
-        """clock: the file of a bench clock, None: the host's. roles: of the members, in turn."""
+        """clock: the file of a bench clock, None: the host's. roles: of the members, in turn.
+        founding: what else the command is told that founds an alliance."""
         self._command = tuple(command)
         self._clock = clock
         self._roles = roles
+        self._founding = tuple(founding)
         self.each = [
             RunGateway(f"{SITE}-{number}", command, place, clock)
             for number, place in enumerate(places, 1)
@@ -95,7 +98,7 @@ class Gateways:
             port = ("--port", str(free_ports(1)[0]))
             self.first.control.call("init", "--name", SITE, *place, *port, *clock)
             return
-        words = ["--approve-enrolments", "always"]
+        words = ["--approve-enrolments", "always", *self._founding]
         ports = iter(free_ports(2 * len(self.each)))
         for number, gateway in enumerate(self.each):
             words += ["--member", gateway.name, "--role", self._roles[number % len(self._roles)]]

@@ -37,7 +37,7 @@ def replay(plan: ReplayPlan, programs: Programs, command: str, stop: StopSignal)
         substation = Substation(plan.folder, programs, plan.meters, interval_ms, clock)
         conductor, complete = _run(plan, run, substation, view, stop)
         view.event("checking")
-        return conclude(run, substation, conductor, complete, _times(plan.schedule))
+        return conclude(run, substation, conductor, [complete], _times(plan.schedule))
 
 
 def _announce(plan: ReplayPlan, view: View) -> None:

@@ -17,9 +17,12 @@ from wattle_hil.children.processes import Process, ProcessGroup, process_name, r
 from wattle_hil.children.programs import Programs
 from wattle_hil.clock import BenchClock
 from wattle_hil.curves.curve import UW_PER_W, Curve
+from wattle_hil.devices.adjustable_load import AdjustableLoad
+from wattle_hil.devices.device import Device
 from wattle_hil.devices.line import Line
 from wattle_hil.errors import LineError, ProcessError
-from wattle_hil.runs.device_plan import MeterPlan
+from wattle_hil.runs.device_plan import DevicePlan, MeterPlan
+from wattle_hil.runs.event_market import EventMarket
 from wattle_hil.runs.folder import RunFolder
 from wattle_hil.runs.gateways import Gateways, Place
 
@@ -35,14 +38,16 @@ _TOOLS_AT_ONCE = 4
 # SPEC section 12: mean power above 1.2 times the rating is `above_rating`; a load at its peak is
 # not implausible.
 _LEAST_RATING_W = 1_000
+# The bench's own type of adjustable load (firmware/loads).
+_LOAD_TYPE = "bench-load"
 
 
 class Substation:
     """Gateways and their meters. Use: `with running(): start_meters(..)`, then watch.
 
     control, gateway: of the first of `gateways`. clock: the bench clock of all; the ledger begins
-    at its time. meter_ids: by the plan's name, once the boards are provisioned. lines, meters:
-    likewise, once they run.
+    at its time. loads: the adjustable ones, by the plan's name. meter_ids: likewise, once the
+    boards are provisioned. lines, meters: likewise, once they run. market: of an event, if any.
     """
 
     def __init__(
@@ -53,7 +58,10 @@ class Substation:
         interval_ms: int,
         clock: BenchClock,
         gateways: int = 1,
+        market: EventMarket | None = None,
     ) -> None:
+        """market: what the parties of an event do before meters are enrolled, None: there is no
+        event."""
         self.folder = folder
         self.plans = tuple(plans)
         self.clock = clock
@@ -61,9 +69,12 @@ class Substation:
             Place(folder.gateway_of(number), folder.log(folder.gateway_of(number).name))
             for number in range(1, gateways + 1)
         ]
-        self.gateways = Gateways(programs.gateway, places, folder.clock)
+        founding = () if market is None else market.founding
+        self.gateways = Gateways(programs.gateway, places, folder.clock, founding=founding)
         self.control = self.gateways.first.control
         self.gateway = self.gateways.first.process
+        self.market = market
+        self.loads: dict[str, AdjustableLoad] = {}
         self.lines: dict[str, Line] = {}
         self.meters: dict[str, Process] = {}
         self.meter_ids: dict[str, str] = {}
@@ -84,14 +95,28 @@ class Substation:
         """
         self.clock.save(self.folder.clock)
         self.gateways.found()
+        if self.market is not None:
+            self.market.write_policy(self.gateways)
         with contextlib.ExitStack() as stack:
             for plan in self.plans:
-                devices = [device.emulated() for device in plan.devices]
-                line = Line(self.folder.line(plan.name), devices, self.clock.now_ms)
+                line = Line(self.folder.line(plan.name), self._devices_of(plan), self.clock.now_ms)
                 self.lines[plan.name] = stack.enter_context(line)
             stack.enter_context(self._group)
             self.gateways.start(self._group)
             yield
+
+    def _devices_of(self, plan: MeterPlan) -> list[Device]:
+        """What is on the line of a meter: its metering devices, and its adjustable loads."""
+        found: list[Device] = []
+        for device in plan.devices:
+            chosen = device.adjustable
+            load = None
+            if chosen is not None:
+                load = AdjustableLoad(chosen.unit, self.clock.base_ms, chosen.rest_w)
+                self.loads[plan.name] = load
+                found.append(load)
+            found.append(device.emulated(load))
+        return found
 
     def start_meters(self, tell: Callable[[str], None]) -> None:
         """Provisions and enrols all meters and starts the firmware of each as soon as it can.
@@ -108,6 +133,8 @@ class Substation:
             count = len(self.gateways.each)
             run_now = "the gateway runs" if count == 1 else f"{count} gateways run and are linked"
             tell(f"{run_now}, {len(self.plans)} boards are provisioned")
+            if self.market is not None:
+                self.market.open_accounts()
             enrolments = {pool.submit(self._enrol, plan): plan for plan in self.plans}
             for enrolment in as_completed(enrolments):
                 enrolment.result()
@@ -220,6 +247,7 @@ class Substation:
             *("--interval-ms", str(self._interval_ms)),
             *("--micropython", self._interpreter(plan)[0]),
             *(word for device in devices for word in ("--device", device)),
+            *(word for load in _load_words(plan) for word in ("--load", load)),
         )
         done = run(f"wattle-tool provision {plan.name}", command, _TOOL_DEADLINE_S)
         return done.expect_success().strip()
@@ -227,11 +255,10 @@ class Substation:
     def _enrol(self, plan: MeterPlan) -> None:
         board = self.folder.board(plan.name)
         certificate = board / "issued.pem"
-        points = ",".join(
-            f"{device.number}:{_rating_w(device.load.curve)}" for device in plan.devices
-        )
+        points = ",".join(_point_words(device) for device in plan.devices)
         home = self.gateways.home_of(plan.number).control
-        words = ("--points", points, "--certificate", str(certificate), "--format", "json")
+        words = ["--points", points, "--certificate", str(certificate), "--format", "json"]
+        words += [] if plan.owner is None else ["--owner", plan.owner]
 
         def enrolled() -> bool:
             answer = home.call("meters", "enrol", str(board / "enrol.cbor"), *words)
@@ -244,6 +271,24 @@ class Substation:
             (*self._programs.tool, "certificate", str(board), str(certificate)),
             _TOOL_DEADLINE_S,
         ).expect_success()
+
+
+def _load_words(plan: MeterPlan) -> list[str]:
+    """The adjustable loads of a meter, as `wattle-tool provision` is told them."""
+    return [
+        f"{device.number}:{_LOAD_TYPE}:unit={load.unit},rest_w={load.rest_w}"
+        for device in plan.devices
+        if (load := device.adjustable) is not None
+    ]
+
+
+def _point_words(device: DevicePlan) -> str:
+    """A point, as `meters enrol` is told it."""
+    if device.adjustable is None:
+        return f"{device.number}:{_rating_w(device.load.curve)}"
+    capacity_w = device.adjustable.capacity_w
+    rating_w = max(_rating_w(device.load.curve), capacity_w)
+    return f"{device.number}:{rating_w}:{capacity_w}"
 
 
 def _rating_w(curve: Curve) -> int:
