@@ -6,10 +6,11 @@ import pytest
 from wattle_gateway.contracts import weights
 from wattle_gateway.contracts.events.rows import EventState
 from wattle_gateway.contracts.reputation.standing import standing
-from wattle_gateway.contracts.settlement import course, lines, results
-from wattle_gateway.contracts.state import State, key
-from wattle_gateway.ledger.transaction import DISPATCH, WITHDRAW
-from wattle_testkit.account_ledger import RETAIL, User
+from wattle_gateway.contracts.settlement import course, lines, results, slicing
+from wattle_gateway.contracts.state import State, key, prefix
+from wattle_gateway.ledger.settlement_bodies import Decide, Dispute
+from wattle_gateway.ledger.transaction import DECIDE, DISPATCH, DISPUTE, WITHDRAW
+from wattle_testkit.account_ledger import GRID, RETAIL, User
 from wattle_testkit.event_ledger import BEGIN_MS, HOUSE, INTERVAL_MS, NEIGHBOUR
 from wattle_testkit.settled_event import (
     END_MS,
@@ -240,3 +241,110 @@ class TestLateSamples:
         beside_ms = END_MS + INTERVAL_MS // 2 + 1
         ledger.sample(HOUSE, [Reading(1, beside_ms, "G", {"ei": 20_000, "p": 0})])
         assert key("stale", event, ledger.board(HOUSE).kid, 1) not in ledger.state
+
+
+class TestManyLoads:
+    """Statements of more loads than a commit has time for are made in parts."""
+
+    def story(self, commits: int) -> SettledEvent:
+        """An event to its correction, with so many commits at each step."""
+        ledger = fresh()
+        event = ledger.call()
+        powers = dict.fromkeys(range(4), 400)
+        ledger.measured(HOUSE, powers, confirms=ledger.order, without=(1, 2))
+        ledger.deliver(event, {NEIGHBOUR: 900})
+        for time_ms in (SETTLE_MS, FINAL_MS):
+            for _ in range(commits):
+                ledger.commit_at(time_ms)
+        TestLateSamples().close_gap(ledger, HOUSE)
+        for _ in range(commits + 1):
+            ledger.commit_at(course.last_change_ms(ledger.event(event), MARKET))
+        return ledger
+
+    def test_the_parts_say_what_the_whole_says(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = self.story(commits=2)
+        monkeypatch.setattr(slicing, "LOADS_A_COMMIT", 1)
+        parts = self.story(commits=2)
+        for table in ("event", "account", "carried", "paid", "standing"):
+            begin = prefix_of(table)
+            found = [
+                {row: value for row, value in one.state.items() if row.startswith(begin)}
+                for one in (whole, parts)
+            ]
+            assert found[0] == found[1], table
+            assert found[0], table
+        for table in ("stated", "stating"):
+            assert not [row for row in parts.state if row.startswith(prefix_of(table))]
+        event = next(iter(ids_of(parts, "event")))
+        for user in (HOUSE, NEIGHBOUR):
+            assert parts.result(event, user).lines == whole.result(event, user).lines
+            one, other = parts.result(event, user), whole.result(event, user)
+            assert (one.correction is None) == (other.correction is None)
+
+    def test_nothing_is_settled_before_the_last_part(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(slicing, "LOADS_A_COMMIT", 1)
+        ledger = fresh()
+        event = ledger.call()
+        ledger.deliver(event, {HOUSE: 2_400, NEIGHBOUR: 2_400})
+        ledger.commit_at(SETTLE_MS)
+        assert ledger.event(event).state is EventState.SELECTED
+        assert key("result", event, ledger.board(HOUSE).kid, 1) not in ledger.state
+        ledger.commit_at(SETTLE_MS)
+        assert ledger.event(event).state is EventState.SETTLED
+        ledger.commit_at(FINAL_MS)
+        assert ledger.event(event).state is EventState.SETTLED
+        assert ledger.event(event).reserved > 0
+        ledger.commit_at(FINAL_MS)
+        assert ledger.event(event).state is EventState.FINAL
+
+    def test_a_leap_of_time_skips_no_step(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(slicing, "LOADS_A_COMMIT", 1)
+        ledger = fresh()
+        event = ledger.call()
+        ledger.deliver(event, {HOUSE: 2_400, NEIGHBOUR: 2_400})
+        for _ in range(4):
+            ledger.commit_at(FINAL_MS + HOUR_MS)
+        assert ledger.event(event).state is EventState.FINAL
+        assert ledger.held(HOUSE) == ledger.held(NEIGHBOUR) == (360, 0)
+
+    def test_a_decision_between_two_parts_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(slicing, "LOADS_A_COMMIT", 1)
+        ledger = fresh()
+        event = ledger.call()
+        ledger.deliver(event, {HOUSE: 2_400, NEIGHBOUR: 2_400})
+        for _ in range(2):
+            ledger.commit_at(SETTLE_MS)
+        # All in the commit that makes the first part of the last statement.
+        entries = []
+        for user in (HOUSE, NEIGHBOUR):
+            body = Dispute(event, ledger.board(user).kid, 1, 0, "more").row()
+            opened = ledger.entry(user, DISPUTE, body)
+            decision = Decide(ledger.digest(opened), 5, "so be it").row()
+            entries += [opened, ledger.entry(GRID, DECIDE, decision)]
+        executed = ledger.commit_at(FINAL_MS, *entries)
+        assert [outcome.verdict for outcome in executed.outcomes] == [0] * 4
+        ledger.commit_at(FINAL_MS)
+        assert ledger.event(event).state is EventState.FINAL
+        assert ledger.held(HOUSE) == ledger.held(NEIGHBOUR) == (365, 0)
+
+
+# How many ids the keys of a table have.
+IDS = {
+    "event": 1,
+    "account": 2,
+    "carried": 3,
+    "paid": 2,
+    "standing": 1,
+    "stated": 3,
+    "stating": 1,
+}
+
+
+def prefix_of(table: str) -> bytes:
+    """What keys of a table begin with."""
+    return prefix(table, IDS[table])
+
+
+def ids_of(ledger: SettledEvent, table: str) -> list[bytes]:
+    """The last id of each row of a table whose id is a digest."""
+    return [row[-32:] for row in ledger.state if row.startswith(prefix_of(table))]

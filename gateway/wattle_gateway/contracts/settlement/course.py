@@ -22,7 +22,14 @@ from wattle_gateway.contracts.reputation.standing import standing
 from wattle_gateway.contracts.scoring import score as scoring
 from wattle_gateway.contracts.scoring.parts import Performance
 from wattle_gateway.contracts.setting import Setting
-from wattle_gateway.contracts.settlement import delivery, disputes, judging, paying, results
+from wattle_gateway.contracts.settlement import (
+    delivery,
+    disputes,
+    judging,
+    paying,
+    results,
+    slicing,
+)
 from wattle_gateway.contracts.settlement.results import (
     FINAL,
     INITIAL,
@@ -31,7 +38,7 @@ from wattle_gateway.contracts.settlement.results import (
     ResultLine,
     ResultRow,
 )
-from wattle_gateway.contracts.settlement.touching import take_note
+from wattle_gateway.contracts.settlement.touching import is_noted, take_note
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger.market import Market
 
@@ -45,36 +52,51 @@ Shown = Counter[tuple[bytes, str]]
 def compute(state: State, event: EventRow, market: Market, setting: Setting) -> None:
     """The statements of an event whose data is due: the first ones, those of resources that late
     samples have touched since, or, when it is final, corrections. Writes the event, too."""
+    again = Due(setting.time_ms, Step.SETTLE, event.digest)
+    selected = _selected(state, event)
     if event.state is EventState.SELECTED:
-        selected = _selected(state, event)
-        _restate(state, event, selected, selected, INITIAL, market, setting)
+        made = _stated(state, event, selected, INITIAL, market, setting)
+        if made is None:
+            agenda.add(state, again)
+            return
+        _judge(state, event, selected, made, market, setting.time_ms)
         rows.put_event(state, replace(event, state=EventState.SETTLED, version=INITIAL))
     elif event.state is EventState.SETTLED:
-        selected = _selected(state, event)
-        stale = [quota for quota in selected if take_note(state, quota)]
-        if _restate(state, event, selected, stale, REVISED, market, setting):
-            rows.put_event(state, replace(event, version=REVISED))
-    elif event.state is EventState.FINAL:
-        for quota in _selected(state, event):
+        _revise(state, event, selected, market, setting)
+        if any(is_noted(state, quota) for quota in selected):
+            agenda.add(state, again)
+    elif event.state is EventState.FINAL and setting.time_ms >= last_change_ms(event, market):
+        part = slicing.next_part(state, event.digest, selected)
+        if part is None:
+            expiry.plan(state, event.digest, setting.time_ms, market)
+            return
+        for quota in part:
             _correct(state, event, quota, market, setting)
-        expiry.plan(state, event.digest, setting.time_ms, market)
+        agenda.add(state, again)
 
 
 def finalise(state: State, event: EventRow, market: Market, setting: Setting) -> None:
     """The last statements of an event, and its payments. Writes the event, too."""
-    if event.state is not EventState.SETTLED:
+    if event.state is EventState.SELECTED:
+        # Its first statements are still being made: time has gone on in leaps.
+        agenda.add(state, Due(setting.time_ms, Step.FINALISE, event.digest))
         return
+    assert event.state is EventState.SETTLED, event
     selected = _selected(state, event)
     until_ms = _disputed_until_ms(state, event, selected, market, setting.time_ms)
     if until_ms is not None:
+        slicing.drop(state, event.digest, selected)
         agenda.add(state, Due(until_ms, Step.FINALISE, event.digest))
         return
-    _restate(state, event, selected, selected, FINAL, market, setting)
+    made = _stated(state, event, selected, FINAL, market, setting)
+    if made is None:
+        agenda.add(state, Due(setting.time_ms, Step.FINALISE, event.digest))
+        return
+    _judge(state, event, selected, made, market, setting.time_ms)
     owed: list[tuple[bytes, int]] = []
     silent: Shown = Counter()
-    for quota in selected:
+    for quota, row in made:
         take_note(state, quota)
-        row = _row(state, quota)
         if judging.is_silent(event, quota, row):
             silent[quota.origin, weights.SILENCE] += sum(quota.quotas_w)
         net = row.net + disputes.decided(state, row.disputes)
@@ -106,50 +128,84 @@ def _row(state: State, quota: QuotaRow) -> ResultRow:
     return found
 
 
-def _restate(
+def _stated(
     state: State,
     event: EventRow,
     selected: Sequence[QuotaRow],
-    wanted: Sequence[QuotaRow],
     version: int,
     market: Market,
     setting: Setting,
-) -> bool:
-    """Compute the statements of `wanted` anew, judge by them, and write them; whether any line is
-    another than before."""
-    lowest = judging.lowest_of(selected)
-    changed = False
+) -> slicing.Stated | None:
+    """The statements of all resources by the state as it is; None while some are still to come.
+    A dispute may have been opened and decided in between."""
+    made = slicing.stated(
+        state,
+        event.digest,
+        selected,
+        lambda quota: _statement(state, event, quota, version, market, setting),
+    )
+    if made is None:
+        return None
+    return [(quota, _with_disputes(state, quota, row)) for quota, row in made]
+
+
+def _with_disputes(state: State, quota: QuotaRow, row: ResultRow) -> ResultRow:
+    newest = results.result(state, quota.event, quota.meter, quota.device)
+    return row if newest is None else replace(row, disputes=newest.disputes)
+
+
+def _revise(
+    state: State,
+    event: EventRow,
+    selected: Sequence[QuotaRow],
+    market: Market,
+    setting: Setting,
+) -> None:
+    """State those anew that late samples have touched, as many as a commit has time for."""
     made = []
+    for quota in [one for one in selected if is_noted(state, one)][: slicing.LOADS_A_COMMIT]:
+        take_note(state, quota)
+        row = _statement(state, event, quota, REVISED, market, setting)
+        if row.lines != _row(state, quota).lines:
+            made.append((quota, row))
+    if made:
+        _judge(state, event, selected, made, market, setting.time_ms)
+        rows.put_event(state, replace(event, version=REVISED))
+
+
+def _judge(
+    state: State,
+    event: EventRow,
+    selected: Sequence[QuotaRow],
+    made: slicing.Stated,
+    market: Market,
+    time_ms: int,
+) -> None:
+    """Charge and score by new statements, and write them."""
+    lowest = judging.lowest_of(selected)
     shown: Shown = Counter()
-    for quota in wanted:
+    for quota, row in made:
         before = results.result(state, event.digest, quota.meter, quota.device)
-        row = _stated(state, event, quota, version, before, market, setting)
-        is_other = before is None or row.lines != before.lines
-        if version == REVISED and not is_other:
-            continue
-        changed |= is_other
         for fault in _faults(state, event, quota, before, row, lowest, market):
             shown[quota.origin, fault] += sum(quota.quotas_w)
-        made.append((quota, row))
-    _charge(state, selected, shown, market, setting.time_ms)
-    scores = _score(state, event, made, market, setting.time_ms)
+    _charge(state, selected, shown, market, time_ms)
+    scores = _score(state, event, made, market, time_ms)
     for quota, row in made:
         if row.score is None:
             row = replace(row, score=scores.get(quota.origin))
         results.put_result(state, row)
-    return changed
 
 
-def _stated(
+def _statement(
     state: State,
     event: EventRow,
     quota: QuotaRow,
     version: int,
-    before: ResultRow | None,
     market: Market,
     setting: Setting,
 ) -> ResultRow:
     """The statement of a resource by the state as it is now."""
+    before = results.result(state, event.digest, quota.meter, quota.device)
     prices = delivery.tariff(state, event, quota, market)
     found = delivery.delivery(state, event, quota, prices, market)
     lines = found.lines
@@ -257,7 +313,7 @@ def _correct(
     found = delivery.delivery(state, event, quota, prices, market)
     pairs = list(zip(found.lines, final.lines, strict=True))
     indexes = tuple(index for index, (now, then) in enumerate(pairs) if now.net != then.net)
-    amount = sum(now.net - then.net for now, then in pairs)
+    amount = paying.within(sum(now.net - then.net for now, then in pairs))
     if not indexes or final.correction is not None:
         return
     correction = Correction(setting.head.index, setting.time_ms, amount, indexes)

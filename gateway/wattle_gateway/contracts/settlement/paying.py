@@ -40,7 +40,7 @@ class Paid:
     @property
     def after(self) -> int:
         """What is carried on."""
-        return _within(self.own + self.before - self.paid)
+        return within(self.own + self.before - self.paid)
 
 
 def shares(net: int, origin: bytes, owner: bytes, split_permille: int) -> list[tuple[bytes, int]]:
@@ -74,7 +74,7 @@ def pay(state: State, event: EventRow, own: Mapping[bytes, int]) -> None:
         assert held is not None, "what is reserved keeps its fund"
         source = held.filler
     payments = allotted(
-        {kid: (_within(share), carried(state, payer, kid, asset)) for kid, share in own.items()},
+        {kid: (within(share), carried(state, payer, kid, asset)) for kid, share in own.items()},
         event.reserved,
     )
     spent = sum(payment.paid for payment in payments.values())
@@ -127,7 +127,7 @@ def carry(state: State, event: EventRow, own: Mapping[bytes, int]) -> None:
     """Amounts that came too late for their event go into the next statement."""
     payer, asset = payer_of(event), event.body.asset
     for kid, share in own.items():
-        total = _within(carried(state, payer, kid, asset) + share)
+        total = within(carried(state, payer, kid, asset) + share)
         put_carried(state, payer, kid, asset, total)
 
 
@@ -162,6 +162,6 @@ def _free(state: State, event: EventRow, source: bytes, spent: int) -> None:
     accounts.put_account(state, freed)
 
 
-def _within(amount: int) -> int:
+def within(amount: int) -> int:
     """Nobody owes more of an asset than there can be of it, and every row is an int64."""
     return max(-AMOUNT_MAX, min(AMOUNT_MAX, amount))

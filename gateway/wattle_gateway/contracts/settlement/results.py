@@ -23,6 +23,10 @@ REVISED = 2
 FINAL = 3
 VERSION_NAMES = {INITIAL: "initial", REVISED: "revised", FINAL: "final"}
 
+# Tables: the newest statements, and those of a version that is not complete yet.
+NEWEST = "result"
+ASIDE = "stated"
+
 # Why there is no baseline; 0: there is one.
 BASELINE_MADE = 0
 TOO_LITTLE_HISTORY = 1
@@ -102,13 +106,15 @@ class ResultRow:
         return sum(line.net for line in self.lines)
 
 
-def result(state: Rows, event: bytes, meter: bytes, device: int) -> ResultRow | None:
+def result(
+    state: Rows, event: bytes, meter: bytes, device: int, table: str = NEWEST
+) -> ResultRow | None:
     """The newest statement of a point in an event, None before the first. Raises StateError."""
-    value = state.get(key("result", event, meter, device))
+    value = state.get(key(table, event, meter, device))
     return None if value is None else decode(event, meter, device, value)
 
 
-def put_result(state: State, row: ResultRow) -> None:
+def put_result(state: State, row: ResultRow, table: str = NEWEST) -> None:
     """Write a statement."""
     correction = row.correction
     value = [
@@ -124,12 +130,14 @@ def put_result(state: State, row: ResultRow) -> None:
         if correction is None
         else [correction.commit, correction.time_ms, correction.amount, list(correction.indexes)],
     ]
-    state.put(key("result", row.event, row.meter, row.device), cbor.encode(value))
+    state.put(key(table, row.event, row.meter, row.device), cbor.encode(value))
 
 
-def delete_result(state: State, event: bytes, meter: bytes, device: int) -> None:
+def delete_result(
+    state: State, event: bytes, meter: bytes, device: int, table: str = NEWEST
+) -> None:
     """A statement is forgotten."""
-    state.delete(key("result", event, meter, device))
+    state.delete(key(table, event, meter, device))
 
 
 def decode(event: bytes, meter: bytes, device: int, value: bytes) -> ResultRow:

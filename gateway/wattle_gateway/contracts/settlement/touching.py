@@ -8,8 +8,9 @@ from wattle_wire.sample import Sample
 
 from wattle_gateway.contracts.events import agenda, rows
 from wattle_gateway.contracts.events.agenda import Due, Step
-from wattle_gateway.contracts.events.rows import EventState, QuotaRow
-from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
+from wattle_gateway.contracts.registry import Meter, Rows
+from wattle_gateway.contracts.settlement import slicing
 from wattle_gateway.contracts.state import State, key
 from wattle_gateway.ledger.epoch import Epoch
 
@@ -36,7 +37,7 @@ def note(state: State, meter: Meter, sample: Sample, time_ms: int, epoch: Epoch)
 def _note(state: State, meter: bytes, device: int, late: list[int], time_ms: int) -> None:
     for call in rows.calls(state, meter, device):
         event = rows.event(state, call.event)
-        if event is None or event.state is not EventState.SETTLED:
+        if event is None or not _is_stated(state, event):
             continue
         beside_ms = event.interval_ms // 2
         if any(call.begin_ms - beside_ms <= at_ms <= call.end_ms + beside_ms for at_ms in late):
@@ -44,10 +45,21 @@ def _note(state: State, meter: bytes, device: int, late: list[int], time_ms: int
             agenda.add(state, Due(time_ms, Step.SETTLE, call.event))
 
 
+def _is_stated(state: State, event: EventRow) -> bool:
+    """Whether an event has statements that may change, or some of its first ones."""
+    if event.state is EventState.SELECTED:
+        return slicing.position(state, event.digest) > 0
+    return event.state is EventState.SETTLED
+
+
 def take_note(state: State, quota: QuotaRow) -> bool:
     """Whether late samples have touched a resource; it is not noted any more."""
-    note = key("stale", quota.event, quota.meter, quota.device)
-    if state.get(note) is None:
+    if not is_noted(state, quota):
         return False
-    state.delete(note)
+    state.delete(key("stale", quota.event, quota.meter, quota.device))
     return True
+
+
+def is_noted(state: Rows, quota: QuotaRow) -> bool:
+    """Whether late samples have touched a resource since its statement."""
+    return state.get(key("stale", quota.event, quota.meter, quota.device)) is not None
