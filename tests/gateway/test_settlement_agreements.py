@@ -2,7 +2,7 @@
 what earns it alone (SPEC section 12)."""
 
 import pytest
-from wattle_gateway.contracts import accounts, classes
+from wattle_gateway.contracts import accounts, classes, waiting
 from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.settlement import agreements, funds
 from wattle_gateway.contracts.state import State, key
@@ -11,6 +11,7 @@ from wattle_gateway.ledger.account_bodies import Transfer
 from wattle_gateway.ledger.genesis import EVENT_RULES
 from wattle_gateway.ledger.settlement_bodies import Contract, Fund
 from wattle_gateway.ledger.transaction import APPROVE, CONTRACT, FUND, TRANSFER, Approve
+from wattle_gateway.reports import alliance as alliance_report
 from wattle_testkit.account_ledger import (
     AGGREGATOR,
     FACTORY,
@@ -57,6 +58,16 @@ class TestContract:
         ledger.done(AGGREGATOR, APPROVE, transaction.approve_body(Approve(digest)))
         row = cbor.decode(ledger.state[key("contract", GRID.kid, AGGREGATOR.kid)])
         assert row == [[CREATED_MS, *TERMS.row()[1:]]]
+
+    def test_the_other_side_is_shown_what_it_agrees_to(self, ledger: AccountLedger) -> None:
+        body = Contract(HOUSE.kid, "CNY", 1_050, 20_000, 3, 703, FROM_MS, FROM_MS + DAY_MS)
+        digest = ledger.done(AGGREGATOR, CONTRACT, body.row())
+        found = waiting.find(ledger.state, digest)
+        assert found is not None
+        line = alliance_report.waiting_line(ledger.state, found, ledger.epoch)
+        assert (line.kind, [who.kid for who in line.approvers]) == ("contract", [HOUSE.kid.hex()])
+        assert "availability 10.50 per MW and hour, energy 200.00 and penalty 0.03" in line.what
+        assert "70.3 % are its own" in line.what
 
     def test_only_the_other_side_may_agree(self, ledger: AccountLedger) -> None:
         digest = ledger.done(GRID, CONTRACT, TERMS.row())

@@ -8,16 +8,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from wattle_gateway.contracts import alliance, parties, waiting
+from wattle_gateway.contracts import accounts, alliance, parties, waiting
 from wattle_gateway.contracts.alliance import CONTRACT, PendingChange, PendingEnrolment
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.reputation.standing import Standing, standing
 from wattle_gateway.contracts.waiting import Waiting
-from wattle_gateway.ledger import account_bodies, crypto, genesis, hosted_word, transaction
+from wattle_gateway.ledger import (
+    account_bodies,
+    crypto,
+    genesis,
+    hosted_word,
+    settlement_bodies,
+    transaction,
+)
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants, Member
 from wattle_gateway.ledger.market import market_map
+from wattle_gateway.ledger.settlement_bodies import Contract
+from wattle_gateway.reports.samples import decimal
 
 
 @dataclass(frozen=True)
@@ -226,9 +235,26 @@ def _what(state: Rows, found: Waiting, epoch: Epoch) -> str:
         given = account_bodies.parse_assign(found.body)
         owner = _party(state, epoch, given.owner)
         return f"point {given.meter.hex()}/{given.device} to {owner.name} ({owner.kid})"
+    if found.kind == transaction.CONTRACT:
+        return _contract(state, settlement_bodies.parse_contract(found.body), epoch)
     raw = account_bodies.parse_register(found.body).word
     word = hosted_word.parse(raw, epoch.ledger_id, crypto.verify)
     return f"hosted user {word.name} ({word.kid.hex()})"
+
+
+def _contract(state: Rows, body: Contract, epoch: Epoch) -> str:
+    """All that the other side agrees to: nothing else shows it before it does."""
+    asset = accounts.asset(state, body.asset)
+    digits = 0 if asset is None else asset.decimals
+    other = _party(state, epoch, body.other)
+    prices = (body.availability_price, body.energy_price, body.penalty_price)
+    availability, energy, penalty = (decimal(price, -digits) for price in prices)
+    return (
+        f"contract with {other.name} ({other.kid}) for events from {body.from_ms} to"
+        f" {body.until_ms} ms: availability {availability} per MW and hour, energy {energy} and"
+        f" penalty {penalty} per MWh, in {body.asset}; of payments for its loads declared by the"
+        f" other {decimal(body.split_permille, -1)} % are its own"
+    )
 
 
 def _party(state: Rows, epoch: Epoch, kid: bytes) -> Who:
