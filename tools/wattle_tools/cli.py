@@ -17,6 +17,7 @@ from wattle_tools.audit import log
 from wattle_tools.batch import arguments as batch_arguments
 from wattle_tools.boards import arguments as boards_arguments
 from wattle_tools.boards.arguments import mac
+from wattle_tools.check import arguments as check_arguments
 from wattle_tools.errors import DONE, INTERRUPTED, ToolError
 from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.image import commands as image_commands
@@ -72,6 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     flash = commands.add_parser("flash", help="fill ESP32 boards: interpreter and firmware")
     flash_arguments.add_arguments(flash)
     flash.set_defaults(run=_flash)
+    for name, text, add in (
+        ("check", "read a meter's devices, and what is wired wrongly", check_arguments.add_check),
+        ("probe", "say who answers on a board's line", check_arguments.add_probe),
+        ("log", "print what a board says", check_arguments.add_log),
+    ):
+        looking = commands.add_parser(name, help=text)
+        add(looking)
+        looking.set_defaults(run=_look, looking=name)
     batch = commands.add_parser("batch", help="provision many boards, by a CSV file")
     batch_arguments.add_arguments(batch)
     batch.set_defaults(run=_batch)
@@ -113,6 +122,13 @@ def _label(options: argparse.Namespace) -> int:
     with _with_extra():
         from wattle_tools.label import command
     return command.run(options)
+
+
+def _look(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.check import command
+    run = {"check": command.check, "probe": command.probe, "log": command.log}[options.looking]
+    return run(options)
 
 
 def _batch(options: argparse.Namespace) -> int:

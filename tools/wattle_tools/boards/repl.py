@@ -27,6 +27,9 @@ _ASK_AGAIN_S = 0.5
 # A line that has been quiet for so long has said what it had to say.
 _QUIET_S = 0.2
 _HEARD_BYTES_MAX = 20_000
+# The longest that we have a board print is a sample in hex.
+_LINE_BYTES_MAX = 40_000
+_END_OF_OUTPUT = b"\x04"  # of the raw prompt
 _ENTER_S = 16.0
 _TRY_S = 8.0
 # The longest: hashing a megabyte, or an erase of flash inside one write.
@@ -96,6 +99,23 @@ class Repl:
             self._line.allow(seconds, "running our code")
             said: bytes = self._transport.exec(code)
             return said.decode()
+
+    def follow(self, code: str, seconds: float, told: Callable[[str], None]) -> None:
+        """Runs code of which nobody knows when it prints; `told` gets each line as it comes."""
+        heard = bytearray()
+
+        def hear(data: bytes) -> None:
+            heard.extend(data.replace(_END_OF_OUTPUT, b""))
+            if heard.endswith(b"\n") or len(heard) > _LINE_BYTES_MAX:
+                line = heard.decode(errors="replace").rstrip("\r\n")
+                heard.clear()
+                told(line)
+
+        with self._faults():
+            self._line.allow(seconds, "running our code")
+            _, error = self._transport.exec_raw(code, timeout=None, data_consumer=hear)
+            if error:
+                raise _board_said(error.decode(errors="replace"))
 
     def value(self, code: str) -> object:
         """The value whose repr the code prints."""
@@ -273,9 +293,9 @@ def _garbled(said: str) -> SerialLineError:
     )
 
 
-def printable(said: str) -> str:
+def printable(said: str, most: int = 80) -> str:
     """The beginning of what a board said, without what would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in said[:80])
+    return "".join(letter if letter.isprintable() else "?" for letter in said[:most])
 
 
 def _full() -> UnfitBoardError:

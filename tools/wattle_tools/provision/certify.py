@@ -18,6 +18,7 @@ from wattle_tools.errors import DONE, CertificateError, ToolError, UnfitBoardErr
 from wattle_tools.flash import fleet
 from wattle_tools.mpremote_prints import set_aside
 from wattle_tools.provision import board_keys, job
+from wattle_tools.provision.brought import Brought
 
 _FILE_BYTES_MAX = 16_384
 
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def install(
-    board: FoundBoard, data: bytes, source: str, program: bytes, check: Callable[[], None]
+    board: FoundBoard, data: bytes, source: str, program: Brought, check: Callable[[], None]
 ) -> MeterRecord:
     """Puts a certificate on a provisioned board; gives its new record.
 

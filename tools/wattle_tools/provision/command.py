@@ -31,6 +31,7 @@ from wattle_tools.provision import (
     linux,
 )
 from wattle_tools.provision import settings as meter_settings
+from wattle_tools.provision.brought import Brought
 from wattle_tools.provision.job import Order, ProvisionResult
 from wattle_tools.provision.settings import Esp32Choice
 from wattle_tools.site_file import SiteFile
@@ -46,7 +47,7 @@ class Bench:
     """What all provisionings of a run share. `enrol`: the gateway's command and its folder."""
 
     firmware: Path
-    program: bytes
+    program: Brought
     journal: AuditLog
     enrol: tuple[list[str], str] | None
     dry: bool = False

@@ -33,6 +33,7 @@ from wattle_tools.flash import installation
 from wattle_tools.flash.job import LEFT, THERE, WRITTEN, JobResult, Told
 from wattle_tools.proof import Proof
 from wattle_tools.provision import board_keys, settings
+from wattle_tools.provision.brought import Brought
 from wattle_tools.provision.settings import Settings
 from wattle_tools.sites.authority import Issued, TechnicianAuthority
 
@@ -51,7 +52,7 @@ class Order:
 
     settings: Settings
     firmware: Path
-    program: bytes
+    program: Brought
     authority: TechnicianAuthority | None
     now: Callable[[], datetime]
     issued: Callable[[Proof, Issued], None]
@@ -136,7 +137,7 @@ class _Job:
         check_ledger(repl, wanted.ledger_id)
         there = repl.sha256([*wanted.files, CERTIFICATE])
         write = {path: data for path, data in wanted.files.items() if there.get(path) != _sha(data)}
-        brought = {"program": self._order.program, CERTIFICATE: bytes(CERTIFICATE_BYTES_MAX)}
+        brought = {"program": self._order.program.data, CERTIFICATE: bytes(CERTIFICATE_BYTES_MAX)}
         installation.check_room(contents, {**write, **brought}, {})
         self._told("keys", 0.0)
         proof = board_keys.prove(
@@ -144,7 +145,7 @@ class _Job:
             self._order.program,
             wanted.ledger_id,
             mac,
-            lambda done: self._told("keys", done / len(self._order.program)),
+            lambda done: self._told("keys", done / len(self._order.program.data)),
         )
         self._result.proof = proof
         chain, certified = self._certificate(contents, proof, there.get(CERTIFICATE))

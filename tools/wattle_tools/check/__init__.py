@@ -1,0 +1,1 @@
+"""What a provisioned board reads, signs and reaches, and what is probably wired wrongly."""

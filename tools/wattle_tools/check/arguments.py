@@ -1,0 +1,84 @@
+"""`wattle-tool check`, `probe` and `log`: looking at a board in its place."""
+
+import argparse
+from pathlib import Path
+
+from wattle_tools.boards.arguments import add_port_arguments, mac
+
+_ROUNDS_MAX = 60
+
+
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `check`."""
+    parser.description = (
+        "Stops the meter, reads its devices, has it sign one real sample and call on its gateways, "
+        "and starts it again. Exit code 1 if something is wrong. --load-w says what the load takes "
+        "now, on the primary side: only so a wrong ratio can be told."
+    )
+    _add_board(parser)
+    parser.add_argument("--rounds", type=_rounds, default=3, help="how often to read (default 3)")
+    parser.add_argument(
+        "--load-w",
+        type=_load,
+        action="append",
+        default=[],
+        metavar="[D:]W",
+        help="what the load of device D (or the only one) takes; negative for a source",
+    )
+    parser.add_argument(
+        "--tolerance", type=_percent, default=10, metavar="PERCENT", help="of it (default 10)"
+    )
+    parser.add_argument("--offline", action="store_true", help="gateways need not be reached")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
+def add_probe(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `probe`."""
+    parser.description = (
+        "Stops the meter and prints who answers on its line, at which settings, and every "
+        "plausible reading; writes nothing to any device. The board has to be provisioned, the "
+        "devices in its settings need not be right."
+    )
+    _add_board(parser)
+    parser.add_argument("units", nargs="?", default="1-247", help="1-247 or 1,3-5 (default: all)")
+
+
+def add_log(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `log`."""
+    parser.description = "Starts a board anew and prints what it says, until Ctrl-C."
+    _add_board(parser)
+    parser.add_argument("--seconds", type=int, metavar="S", help="end after so long")
+    parser.add_argument(
+        "--names", type=Path, help="the .names.json of its version (default: of this checkout)"
+    )
+
+
+def _add_board(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mac", type=mac, help="this board (default: the only one there is)")
+    add_port_arguments(parser)
+    parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
+
+
+def _rounds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= _ROUNDS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected 1 to {_ROUNDS_MAX}")
+    return int(text)
+
+
+def _percent(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected 1 to 100")
+    return int(text)
+
+
+def _load(text: str) -> tuple[int | None, float]:
+    device, colon, watts = text.rpartition(":")
+    try:
+        if colon and not device.isdecimal():
+            raise ValueError(text)
+        value = float(watts)
+    except ValueError:
+        value = 0.0
+    if not 1 <= abs(value) <= 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected [D:]W as in 2000")
+    return (int(device) if colon else None), value

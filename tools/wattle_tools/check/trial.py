@@ -1,0 +1,173 @@
+"""One board's trial: its devices read through it, a real sample of it verified, its way out tried.
+
+The board runs firmware/boards/esp32/board_check.py. What it says is a stranger's word until its
+sample verifies: under the key that was provisioned, for the ledger, with the values that it showed.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wattle_wire import cose, p256, sample_reader, topics
+from wattle_wire.errors import WireError
+
+from wattle_tools.boards import identity
+from wattle_tools.boards.identity import FoundBoard
+from wattle_tools.boards.meter_record import MeterRecord
+from wattle_tools.boards.repl import Repl, printable
+from wattle_tools.check.judging import FAULT, OK, WARNING, CheckedDevice, Finding, Readings
+from wattle_tools.errors import SerialLineError, UnfitBoardError
+from wattle_tools.proof import Proof
+from wattle_tools.provision import board_keys, brought
+
+SOURCE = "board_check"
+# A gateway is given 30 s; a board that makes no progress beyond that hangs.
+_GATEWAY_S = 40.0
+_START_S = 60.0
+
+# (device number, readings) as they come
+Shown = Callable[[int, Readings], None]
+
+
+@dataclass
+class Trial:
+    """What came of it: configured devices, their rounds by number, findings about the rest."""
+
+    record: MeterRecord
+    devices: list[CheckedDevice]
+    rounds: dict[int, list[Readings]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    gateways: dict[str, str | None] = field(default_factory=dict)
+
+
+def run(
+    board: FoundBoard, firmware: Path, rounds: int, shown: Shown, check: Callable[[], None]
+) -> Trial:
+    """Tries a provisioned board. Raises SerialLineError, UnfitBoardError, what `check` raises."""
+    if board.contents is None or board.mac is None:
+        raise board.trouble or UnfitBoardError("it does not answer", "plug it in again")
+    with Repl(board.port, check) as repl:
+        record = identity.read_contents(repl).record
+        if record is None:
+            raise UnfitBoardError("it is no meter yet", "provision it first")
+        ledger_id = bytes.fromhex(record.ledger)
+        keys = board_keys.program(firmware)
+        proof = board_keys.prove(repl, keys, ledger_id, board.mac, lambda done: None)
+        devices, interval_ms, gateways = _settings(repl)
+        trial = Trial(record, devices)
+        listener = _Listener(trial, proof, shown)
+        seconds = rounds * interval_ms / 1_000 + gateways * _GATEWAY_S + _START_S
+        try:
+            program = brought.program(firmware, SOURCE)
+            brought.followed(repl, program, seconds, listener.line, rounds)
+        finally:
+            repl.restart()
+    if not listener.is_signed:
+        trial.findings.append(Finding(FAULT, "it signed no sample", "run it again"))
+    return trial
+
+
+def _settings(repl: Repl) -> tuple[list[CheckedDevice], int, int]:
+    """(devices, interval in ms, number of gateways) of a board's configuration."""
+    rows: Any = repl.value(_SETTINGS)
+    try:
+        found, interval_ms, gateways = rows
+        devices = [
+            CheckedDevice(int(d), ct[0] / ct[1], vt[0] / vt[1], int(orient))
+            for d, ct, vt, orient in found
+        ]
+        return devices, int(interval_ms), int(gateways)
+    except (TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise UnfitBoardError("its settings cannot be read", "provision it again") from error
+
+
+class _Listener:
+    """Takes the lines of board_check."""
+
+    def __init__(self, trial: Trial, proof: Proof, shown: Shown) -> None:
+        self._trial = trial
+        self._proof = proof
+        self._shown = shown
+        self.is_signed = False
+
+    def line(self, text: str) -> None:
+        try:
+            row = json.loads(text)
+            if "readings" in row:
+                self._readings(row["readings"])
+            elif "sample" in row:
+                self._sample(bytes.fromhex(row["sample"]))
+            elif "gateway" in row:
+                error = None if row["error"] is None else printable(str(row["error"]))
+                self._trial.gateways[printable(str(row["gateway"]))] = error
+            else:
+                self._clock(str(row["clock"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SerialLineError(
+                f"garbage on the line: {printable(text)}", "try another cable, and run it again"
+            ) from error
+
+    def _readings(self, rows: list[list[object]]) -> None:
+        for device, status, values in rows:
+            if type(device) is not int or not isinstance(values, dict):
+                raise TypeError(device)
+            one = Readings(str(status)[:1], _checked(values))
+            self._trial.rounds.setdefault(device, []).append(one)
+            self._shown(device, one)
+
+    def _sample(self, raw: bytes) -> None:
+        trial, proof = self._trial, self._proof
+        self.is_signed = True
+        try:
+            signed = cose.parse_sign1("sample", bytes.fromhex(trial.record.ledger), raw)
+            p256.verify(proof.signing_public, signed.digest, signed.signature)
+            content = sample_reader.decode(signed.payload)
+        except WireError as error:
+            trial.findings.append(
+                Finding(FAULT, f"its sample does not verify: {error}", "flash it again")
+            )
+            return
+        key = hashlib.sha256(proof.signing_public).hexdigest()
+        if topics.meter_id(signed.kid) != trial.record.meter or key != trial.record.key_sha256:
+            what = (
+                f"it signs as {topics.meter_id(signed.kid)}, provisioned was {trial.record.meter}"
+            )
+            trial.findings.append(Finding(FAULT, what, "provision it again, and enrol it anew"))
+            return
+        last = {number: rounds[-1] for number, rounds in trial.rounds.items()}
+        if {row.device: Readings(row.status, row.values) for row in content.readings} != last:
+            trial.findings.append(
+                Finding(FAULT, "its sample has other values than it showed", "flash it again")
+            )
+            return
+        what = f"sample {content.seq} verifies under the key of meter {trial.record.meter}"
+        trial.findings.append(Finding(OK, what))
+
+    def _clock(self, state: str) -> None:
+        if state == "U":
+            self._trial.findings.append(
+                Finding(WARNING, "its clock is not set", "its gateway sets it once it is reached")
+            )
+
+
+def _checked(values: dict[str, object]) -> dict[str, int | str]:
+    found: dict[str, int | str] = {}
+    for name, value in values.items():
+        if type(value) is not int and not (isinstance(value, str) and len(value) == 1):
+            raise TypeError(name)
+        found[printable(name)] = value
+    return found
+
+
+# Of config.json, in which the password of the wireless network stands, only this crosses the line.
+_SETTINGS = """
+import json
+with open('/config.json') as f: c = json.load(f)
+r = []
+for d in c['devices']:
+ r.append([d['d'], d.get('ct', [1, 1]), d.get('vt', [1, 1]), d.get('orient', 1)])
+print([r, c['interval_ms'], len(c['gateways'])])
+"""
