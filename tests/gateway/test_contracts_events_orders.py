@@ -22,6 +22,7 @@ from wattle_testkit.event_ledger import (
     THIRD,
     EventLedger,
 )
+from wattle_wire import cbor
 
 END_MS = BEGIN_MS + 4 * INTERVAL_MS
 ORDER_MS = SELECT_MS + 1_000
@@ -203,6 +204,32 @@ def test_an_order_to_others_explains_nothing(ledger: EventLedger, event: bytes) 
     commit(ledger, ORDER_MS + 1, told(ledger, 1, (order, 500), ORDER_MS, NEIGHBOUR))
     assert faults(ledger, GRID.kid) == {"uncommanded": 1}
     assert confirmed(ledger.quota(event, NEIGHBOUR)) == (None, None)
+
+
+def test_who_obeys_an_order_that_comes_to_nothing_is_not_charged(
+    ledger: EventLedger, event: bytes
+) -> None:
+    """Its publisher signed two orders under one nonce; or it is refused when it is committed."""
+    raw = ledger.entry(RETAIL, DISPATCH, ledger.order_of(event))
+    lost = ledger.digest(raw)
+    twin = ledger.entry_again(RETAIL, DISPATCH, ledger.order_of(event, HOUSE))
+    ledger.commit_at(ORDER_MS, twin, raw)
+    refused = ledger.entry(RETAIL, DISPATCH, ledger.order_of(event, HOUSE))
+    ledger.commit_at(ORDER_MS, refused)
+    late_ms = ORDER_MS + confirming.UNEXPLAINED_MS + 1
+    for user, digest in ((HOUSE, lost), (NEIGHBOUR, ledger.digest(refused))):
+        commit(ledger, ORDER_MS, told(ledger, 1, (digest, 500), ORDER_MS, user))
+        commit(ledger, late_ms, told(ledger, 2, None, late_ms, user))
+    assert faults(ledger, GRID.kid) == {}
+    assert faults(ledger, RETAIL.kid) == {"error": 1}
+
+
+def test_vain_orders_are_bounded(ledger: EventLedger, event: bytes) -> None:
+    bodies = [ledger.order_of(bytes([number]) * 32) for number in range(confirming.VAIN_MAX + 3)]
+    entries = [ledger.entry(RETAIL, DISPATCH, body) for body in bodies]
+    ledger.commit_at(ORDER_MS, *entries)
+    kept = cbor.decode(ledger.state[key("vain", RETAIL.kid)])
+    assert kept == [ledger.digest(raw) for raw in entries[3:]]
 
 
 def test_what_is_older_than_what_is_kept_accuses_nobody(ledger: EventLedger) -> None:

@@ -9,6 +9,7 @@ from wattle_gateway.contracts import evidence as evidence_rules
 from wattle_gateway.contracts import state as state_rows
 from wattle_gateway.contracts.errors import RunsFullError
 from wattle_gateway.contracts.events import confirming, due
+from wattle_gateway.contracts.events import transactions as event_transactions
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.reputation import upkeep
 from wattle_gateway.contracts.samples import ParseSample
@@ -217,9 +218,10 @@ class _Run:
             self._verify(party.key, tx.digest, tx.signature)
         except SignatureError:
             return found
-        due = registry.next_nonce(self.state, party.kid, tx.lane)
-        if tx.nonce != due:
-            return found._replace(effect=REPEAT if tx.nonce < due else HELD)
+        due_nonce = registry.next_nonce(self.state, party.kid, tx.lane)
+        if tx.nonce != due_nonce:
+            event_transactions.came_to_nothing(self.state, tx, self._setting)
+            return found._replace(effect=REPEAT if tx.nonce < due_nonce else HELD)
         verdict, meter, ended = transactions.execute_transaction(
             self.state, tx, party, self._setting
         )

@@ -50,8 +50,9 @@ class ExecutedLedger:
 
     @property
     def deadline_ms(self) -> int | None:
-        """When the ledger has something to do by itself (D23), None if nothing is planned."""
-        return agenda.next_ms(self.state)
+        """When the ledger has something to do by itself (D23), None if nothing is planned or the
+        rules in force do nothing by themselves."""
+        return None if self.epoch.constants.market is None else agenda.next_ms(self.state)
 
     def epoch_at(self, number: int) -> Epoch | None:
         """An epoch by number, None for one that has not begun."""

@@ -3,7 +3,8 @@
 A gateway acts on an `emergency` event's order before it is committed, so a meter's sample may be
 committed before the order that it repeats. One such word is kept for each meter until the order
 comes; if none comes, the member that the meter belongs to is charged with a setpoint that nobody
-ordered.
+ordered. An order that was signed and came to nothing (refused, or one of two under one nonce) is
+its signer's affair: the newest of these are kept, so that nobody is charged for having obeyed one.
 """
 
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from wattle_gateway.ledger.transaction import DIGEST_BYTES
 # An order that is on its way is committed in seconds, and in minutes after a cut; beyond it was
 # never given.
 UNEXPLAINED_MS = 3_600_000
+# Of each member; many more than can be under way at once.
+VAIN_MAX = 64
 _DAY_MS = 86_400_000
 
 
@@ -44,7 +47,7 @@ def take(state: State, meter: Meter, sample: Sample, market: Market, setting: Se
     time_ms = setting.time_ms
     kept = _kept(state, meter.kid)
     if kept is not None and kept.time_ms + UNEXPLAINED_MS < time_ms:
-        _charge(state, meter, market, setting)
+        _charge_unless_signed(state, meter, kept.digest, market, setting)
         state.delete(key("unexplained", meter.kid))
         kept = None
     if sample.command is None:
@@ -60,7 +63,7 @@ def take(state: State, meter: Meter, sample: Sample, market: Market, setting: Se
     if kept is not None and kept.digest == digest:
         return  # the first word of it counts
     if kept is not None:
-        _charge(state, meter, market, setting)
+        _charge_unless_signed(state, meter, kept.digest, market, setting)
     row = [word.digest, word.reached_w, word.reading_ms, word.time_ms]
     state.put(key("unexplained", meter.kid), cbor.encode(row))
 
@@ -74,6 +77,14 @@ def order_came(state: State, digest: bytes, meter_kid: bytes) -> None:
     assert meter is not None, "meters stay enrolled for ever"
     _confirm(state, meter, kept)
     state.delete(key("unexplained", meter_kid))
+
+
+def came_to_nothing(state: State, digest: bytes, signer: bytes) -> None:
+    """An authentic transaction of `signer` (kid) that would have been an order had no effect."""
+    if rows.order(state, digest) is not None or rows.event(state, digest) is not None:
+        return  # it had one when it came first
+    kept = [one for one in _vain(state, signer) if one != digest]
+    state.put(key("vain", signer), cbor.encode([*kept, digest][-VAIN_MAX:]))
 
 
 def _confirm(state: State, meter: Meter, word: _Word) -> bool:
@@ -112,6 +123,24 @@ def _awaits(quota: QuotaRow, event: EventRow, word: _Word) -> bool:
 def _loads(state: State, event: EventRow, meter: Meter) -> list[QuotaRow]:
     found = [rows.quota(state, event, meter.kid, point.device) for point in meter.points]
     return [quota for quota in found if quota is not None]
+
+
+def _charge_unless_signed(
+    state: State, meter: Meter, digest: bytes, market: Market, setting: Setting
+) -> None:
+    if not any(digest in _vain(state, member.kid) for member in setting.epoch.everyone):
+        _charge(state, meter, market, setting)
+
+
+def _vain(state: State, signer: bytes) -> list[bytes]:
+    value = state.get(key("vain", signer))
+    if value is None:
+        return []
+    try:
+        found = structure.items(cbor.decode(value), VAIN_MAX, "vain orders")
+        return [structure.octets(one, DIGEST_BYTES, "digest") for one in found]
+    except WireError as error:
+        raise StateError(f"vain orders of {signer.hex()}: {error}") from error
 
 
 def _charge(state: State, meter: Meter, market: Market, setting: Setting) -> None:

@@ -2,7 +2,7 @@
 
 from wattle_gateway.contracts import classes, weights
 from wattle_gateway.contracts.baseline import rule_form
-from wattle_gateway.contracts.events import declaring, ordering, publishing
+from wattle_gateway.contracts.events import confirming, declaring, ordering, publishing
 from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.reputation import conduct
 from wattle_gateway.contracts.setting import Setting
@@ -17,6 +17,8 @@ KINDS = (
     transaction.WITHDRAW,
     transaction.DISPATCH,
 )
+# A realtime event is its own order.
+_ORDERING = (transaction.PUBLISH, transaction.DISPATCH)
 # A refusal that says more than that somebody erred.
 _FAULTS = {
     classes.ABOVE_CAPACITY: weights.DECLARED_ABOVE_RATING,
@@ -49,6 +51,14 @@ def refused(state: State, tx: Transaction, party: Party, code: int, setting: Set
     if code == classes.SELF_DEALING and _declares_to_itself(state, tx, party):
         fault = weights.SELF_DEALING
     conduct.charge(state, _market(setting), party.kid, fault, setting.time_ms)
+    came_to_nothing(state, tx, setting)
+
+
+def came_to_nothing(state: State, tx: Transaction, setting: Setting) -> None:
+    """An authentic transaction had no effect: if it would have been an order, some gateway may
+    have acted on it already."""
+    if tx.kind in _ORDERING and setting.epoch.constants.market is not None:
+        confirming.came_to_nothing(state, tx.digest, tx.kid)
 
 
 def _declares_to_itself(state: State, tx: Transaction, party: Party) -> bool:
