@@ -137,8 +137,9 @@ def draw(seed: int, size: int | None = None) -> Options:
 
 
 def trading(options: Options) -> Options:
-    """The same run with events: longer, so that they get to their end, and with meters whose
-    readings are close enough to measure them."""
+    """The same run with events: longer, so that they get to their end, with meters whose readings
+    are close enough to measure them, and without clocks that are an hour wrong: by such a clock
+    what is due comes an hour later."""
     return replace(
         options,
         rules=EVENT_RULES,
@@ -147,6 +148,7 @@ def trading(options: Options) -> Options:
         meters=6,
         interval_ms=1_000,
         transaction_every_ms=250,
+        clock_jumps=0,
         constants=replace(options.constants, market=TRADING_MARKET),
     )
 
