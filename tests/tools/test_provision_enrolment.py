@@ -120,6 +120,20 @@ def test_a_meter_is_enrolled_from_its_file_and_given_its_certificate(
     assert board.contents.record.certificate.until[:4] == "2049"
     der = x509.load_pem_x509_certificate(issued.read_bytes())
     assert der.subject.rfc4514_string() == f"CN={board.contents.record.meter}"
+    meter = board.contents.record.meter
+    assert main(["retire", meter, *words]) == 7
+    assert state_of(gateway, meter) == "enrolled"
+    assert main(["retire", meter, *words, "--confirm", meter]) == 0
+    assert state_of(gateway, meter) == "revoked"
+    capsys.readouterr()
+    assert main(["retire", meter, *words, "--confirm", meter]) == 9
+    assert "the ledger refused it" in capsys.readouterr().err
+
+
+def state_of(gateway: GatewayProcess, meter: str) -> str:
+    done = command("meters", "list", gateway.folder, "--format", "json")
+    [row] = [row for row in json.loads(done.stdout) if row["meter"] == meter]
+    return str(row["state"])
 
 
 def check_proof(row: dict[str, str]) -> None:

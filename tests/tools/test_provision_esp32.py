@@ -314,7 +314,7 @@ def test_a_gateway_that_is_not_reached_leaves_a_board_that_is_done(
     # With an authority nobody has to come back: the file is there for later.
     ada.take_authority()
     assert provision(port, ada.folder, *METER, *through) == 9
-    assert "its enrolment file is good for later" in capsys.readouterr().err
+    assert "an enrolment file is good for later" in capsys.readouterr().err
     board = found(port)
     assert board.contents is not None
     assert board.contents.record is not None

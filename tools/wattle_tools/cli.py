@@ -23,7 +23,7 @@ from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.image import commands as image_commands
 from wattle_tools.label import arguments as label_arguments
 from wattle_tools.provision import arguments as provision_arguments
-from wattle_tools.provision import enrol_command, linux
+from wattle_tools.provision import enrol_command, linux, retire_command
 from wattle_tools.seal import arguments as seal_arguments
 from wattle_tools.sites import command as site_command
 
@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     batch_arguments.add_arguments(batch)
     batch.set_defaults(run=_batch)
     enrol_command.add(commands)
+    retire_command.add(commands)
     label = commands.add_parser("label", help="labels of meters with a QR code, PNG and PDF")
     label_arguments.add_arguments(label)
     label.set_defaults(run=_label)

@@ -24,6 +24,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Adds `enrol` to the commands of wattle-tool."""
     parser = commands.add_parser("enrol", help="enrol a meter from its file, through its gateway")
     parser.add_argument("file", type=Path, metavar="FILE", help=f"<meter>{enrolment.SUFFIX}")
+    add_gateway(parser)
+    parser.add_argument(
+        "--certificate", type=Path, metavar="FILE", help="where to put the certificate it issues"
+    )
+    parser.set_defaults(run=run)
+
+
+def add_gateway(parser: argparse.ArgumentParser) -> None:
+    """How the gateway is reached."""
     parser.add_argument(
         "--through",
         required=True,
@@ -33,10 +42,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "'ssh operator@gateway.example wattle-gateway'",
     )
     parser.add_argument("--gateway-folder", required=True, metavar="DIR", help="its folder there")
-    parser.add_argument(
-        "--certificate", type=Path, metavar="FILE", help="where to put the certificate it issues"
-    )
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

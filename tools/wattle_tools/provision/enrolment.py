@@ -54,21 +54,7 @@ def through(command: Sequence[str], folder: str, meter: str, file: bytes) -> byt
     Raises EnrolmentError: it cannot be run, the gateway refuses, or another member has to approve.
     """
     words = ["meters", "enrol", folder, "-", "--certificate", "-", "--format", "json"]
-    try:
-        done = subprocess.run(
-            [*command, *words], input=file, capture_output=True, timeout=_GATEWAY_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EnrolmentError(
-            f"the gateway cannot be asked: {error}", "enrol it later, from its enrolment file"
-        ) from error
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
-        raise EnrolmentError(
-            f"the gateway says: {_printable(said[-1])}",
-            "settle that with its operator; its enrolment file is good for later, too",
-        )
-    text = done.stdout.decode(errors="replace")[:_OUTPUT_CHARS_MAX]
+    text = asked(command, words, file)
     pem, end, answer = text.rpartition(_PEM_END)
     try:
         row = json.loads(answer)
@@ -89,6 +75,25 @@ def through(command: Sequence[str], folder: str, meter: str, file: bytes) -> byt
             f"{_printable(str(waits.get('digest')))}`, run this again",
         )
     return (pem + end).encode()
+
+
+def asked(command: Sequence[str], words: Sequence[str], data: bytes) -> str:
+    """What the gateway's command prints, given `data`. Raises EnrolmentError when it fails."""
+    try:
+        done = subprocess.run(
+            [*command, *words], input=data, capture_output=True, timeout=_GATEWAY_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EnrolmentError(
+            f"the gateway cannot be asked: {error}", "do it later, or let its operator do it"
+        ) from error
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
+        raise EnrolmentError(
+            f"the gateway says: {_printable(said[-1])}",
+            "settle that with its operator; an enrolment file is good for later, too",
+        )
+    return done.stdout.decode(errors="replace")[:_OUTPUT_CHARS_MAX]
 
 
 def _printable(text: str) -> str:
