@@ -27,8 +27,8 @@ class Refusal:
 
 
 def event_faults(found: Supervision) -> dict[bytes, Counter[str]]:
-    """What the newest statements of the span's events show against who declared: of how many
-    resources each fault. (The ledger charges a party once for an event, by their share.)"""
+    """What the newest statements of the span's events show against who declared: in how many events
+    each fault. (The ledger charges it once for an event, by the share of what was promised.)"""
     shown: dict[bytes, Counter[str]] = {}
     for account in found.accounts:
         for kid, fault in _of_event(found, account):
