@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger import signed_sample
 from wattle_gateway.ledger.leaf import EntryLeaf
-from wattle_testkit.billed_ledger import RETAIL
-from wattle_testkit.billed_story import TARIFF, BilledStory
+from wattle_testkit.alliance import reading
+from wattle_testkit.billed_ledger import HOUR_MS, RETAIL
+from wattle_testkit.billed_story import BEGIN_MS, TARIFF, BilledStory
 from wattle_testkit.gateway_process import command
 
 
@@ -27,7 +28,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BilledStory]:
     made.ledger.close()
 
 
-def test_it_is_verified_even_when_the_ledger_has_grown(story: BilledStory) -> None:
+def test_it_is_verified_with_its_proofs_or_without(story: BilledStory) -> None:
     assert story.document["proofs"]["checkpoint"]
     done = story.verify(story.document)
     assert done.returncode == 0
@@ -42,6 +43,29 @@ def test_it_is_verified_even_when_the_ledger_has_grown(story: BilledStory) -> No
         "leaves": 0,
         "wrong": None,
     }
+
+
+def test_what_comes_later_changes_no_voucher_but_the_next(story: BilledStory) -> None:
+    late = reading(BEGIN_MS + 100 * HOUR_MS // 4, ei=700, ee=100)
+    story.ledger.measure(story.new, [late])
+    later = story.ledger.copy()
+    story.file.write_text(json.dumps(story.document))
+    assert command("voucher", later, "--verify", story.file).returncode == 0
+    span = ("--from", "2023-11-15T00:00Z", "--to", "2023-11-17T00:00Z")
+    words = ("--tariff", story.tariff, "--format", "json")
+    found = json.loads(command("voucher", later, "house 7", *span, *words).stdout)
+    assert found["as_of"]["size"] > story.document["as_of"]["size"]
+    point = story.point(story.new)
+    totals = [
+        [row["total"]["import_mwh"] for row in one["sections"] if row["point"] == point]
+        for one in (story.document, found)
+    ]
+    # First its point had no reading in the two days; now one, and the next is after them.
+    assert totals == [[None], [(7 * 194 - 700) * 1_000 * 92 // 94]]
+    story.file.write_text(json.dumps(found))
+    behind = command("voucher", story.home, "--verify", story.file)
+    assert behind.returncode == 2
+    assert "no commit of this ledger ends with" in behind.stderr
 
 
 def places(value: object, where: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
