@@ -20,6 +20,7 @@ from wattle_testkit.simulation.meter import MeterPlan, SimMeter
 from wattle_testkit.simulation.network import Network, Weather
 from wattle_testkit.simulation.options import Options
 from wattle_testkit.simulation.payments import Payer, check_money
+from wattle_testkit.simulation.recomputed import check_statements
 from wattle_testkit.simulation.progress_rule import SETTLE_MS
 from wattle_testkit.simulation.registrar import Registrar
 from wattle_testkit.simulation.timeline import Timeline
@@ -100,6 +101,8 @@ class World:
         if not self._settled:
             raise ViolationError("settled", f"after {SETTLE_MS} ms: {self._unsettled()}")
         self._check_samples()
+        if self.options.events:
+            check_statements(self.sound[0], self._folder)
         agreement = self.watch.agreement
         return Tally(
             agreement.newest,
