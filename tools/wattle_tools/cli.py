@@ -22,6 +22,7 @@ from wattle_tools.errors import DONE, INTERRUPTED, ToolError
 from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.image import commands as image_commands
 from wattle_tools.label import arguments as label_arguments
+from wattle_tools.modbus import arguments as modbus_arguments
 from wattle_tools.provision import arguments as provision_arguments
 from wattle_tools.provision import enrol_command, linux, retire_command
 from wattle_tools.seal import arguments as seal_arguments
@@ -81,6 +82,12 @@ def _parser() -> argparse.ArgumentParser:
         looking = commands.add_parser(name, help=text)
         add(looking)
         looking.set_defaults(run=_look, looking=name)
+    read = commands.add_parser("read", help="read a device over the laptop's own adapter")
+    modbus_arguments.add_read(read)
+    read.set_defaults(run=_read)
+    write = commands.add_parser("set", help="write a register of a device, and read it back")
+    modbus_arguments.add_set(write)
+    write.set_defaults(run=_set)
     batch = commands.add_parser("batch", help="provision many boards, by a CSV file")
     batch_arguments.add_arguments(batch)
     batch.set_defaults(run=_batch)
@@ -130,6 +137,18 @@ def _look(options: argparse.Namespace) -> int:
         from wattle_tools.check import command
     run = {"check": command.check, "probe": command.probe, "log": command.log}[options.looking]
     return run(options)
+
+
+def _read(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.modbus import command
+    return command.read(options)
+
+
+def _set(options: argparse.Namespace) -> int:
+    with _with_extra():
+        from wattle_tools.modbus import command
+    return command.write(options)
 
 
 def _batch(options: argparse.Namespace) -> int:

@@ -1,0 +1,182 @@
+"""What `wattle-tool read` and `set` do, through pymodbus."""
+
+import argparse
+import contextlib
+import json
+from collections.abc import Iterator
+
+from pymodbus.client import ModbusSerialClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
+
+from wattle_tools.audit import command as audit_command
+from wattle_tools.audit import log
+from wattle_tools.device import firmware_folder
+from wattle_tools.errors import (
+    DONE,
+    ReadBackError,
+    SerialLineError,
+    SettingsError,
+    ToolError,
+    UnfitBoardError,
+)
+from wattle_tools.modbus import registers
+from wattle_tools.modbus.registers import HOLDING, DeviceProfile, Register
+
+# Slow devices take half a second; a longer silence is one.
+_ANSWER_S = 1.0
+_RETRIES = 2
+_BAUD, _PARITY, _STOP_BITS = 9_600, "N", 1
+# Modbus application protocol, section 7.
+_REFUSALS = {
+    1: "it does not know this function",
+    2: "it has no such register",
+    3: "it refuses this number",
+    4: "it failed at it",
+    6: "it is busy",
+}
+
+
+def read(options: argparse.Namespace) -> int:
+    """Reads and prints; the exit code."""
+    found = _profile(options)
+    values: dict[str, str] = {}
+    lines = []
+    with _client(options, found) as client:
+        device = _Device(client, options.unit)
+        if found is not None:
+            for name, register in sorted(found.registers.items()):
+                words = device.read(register, found.function)
+                number = register.value(words, found.low_first)
+                values[name] = f"{number:f}"
+                lines.append(registers.shown(name, number))
+        else:
+            register = Register(options.register, options.type)
+            words = device.read(register, options.function)
+            name = f"{options.register:#06x}"
+            values[name] = f"{register.value(words, options.low_first):f}"
+            raw = " ".join(f"{word:04x}" for word in words)
+            lines.append(f"{name} {values[name]} ({raw})")
+    if options.json:
+        print(json.dumps({"unit": options.unit, "values": values}, indent=1))
+    else:
+        print("\n".join(lines))
+    return DONE
+
+
+def write(options: argparse.Namespace) -> int:
+    """Writes a register and reads it back; the exit code."""
+    if options.register is None:
+        raise SettingsError("no register", "name one with --register")
+    register = Register(options.register, options.type)
+    words = register.encoded(options.value, options.low_first)
+    if options.single and len(words) != 1:
+        raise SettingsError(f"{options.type} has {len(words)} words", "leave out --single")
+    journal = None if options.dry_run else audit_command.journal(options)
+    name = f"{options.register:#06x}"
+    facts: dict[str, object] = {"port": options.port, "unit": options.unit, "register": name}
+    facts["value"] = f"{options.value:f}"
+    try:
+        with _client(options, None) as client:
+            device = _Device(client, options.unit)
+            before = register.value(device.read(register, HOLDING), options.low_first)
+            facts["before"] = f"{before:f}"
+            if journal is None:
+                print(f"{name} is {before:f}, would be set to {options.value:f}")
+                return DONE
+            device.write(register.address, words, options.single)
+            if device.read(register, HOLDING) != words:
+                raise ReadBackError(
+                    f"{name} does not read back as {options.value:f}",
+                    "the device may want a setting mode first: see its manual",
+                )
+    except ToolError as error:
+        if journal is not None:
+            journal.append("set", log.FAILED, facts={**facts, "reason": str(error)[:400]})
+        raise
+    journal.append("set", log.DONE, facts=facts)
+    print(f"{name} was {before:f}, is {options.value:f}")
+    return DONE
+
+
+class _Device:
+    """One unit on the line. Raises SerialLineError when it is silent, UnfitBoardError when it
+    refuses."""
+
+    def __init__(self, client: ModbusSerialClient, unit: int) -> None:
+        self._client = client
+        self._unit = unit
+
+    def read(self, register: Register, function: int) -> list[int]:
+        ask = (
+            self._client.read_holding_registers
+            if function == HOLDING
+            else self._client.read_input_registers
+        )
+        with _faults(self._unit):
+            answer = ask(register.address, count=register.words, device_id=self._unit)
+            _check(answer, register.address)
+        words = list(answer.registers)
+        if len(words) != register.words:
+            raise SerialLineError(
+                f"it answers {len(words)} words, expected {register.words}",
+                "check A and B, and that no unit number is there twice",
+            )
+        return words
+
+    def write(self, address: int, words: list[int], single: bool) -> None:
+        with _faults(self._unit):
+            if single:
+                answer = self._client.write_register(address, words[0], device_id=self._unit)
+            else:
+                answer = self._client.write_registers(address, words, device_id=self._unit)
+            _check(answer, address)
+
+
+@contextlib.contextmanager
+def _faults(unit: int) -> Iterator[None]:
+    try:
+        yield
+    except (ModbusException, OSError) as error:
+        raise SerialLineError(
+            f"unit {unit} does not answer", "check A and B, unit, speed and parity"
+        ) from error
+
+
+def _check(answer: ModbusPDU, address: int) -> None:
+    if isinstance(answer, ExceptionResponse):
+        code = answer.exception_code
+        said = _REFUSALS.get(code, f"exception {code}")
+        raise UnfitBoardError(f"register {address:#06x}: {said}", "see the device's manual")
+
+
+def _profile(options: argparse.Namespace) -> DeviceProfile | None:
+    if (options.profile is None) == (options.register is None):
+        raise SettingsError("what is to be read?", "give --profile or --register, one of them")
+    if options.profile is None:
+        return None
+    return registers.profile(options.firmware or firmware_folder(), options.profile)
+
+
+@contextlib.contextmanager
+def _client(
+    options: argparse.Namespace, found: DeviceProfile | None
+) -> Iterator[ModbusSerialClient]:
+    baud, parity, stop_bits = found.line if found else (_BAUD, _PARITY, _STOP_BITS)
+    client = ModbusSerialClient(
+        options.port,
+        baudrate=options.baud or baud,
+        parity=options.parity or parity,
+        stopbits=options.stop_bits or stop_bits,
+        timeout=_ANSWER_S,
+        retries=_RETRIES,
+    )
+    if not client.connect():
+        raise SerialLineError(
+            f"{options.port} cannot be opened",
+            "check its name, that you may open it (group dialout), and that nobody else has it",
+        )
+    try:
+        yield client
+    finally:
+        client.close()  # type: ignore[no-untyped-call]
