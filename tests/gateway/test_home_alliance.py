@@ -15,6 +15,7 @@ from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.ledger.market import Market
 from wattle_gateway.peers.address_book import AddressBook
 from wattle_gateway.store.operation_file import OperationFile
 
@@ -81,7 +82,7 @@ class TestFounding:
         assert {row["name"] for row in site["members"]} == {"a", "b"}
 
     def test_constants_are_those_that_were_chosen(self, tmp_path: Path) -> None:
-        constants = Constants(enrol_approvals=1)
+        constants = Constants(enrol_approvals=1, market=Market())
         (home,) = create.create_alliance(
             "test.wattle", [(tmp_path / "a", choice("a"))], NOW_MS, constants
         )

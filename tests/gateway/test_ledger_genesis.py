@@ -10,6 +10,7 @@ from wattle_gateway.ledger.commit import CommitHead, first_head
 from wattle_gateway.ledger.epoch import EpochChange, first_epoch, next_epoch
 from wattle_gateway.ledger.errors import FormatError, LedgerError, LimitError, RulesError
 from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.ledger.market import Market
 from wattle_testkit.alliance import CREATED_MS, GRID, Party, epoch_of, genesis_of
 from wattle_wire import cbor
 
@@ -215,7 +216,7 @@ def test_members_out_of_order_are_refused() -> None:
 def test_each_constant_has_its_bounds(name: str) -> None:
     low, high = genesis.CONSTANT_BOUNDS[name]
     for good in (low, high):
-        constants = replace(Constants(), **{name: good})
+        constants = replace(Constants(market=Market()), **{name: good})
         assert genesis_of(GRID, constants=constants).constants == constants
     for bad in (low - 1, high + 1):
         with pytest.raises(LimitError, match=name):

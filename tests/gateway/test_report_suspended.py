@@ -57,7 +57,7 @@ def test_alliance_show_names_who_is_suspended_and_the_change_that_waits(
 
 
 def test_under_older_rules_nobody_has_a_reputation() -> None:
-    made = CommitChain(epoch_of(*FOUR), *FOUR)
+    made = CommitChain(epoch_of(*FOUR, rules=2), *FOUR)
     found = alliance.read(made.state, made.epoch, made.head, FOUR[0].kid, {}, None)
     assert {member.reputation for member in found.members} == {None}
 

@@ -63,7 +63,7 @@ def test_double_signing_suspends_at_once(ledger: CommitChain) -> None:
 
 
 def test_under_older_rules_nothing_of_it_exists() -> None:
-    made = CommitChain(epoch_of(*FOUR), *FOUR)
+    made = CommitChain(epoch_of(*FOUR, rules=2), *FOUR)
     lie = evidence.two_blocks(*two_blocks_of(made.epoch, LIAR))
     executed = made.commit(evidence_entry(lie))
     assert [row for row, _ in executed.changes] == [key("cheat", LIAR.kid)]

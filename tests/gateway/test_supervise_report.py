@@ -198,7 +198,7 @@ def test_what_the_state_has_forgotten_is_counted(ledger: SettledEvent) -> None:
 
 
 def test_what_the_ledger_refused(tmp_path: Path) -> None:
-    ledger = BilledLedger(tmp_path / "ledger")
+    ledger = BilledLedger(tmp_path / "ledger", rules=2)
     try:
         user = ledger.host("house 7")
         verdict = ledger.attempt(user, transaction.OPEN, Open("CNY").row())

@@ -18,7 +18,7 @@ from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_na
 from wattle_gateway.ledger.market import Market
 
 # What a new ledger begins with, and all that this gateway can execute: history keeps its rules.
-RULES = 2
+RULES = 3
 RULES_KNOWN = (1, 2, 3)
 # From these on there are hosted users, accounts and owners of points.
 ACCOUNT_RULES = 2

@@ -230,7 +230,8 @@ def enrol_entry(board: Board, party: Party = GRID, *, nonce: int = 0) -> bytes:
 def following(*parties: Party, constants: Constants | None = None) -> EpochChange:
     """What an epoch of these parties is made of."""
     members = tuple(sorted((party.member for party in parties), key=lambda member: member.kid))
-    return EpochChange(members, genesis.RULES, constants or Constants())
+    known = genesis.constants_under(constants or Constants(), genesis.RULES)
+    return EpochChange(members, genesis.RULES, known)
 
 
 def ready_of(epoch: Epoch, party: Party, head: CommitHead, member: Member | None = None) -> bytes:

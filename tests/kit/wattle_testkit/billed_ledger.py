@@ -31,9 +31,9 @@ _ALONE = Constants(enrol_approvals=1)
 class BilledLedger:
     """The ledger of RETAIL alone in `folder`, grown by what tests do with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rules: int = genesis.RULES) -> None:
         self.folder = folder
-        self.epoch = epoch_of(RETAIL, constants=_ALONE)
+        self.epoch = epoch_of(RETAIL, constants=_ALONE, rules=rules)
         folder.mkdir()
         self._alliance = DrivenAlliance(folder, RETAIL, epoch=self.epoch)
         self._nonces: dict[bytes, int] = {}
