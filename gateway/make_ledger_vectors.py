@@ -2,9 +2,9 @@
 
 One member, one meter: commits that enrol the meter and carry two samples and a transaction that
 is refused. Beside them, in `alliance_vectors.py`, an alliance of four, in `account_vectors.py` a
-ledger with accounts, in `market_vectors.py` one of rules 3. Deterministic, like
-`protocol/vectors/make_vectors.py`, whose keys and samples they use; `make vectors` runs both.
-They stand in this room because only the gateway makes a ledger.
+ledger with accounts, in `market_vectors.py` one of rules 3, in `event_vectors.py` one with an
+event. Deterministic, like `protocol/vectors/make_vectors.py`, whose keys and samples they use;
+`make vectors` runs both. They stand in this room because only the gateway makes a ledger.
 """
 
 import json
@@ -12,6 +12,7 @@ import pathlib
 
 import account_vectors
 import alliance_vectors
+import event_vectors
 import market_vectors
 from make_vectors import TIME_MS, example_samples, private_key, signed
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
@@ -201,6 +202,16 @@ def market() -> dict[str, object]:
     }
 
 
+def event() -> dict[str, object]:
+    """Everything under `event`."""
+    made = event_vectors.example_genesis()
+    epoch = first_epoch(made)
+    run = Run(epoch)
+    for unix_ms, entries in event_vectors.Called(epoch).timed():
+        run.propose(entries, unix_ms)
+    return written(made, epoch, run)
+
+
 def written(made: genesis.Genesis, epoch: Epoch, run: Run) -> dict[str, object]:
     """What a run leaves behind, as JSON."""
     return {
@@ -227,6 +238,7 @@ def vectors() -> dict[str, object]:
         "alliance": alliance_vectors.vectors(),
         "accounts": accounts(),
         "market": market(),
+        "event": event(),
     }
 
 

@@ -257,4 +257,4 @@ def _fund(
 
 
 def _released(quota: QuotaRow, why: str) -> QuotaRow:
-    return replace(quota, status=QuotaStatus.RELEASED, price_mwh=None, why=why)
+    return replace(quota, status=QuotaStatus.RELEASED, price_mwh=None, setpoint_w=None, why=why)
