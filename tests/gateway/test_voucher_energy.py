@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,21 @@ def test_vouchers_one_after_the_other_leave_nothing_out(ledger: BilledLedger) ->
     whole = voucher(ledger, board, at(2), at(37))
     for name in ("import_mwh", "export_mwh"):
         assert sum(part["total"][name] for part in parts) == whole["total"][name]
+
+
+def test_a_meter_that_reads_less_often_from_a_boundary_on(ledger: BilledLedger) -> None:
+    """Both vouchers have the same register there, however often the meter reads in their span."""
+    board = metered(ledger, curve(*range(119), *range(122, 1_200, 4)))
+    before = voucher(ledger, board, at(0), at(120))
+    after = voucher(ledger, board, at(120), at(1_000))
+    assert before["registers"][-1] == after["registers"][0]
+    # Half an hour from the nearest reading: within an hour, but not within what it was there.
+    assert after["registers"][0]["how"] == "apportioned"
+    assert after["registers"][0]["period_ms"] == before["period_ms"] == QUARTER_MS
+    assert after["period_ms"] == HOUR_MS
+    whole = voucher(ledger, board, at(0), at(1_000))
+    parts = before["total"]["import_mwh"] + after["total"]["import_mwh"]
+    assert parts == whole["total"]["import_mwh"]
 
 
 def test_before_the_first_reading_and_after_the_last_nothing_is_billed(
@@ -286,13 +302,17 @@ def test_against_a_running_total(ledger: BilledLedger, tmp_path: Path, seed: int
         "export_mwh": RunningTotal(rows, 1, "ee_wh", Fraction(40, 3)),
     }
     for _ in range(3):
-        low, high = sorted(dice.sample(range(-1_000, 4_500), 2))
+        low, middle, high = sorted(dice.sample(range(-1_000, 4_500), 3))
         begin_ms, end_ms = at(low / 10), at(high / 10)
+        halves = [
+            voucher(ledger, board, *half)["total"]
+            for half in ((begin_ms, at(middle / 10)), (at(middle / 10), end_ms))
+        ]
         found = voucher(ledger, board, begin_ms, end_ms, "--tariff", tmp_path / "tariff")
-        for stretch in found["stretches"]:
+        for stretch, ends in zip(found["stretches"], pairwise(found["registers"]), strict=True):
             for name, running in totals.items():
-                ends = [
-                    running.at(stretch[side], found["period_ms"]) for side in ("end_ms", "begin_ms")
-                ]
-                assert (stretch[name] or 0) == ends[0] - ends[1]
+                opening, closing = (running.at(one["at_ms"], one["period_ms"] or 0) for one in ends)
+                assert (stretch[name] or 0) == closing - opening
                 assert stretch[name] is not None or stretch["how"] == "unmeasured"
+        for name in totals:
+            assert sum(half[name] or 0 for half in halves) == (found["total"][name] or 0)

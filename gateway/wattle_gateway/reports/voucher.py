@@ -49,7 +49,8 @@ NO_PERIOD = ""
 class Question:
     """Of `point` (meter kid, device), or of all points that `party` (kid) owned: energy from
     `from_ms` to `to_ms`, by the periods of a tariff if there is one. `period_ms`: the time between
-    readings, None for the commonest. `size`: leaves of the ledger that count, None for all."""
+    readings, None for the commonest around each boundary. `size`: leaves of the ledger that count,
+    None for all."""
 
     point: tuple[bytes, int] | None
     party: bytes | None
@@ -275,7 +276,7 @@ class _Writer:
             )
         period_ms = self._question.period_ms or readings.commonest_ms
         registers = PointRegisters(
-            readings, Ratio.of(point.ct, point.vt, point.orient), period_ms or 0
+            readings, Ratio.of(point.ct, point.vt, point.orient), self._question.period_ms
         )
         boundaries = [registers.at(at_ms) for at_ms in (*(at_ms for at_ms, _ in cuts), end_ms)]
         stretches = [

@@ -168,6 +168,7 @@ def _boundary(boundary: Boundary) -> Json:
         "at_ms": boundary.at_ms,
         "how": boundary.how,
         "counter": boundary.counter,
+        "period_ms": boundary.period_ms,
         **_energy(boundary.registers),
         "import_off_mwh": boundary.off.imported_mwh,
         "export_off_mwh": boundary.off.exported_mwh,

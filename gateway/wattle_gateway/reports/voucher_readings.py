@@ -124,8 +124,21 @@ class PointReadings:
             if at + 1 < len(self._firsts):
                 times.append(self._firsts[at + 1])
             counts.update(later_ms - at_ms for at_ms, later_ms in pairwise(times))
-        found = [(-count, space_ms) for space_ms, count in counts.items() if space_ms > 0]
-        return min(found)[1] if found else None
+        return _commonest(counts)
+
+    def period_at(self, time_ms: int) -> int | None:
+        """The commonest time between readings around a moment: from each sample to the next among
+        those of a day before and after it (the nearest ones), and inside the two next to it; of
+        two equally common ones the shorter. None without any. What lies farther away, and so the
+        span that was asked for, does not count: the moment has one period in every voucher."""
+        at = bisect_right(self._firsts, time_ms)
+        first = max(bisect_left(self._firsts, time_ms - _PAD_MS), at - _SPACING_SAMPLES)
+        end = min(bisect_right(self._firsts, time_ms + _PAD_MS), at + _SPACING_SAMPLES)
+        counts = Counter(self._firsts[one + 1] - self._lasts[one] for one in range(first, end - 1))
+        for near in range(max(first, at - 1), min(end, at + 1)):
+            inside = pairwise(one.time_ms for one in self._decoded(self._leaves[near]))
+            counts.update(later_ms - at_ms for at_ms, later_ms in inside)
+        return _commonest(counts)
 
     @property
     def restarts(self) -> list[int]:
@@ -294,6 +307,11 @@ class PointReadings:
             yield from rows
             if len(rows) < _PAGE:
                 return
+
+
+def _commonest(counts: Counter[int]) -> int | None:
+    found = [(-count, space_ms) for space_ms, count in counts.items() if space_ms > 0]
+    return min(found)[1] if found else None
 
 
 def _is_later(one: SignedReading, other: SignedReading) -> bool:

@@ -39,7 +39,8 @@ class Registers:
 class Boundary:
     """The registers at `at_ms`, `how` they are known, and the signed `readings` that say so: one,
     or for APPORTIONED the one before and the one after. `off`: how far the true registers may be
-    from these, None where it is not known; `counter`: which counter of the point it was, from 0.
+    from these, None where it is not known; `counter`: which counter of the point it was, from 0;
+    `period_ms`: the time between readings then, None if there are no two.
     """
 
     at_ms: int
@@ -48,6 +49,7 @@ class Boundary:
     off: Registers
     readings: tuple[SignedReading, ...]
     counter: int
+    period_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,10 @@ class Hole:
 
 
 class PointRegisters:
-    """The registers of a point at any moment; `period_ms` between its readings."""
+    """The registers of a point at any moment; `period_ms` between its readings, None for what it
+    is around each moment."""
 
-    def __init__(self, readings: PointReadings, ratio: Ratio, period_ms: int) -> None:
+    def __init__(self, readings: PointReadings, ratio: Ratio, period_ms: int | None) -> None:
         self._readings = readings
         self._ratio = ratio
         self._period_ms = period_ms
@@ -89,21 +92,22 @@ class PointRegisters:
     def at(self, time_ms: int) -> Boundary:
         """The registers at a moment."""
         before, after = self._readings.before(time_ms), self._readings.after(time_ms)
+        period_ms = self._period_ms or self._readings.period_at(time_ms)
         if before is None or after is None:
-            return self._at_an_end(time_ms, before, after)
+            return self._at_an_end(time_ms, before, after, period_ms)
         is_nearer_before = time_ms - before.time_ms <= after.time_ms - time_ms
         nearest = before if is_nearer_before else after
         same = self._counter(before) == self._counter(after)
-        if abs(nearest.time_ms - time_ms) <= self._period_ms:
+        if abs(nearest.time_ms - time_ms) <= (period_ms or 0):
             off = _widest(self._primary(nearest), self._primary(before), self._primary(after))
-            return self._boundary(time_ms, READ, nearest, off if same else _UNKNOWN)
+            return self._boundary(time_ms, READ, nearest, off if same else _UNKNOWN, period_ms)
         if not same:
-            return self._boundary(time_ms, EXCHANGED, nearest, _UNKNOWN)
+            return self._boundary(time_ms, EXCHANGED, nearest, _UNKNOWN, period_ms)
         low, high = self._primary(before), self._primary(after)
         shared = _interpolated(low, high, time_ms - before.time_ms, after.time_ms - before.time_ms)
         counter = self._counter(before)
         off = _widest(shared, low, high)
-        return Boundary(time_ms, APPORTIONED, shared, off, (before, after), counter)
+        return Boundary(time_ms, APPORTIONED, shared, off, (before, after), counter, period_ms)
 
     def parts(self, opening: Boundary, closing: Boundary) -> list[CounterPart]:
         """What each counter counted between two boundaries, in order; none without registers."""
@@ -156,18 +160,25 @@ class PointRegisters:
         return bisect_right(self._cuts, reading.time_ms)
 
     def _at_an_end(
-        self, time_ms: int, before: SignedReading | None, after: SignedReading | None
+        self,
+        time_ms: int,
+        before: SignedReading | None,
+        after: SignedReading | None,
+        period_ms: int | None,
     ) -> Boundary:
         nearest = before or after
         if nearest is None:
-            return Boundary(time_ms, MISSING, _UNKNOWN, _UNKNOWN, (), 0)
-        is_near = abs(nearest.time_ms - time_ms) <= self._period_ms
+            return Boundary(time_ms, MISSING, _UNKNOWN, _UNKNOWN, (), 0, period_ms)
+        is_near = abs(nearest.time_ms - time_ms) <= (period_ms or 0)
         how = READ if is_near else FIRST if before is None else LAST
         off = _NOTHING if nearest.time_ms == time_ms else _UNKNOWN
-        return self._boundary(time_ms, how, nearest, off)
+        return self._boundary(time_ms, how, nearest, off, period_ms)
 
-    def _boundary(self, at_ms: int, how: str, reading: SignedReading, off: Registers) -> Boundary:
-        return Boundary(at_ms, how, self._primary(reading), off, (reading,), self._counter(reading))
+    def _boundary(
+        self, at_ms: int, how: str, reading: SignedReading, off: Registers, period_ms: int | None
+    ) -> Boundary:
+        registers, counter = self._primary(reading), self._counter(reading)
+        return Boundary(at_ms, how, registers, off, (reading,), counter, period_ms)
 
     def _read(self, one: SignedReading) -> tuple[int, Registers, tuple[SignedReading, ...]]:
         return one.time_ms, self._primary(one), (one,)
