@@ -15,8 +15,9 @@ from wattle_hil.serial_board.flash_memory import FlashMemory
 # How the board's program is started: the flash, its MAC and the version that its image bears.
 Interpreter = Callable[[FlashMemory, bytes, str], Sequence[str]]
 
-# A program for MicroPython, which is never imported here.
+# A program for MicroPython, which is never imported here, and what it imports from its folder.
 _SHIM = "wattle_hil.serial_board.shim.raw_repl"
+_CHIP = "wattle_hil.serial_board.shim.chip_modules"
 _INTERRUPT = b"\x03"
 _READ_BYTES = 65_536
 
@@ -44,9 +45,10 @@ def connected_interpreter(uart: Path) -> Interpreter:
 
 
 def _shim() -> str:
-    found = importlib.util.find_spec(_SHIM)
-    assert found is not None
-    assert found.origin is not None
+    for name in (_CHIP, _SHIM):
+        found = importlib.util.find_spec(name)
+        assert found is not None
+        assert found.origin is not None
     return found.origin
 
 
