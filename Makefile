@@ -72,10 +72,12 @@ soak: $(STAMP) micropython  ## a meter's day with random faults, in simulated ti
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.soak \
 		--hours $(HOURS) --seed $(SEED) $(ARGS)
 
+CONFIRMATIONS = PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.dispatch_confirmations
 .PHONY: bench
-bench: $(STAMP) micropython parts  ## costs of signature, sample, finality and upkeep (ARGS="--only finality")
+bench: $(STAMP) micropython parts  ## costs of signature, sample, finality, dispatch, upkeep (ARGS="--only dispatch")
 	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
 	@$(if $(ARGS),,PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.control_latency)
+	@$(if $(ARGS),$(if $(findstring dispatch,$(ARGS)),$(CONFIRMATIONS)),$(CONFIRMATIONS))
 
 CURVE ?= ../shared/data/eemeter_il-electricity-cdd-hdd-hourly.csv.gz
 .PHONY: placebo

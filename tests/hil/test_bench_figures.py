@@ -11,6 +11,7 @@ import pytest
 from wattle_hil import parts
 from wattle_hil.bench import openssl, text
 from wattle_hil.bench.airtime import airtimes
+from wattle_hil.bench.dispatch import DispatchTimes
 from wattle_hil.bench.finality import Finality, rank
 from wattle_hil.bench.ingest import METERS
 from wattle_hil.bench.mqtt_publisher import publish_packet
@@ -33,6 +34,15 @@ DEADLINE_S = 180.0
 def test_a_packet_is_a_publish_of_mqtt_3_1_1(payload: int, length: bytes) -> None:
     packet = publish_packet("a/b", bytes(payload), 7)
     assert packet == b"\x32" + length + struct.pack(">H", 3) + b"a/b" + b"\x00\x07" + bytes(payload)
+
+
+def test_a_dispatch_is_told_with_its_limit() -> None:
+    quick = [0.5] * 19 + [2.5]
+    slow = [0.5] * 18 + [2.5] * 2
+    head, kept, not_kept = text.dispatch(DispatchTimes(quick, slow))
+    assert "4 loads" in head
+    assert "p95  0.50 s, longest  2.50 s of 20; p95 at most 2 s: kept" in kept
+    assert not_kept.endswith("NOT KEPT")
 
 
 def test_paper_meters_sign_chained_samples_and_prove_their_keys() -> None:

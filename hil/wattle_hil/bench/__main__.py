@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wattle_hil.bench import openssl, text
 from wattle_hil.bench.airtime import airtimes
+from wattle_hil.bench.dispatch import measure_dispatch
 from wattle_hil.bench.finality import IDLE_S, measure_finality
 from wattle_hil.bench.flash import Duty, capacity, figures, flash_cost
 from wattle_hil.bench.ingest import METERS, measure_ingest
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m wattle_hil.bench",
         description="Cost of a signature on the device, samples a second at a gateway, finality and"
-        " upkeep of an alliance of four.",
+        " upkeep of an alliance of four, and how soon loads are told.",
     )
     add = parser.add_argument
     add(
@@ -99,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
         default=300,
         metavar="S",
         help="for which upkeep is measured (default 300)",
+    )
+    add(
+        "--dispatches",
+        type=whole_number(1, 100),
+        default=5,
+        help="of four loads each, by the socket and by the program (default 5)",
     )
     add("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser
@@ -154,6 +161,11 @@ def _finality(options: argparse.Namespace) -> Iterator[Found]:
     yield "finality", asdict(found), text.finality(found)
 
 
+def _dispatch(options: argparse.Namespace) -> Iterator[Found]:
+    found = measure_dispatch(find_programs(), options.dispatches)
+    yield "dispatch", asdict(found), text.dispatch(found)
+
+
 def _upkeep(options: argparse.Namespace) -> Iterator[Found]:
     idle, metered = measure_upkeep(find_programs().gateway, options.stretch)
     figures = {"idle": asdict(idle), "one_meter": asdict(metered)}
@@ -165,6 +177,7 @@ _MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Iterator[Found]]] = {
     "flash": _flash,
     "ingest": _ingest,
     "finality": _finality,
+    "dispatch": _dispatch,
     "upkeep": _upkeep,
 }
 

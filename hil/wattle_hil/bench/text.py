@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from wattle_wire.sample import SAMPLE_BYTES_MAX
 
+from wattle_hil.bench import dispatch as order_limits
 from wattle_hil.bench import finality as final_limits
 from wattle_hil.bench import upkeep as daily_limits
 from wattle_hil.bench.airtime import TCP_IP_BYTES, TLS_RECORD_BYTES, Airtime
 from wattle_hil.bench.alliance import GATEWAYS
+from wattle_hil.bench.dispatch import DispatchTimes
 from wattle_hil.bench.finality import Finality, rank
 from wattle_hil.bench.flash import (
     ERASE_CYCLES,
@@ -169,6 +171,23 @@ def finality(found: Finality) -> list[str]:
             f" each after {found.rest_s} s without any ({each} s)",
             _against("    p50", rank(found.idle_s, 0.50), final_limits.IDLE_P50_LIMIT_S, "s"),
         ]
+    return lines
+
+
+def dispatch(found: DispatchTimes) -> list[str]:
+    """With its limit."""
+    limit_s = order_limits.LIMIT_S
+    lines = [f"Dispatch to the write at {GATEWAYS} loads, each at another of {GATEWAYS} gateways"]
+    for name, times_s in (
+        ("from the gateway's socket", found.gateway_s),
+        ("from the program's start", found.program_s),
+    ):
+        p95_s = rank(times_s, 0.95)
+        verdict = "kept" if p95_s <= limit_s else "NOT KEPT"
+        lines.append(
+            f"  {name:<26} median {statistics.median(times_s):5.2f} s, p95 {p95_s:5.2f} s,"
+            f" longest {times_s[-1]:5.2f} s of {len(times_s)}; p95 at most {limit_s:g} s: {verdict}"
+        )
     return lines
 
 

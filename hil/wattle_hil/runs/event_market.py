@@ -100,13 +100,13 @@ class EventMarket:
 
         self._each(offered)
 
-    def publish(self, begin_ms: int) -> str:
+    def publish(self, begin_ms: int, quantity_w: int) -> str:
         """The grid company calls; the digest of the event."""
         times = self._times
         window = f"{times.before_from_min}min-{times.before_to_min}min"
         said = self._control(1).call(
             "dr", "publish", "--method", "bid", "--area", event_plan.AREA,
-            "--quantity", f"{event_plan.QUANTITY_W}W", "--begin", str(begin_ms),
+            "--quantity", f"{quantity_w}W", "--begin", str(begin_ms),
             "--for", f"{times.length_ms}ms", "--notice", f"{times.select_before_ms}ms",
             "--within", f"{times.within_ms}ms", "--asset", ASSET,
             "--energy", event_plan.ENERGY_PRICE, "--availability", event_plan.AVAILABILITY_PRICE,
@@ -133,6 +133,10 @@ class EventMarket:
         answer = self._control(1).ask("send", kind=_DISPATCH, body=body.hex())
         if not answer.get("ok"):
             raise RunError(f"dispatch: {answer.get('message', 'the gateway does not answer')}")
+
+    def dispatch_by_program(self, event: str) -> None:
+        """The same as people do it: `wattle-gateway dr dispatch`."""
+        self._control(1).call("dr", "dispatch", event)
 
     def event(self, event: str) -> Mapping[str, Any]:
         """What the first gateway's ledger says of an event."""

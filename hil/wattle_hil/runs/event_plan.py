@@ -91,11 +91,12 @@ class EventTimes:
     within_ms: int
     settle_ms: int
     dispute_ms: int
+    intervals: int = INTERVALS
 
     @property
     def length_ms(self) -> int:
         """Of the window."""
-        return INTERVALS * self.interval_ms
+        return self.intervals * self.interval_ms
 
     def begin_after(self, measured_from_ms: int, now_ms: int) -> int:
         """The first beginning of a window whose baseline is measured, and which is not too near:

@@ -99,7 +99,7 @@ class EventStory:
         market.offer(ids)
         before = market.balances()
         begin_ms = times.begin_after(self._measured_ms, clock.now_ms())
-        event = market.publish(begin_ms)
+        event = market.publish(begin_ms, event_plan.QUANTITY_W)
         kilowatts = event_plan.QUANTITY_W / 1_000
         ahead_s = (begin_ms - clock.now_ms()) / clock.speed / 1_000
         self._say(f"event {event[:8]}: bench-1 calls for {kilowatts:g} kW, in {ahead_s:.0f} s")

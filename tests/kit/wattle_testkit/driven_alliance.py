@@ -209,19 +209,19 @@ class DrivenAlliance:
             due_ms = min((m.next_tick_ms for m in self._up()), default=end_ms + 1)
             if due_ms > end_ms:
                 break
-            self._pass_ms(max(0, due_ms - self.steady_ms))
+            self.pass_ms(max(0, due_ms - self.steady_ms))
             for member in list(self._up()):
                 if member.driver is not None and member.next_tick_ms <= self.steady_ms:
                     self.tick(member.party.name)
             self.deliver()
-        self._pass_ms(end_ms - self.steady_ms)
+        self.pass_ms(end_ms - self.steady_ms)
 
     def tick(self, name: str) -> Progress:
         """Tick one gateway."""
         return self._note(name, self[name].tick(self.now))
 
     def hear(self, name: str, sender: bytes, raw: bytes) -> Progress:
-        """A message that somebody with this kid made up."""
+        """A message of somebody with this kid; a test may have made it up."""
         return self._note(name, self[name].receive(sender, raw, self.now))
 
     def deliver(self) -> None:
@@ -232,8 +232,7 @@ class DrivenAlliance:
             sender, receiver, raw = self._post.popleft()
             driver = self.members[receiver].driver
             if driver is not None and frozenset((sender, receiver)) not in self._cut:
-                kid = self.members[sender].kid
-                progress = self._note(receiver, driver.receive(kid, raw, self.now))
+                progress = self.hear(receiver, self.members[sender].kid, raw)
                 assert not progress.faults, (sender, receiver, progress.faults)
         raise AssertionError("the messages of an instant come to no end")
 
@@ -283,6 +282,7 @@ class DrivenAlliance:
                 self._post.append((name, kids[parcel.to], parcel.raw))
         return progress
 
-    def _pass_ms(self, duration_ms: int) -> None:
+    def pass_ms(self, duration_ms: int) -> None:
+        """The clocks go on, and nobody does anything."""
         self.unix_ms += duration_ms
         self.steady_ms += duration_ms
