@@ -74,7 +74,7 @@ def most(w: int, price_mwh: int, availability: int) -> int:
     """What so many W over all intervals together can cost at most, rounded up."""
     w_ms = w * MARKET["interval_s"] * 1000
     parts = w_ms * (availability * 1000 + price_mwh * MARKET["credit_max_permille"])
-    return -(-parts // (MW_H * 1000))
+    return int(-(-parts // (MW_H * 1000)))
 
 
 def test_a_published_event_reserves_what_it_can_cost() -> None:
@@ -130,9 +130,9 @@ def test_the_commit_of_the_order_has_selected_before() -> None:
 def merit(event: list[Any]) -> int:
     """Of a load of which nothing is known: score and reputation as at the start, 2 of 5 s left
     over, at the node of the event, rested for ever."""
-    start, weights = MARKET["reputation_start"], [
-        MARKET[f"select_{name}"] for name in ("score", "reputation", "speed", "nearness", "rest")
-    ]  # fmt: skip
+    start = MARKET["reputation_start"]
+    names = ("score", "reputation", "speed", "nearness", "rest")
+    weights = [MARKET[f"select_{name}"] for name in names]
     parts = [start, start, 1000 * (event[10] - 2_000) // event[10], 1000, 1000]
     total = sum(weight * part for weight, part in zip(weights, parts, strict=True))
     return int(total // sum(weights))
@@ -167,13 +167,14 @@ def test_state_digests_hold_what_nobody_sent() -> None:
     state: dict[bytes, bytes] = {}
     for index, commit in enumerate(LEDGER["commits"], 1):
         changes = [
-            [bytes.fromhex(row), None if value is None else bytes.fromhex(value)]
+            (bytes.fromhex(row), None if value is None else bytes.fromhex(value))
             for row, value in commit["changes"]
         ]
         for row, value in changes:
-            state[row] = value
             if value is None:
                 del state[row]
+            else:
+                state[row] = value
         parts = [digest, tree_root([cbor2.dumps(change) for change in changes])]
         if index % 2 == 0:
             parts.append(tree_root([cbor2.dumps([row, state[row]]) for row in sorted(state)]))
