@@ -17,7 +17,7 @@ from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.expiry import forgotten
 from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
 from wattle_gateway.contracts.measurement.primary import divided
-from wattle_gateway.contracts.reputation.standing import Standing, standings
+from wattle_gateway.contracts.reputation.standing import Standing, standing, standings
 from wattle_gateway.contracts.settlement import disputes, funds, paying, results
 from wattle_gateway.contracts.settlement.carried import carried
 from wattle_gateway.contracts.settlement.disputes import DisputeRow
@@ -198,6 +198,10 @@ class Supervision:
     def standings(self) -> list[Standing]:
         """Everybody who has a score or a fault, by kid."""
         return standings(self._rows, self._market, self._time_ms)
+
+    def standing(self, kid: bytes) -> Standing:
+        """Of one party; the start values for who has neither score nor fault."""
+        return standing(self.state, self._market, kid, self._time_ms)
 
     def fines(self) -> list[Fine]:
         """Who bears which penalties, by bearer, payer and asset."""

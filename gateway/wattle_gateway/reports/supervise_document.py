@@ -1,7 +1,6 @@
 """The regulator's report as one JSON value, and as rows of tables."""
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from wattle_gateway.contracts import parties
@@ -213,28 +212,27 @@ def _parties(found: Supervision, refusals: list[Refusal] | None) -> list[Json]:
     refused: dict[bytes, Counter[str]] = {}
     for one in refusals or ():
         refused.setdefault(one.kid, Counter())[one.why] += 1
-    standings = {one.kid: one for one in found.standings()}
+    known = {one.kid for one in found.standings()}
     return [
         {
             **_who("party", found.book.holder(kid)),
             "role": _role(found, kid),
             "gateway": found.epoch.author_of(kid) is not None,
-            **_standing(standings.get(kid)),
+            **_standing(found.standing(kid)),
             "event_faults": dict(sorted(shown.get(kid, Counter()).items())),
             "refused": dict(sorted(refused.get(kid, Counter()).items())),
         }
-        for kid in sorted({*standings, *shown, *refused})
+        for kid in sorted({*known, *shown, *refused})
     ]
 
 
-def _standing(one: Standing | None) -> Json:
-    faults: Mapping[str, int] = {} if one is None else one.faults
+def _standing(one: Standing) -> Json:
     return {
-        "reputation": None if one is None else one.reputation,
-        "grade": None if one is None else one.grade,
-        "suspended_ms": None if one is None else one.suspended_ms,
-        "back_ms": None if one is None else one.back_ms,
-        "faults_on_record": dict(sorted(faults.items())),
+        "reputation": one.reputation,
+        "grade": one.grade,
+        "suspended_ms": one.suspended_ms,
+        "back_ms": one.back_ms,
+        "faults_on_record": dict(sorted(one.faults.items())),
     }
 
 
