@@ -17,7 +17,7 @@ from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.event_bodies import INTERVALS_MAX
 from wattle_gateway.ledger.market import DATA_CLASSES
-from wattle_gateway.ledger.offer_bodies import PRICE_MAX
+from wattle_gateway.ledger.offer_bodies import DAY_MS, PRICE_MAX
 from wattle_gateway.ledger.settlement_bodies import (
     PARSERS,
     Answer,
@@ -135,6 +135,8 @@ statements = st.builds(
     st.integers(0, 2**53),
     *[st.integers(0, PRICE_MAX)] * 3,
     permille,
+    st.integers(1, DAY_MS),
+    st.integers(1, 10**6),
     st.integers(0, 2),
     st.lists(lines, max_size=4).map(tuple),
     st.none() | st.builds(Score, *[permille] * 7),
@@ -163,7 +165,8 @@ def test_the_longest_statement_is_one_value() -> None:
     line = ResultLine(2, -(10**18), energy, frozenset(DATA_CLASSES), *[AMOUNT_MAX] * 3)
     correction = Correction(2**53, 2**53, -AMOUNT_MAX, tuple(range(INTERVALS_MAX)))
     row = ResultRow(
-        *(DIGEST, KID, 32, 3, 2**53, 2**53, PRICE_MAX, PRICE_MAX, PRICE_MAX, 1_000, 0),
+        *(DIGEST, KID, 32, 3, 2**53, 2**53, PRICE_MAX, PRICE_MAX, PRICE_MAX, 1_000),
+        *(DAY_MS, 10**6, 0),
         (line,) * INTERVALS_MAX,
         Score(*[1_000] * 7),
         (DIGEST,) * 8,

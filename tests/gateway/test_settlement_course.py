@@ -243,6 +243,23 @@ class TestLateSamples:
         assert key("stale", event, ledger.board(HOUSE).kid, 1) not in ledger.state
 
 
+class TestMetering:
+    """How a point is metered is asked once for an event."""
+
+    def test_a_new_offer_changes_no_statement(self, ledger: SettledEvent) -> None:
+        event = ledger.call()
+        ledger.deliver(event, {HOUSE: 2_400, NEIGHBOUR: 2_400})
+        ledger.commit_at(SETTLE_MS)
+        first = ledger.result(event, HOUSE)
+        # By this step of the register no interval could be told from another any more.
+        ledger.offer(HOUSE, resolution_wh=1_000, period_ms=1)
+        ledger.commit_at(FINAL_MS)
+        last = ledger.result(event, HOUSE)
+        assert (last.version, last.lines) == (results.FINAL, first.lines)
+        ledger.commit_at(course.last_change_ms(ledger.event(event), MARKET))
+        assert ledger.result(event, HOUSE) == last
+
+
 class TestManyLoads:
     """Statements of more loads than a commit has time for are made in parts."""
 

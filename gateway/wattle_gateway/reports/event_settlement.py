@@ -55,8 +55,8 @@ def of_part(state: State, event: EventRow, quota: QuotaRow) -> dict[str, Any]:
         "metering": {
             "ratio": [metering.ratio.numerator, metering.ratio.denominator],
             "orient": metering.ratio.orient,
-            "period_ms": metering.period_ms,
-            "resolution_wh": metering.resolution_wh,
+            "period_ms": metering.period_ms if row is None else row.period_ms,
+            "resolution_wh": metering.resolution_wh if row is None else row.resolution_wh,
         },
         "other_events": [
             [call.begin_ms, call.end_ms]

@@ -22,7 +22,7 @@ unless its day was closed when it was committed. What is taken from the event's 
 what, who was called when, prices, the classes that the ledger gave to samples, decisions, and what
 was carried in from earlier events.
 
-Not seen from here: offers and parameters that changed within the look-back (the ledger keeps days
-as they were closed under the older ones), samples committed before the ledger had rules 3, and a
-boundary reading that came after the day before it was closed.
+Not seen from here: offers and parameters that changed within the look-back before the event (the
+ledger keeps days as they were closed under the older ones), samples committed before the ledger had
+rules 3, and a boundary reading that came after the day before it was closed.
 """

@@ -75,11 +75,16 @@ class _Load:
     def lines(self, commit: int, time_ms: int) -> list[tuple[int | None, Energy, Line]]:
         """(baseline, energy, line) of each interval, by what was committed then."""
         energies = self._energies(self._part, commit, time_ms)
-        begins = self._begins()
         try:
             baselines: Sequence[int | None] = baseline(self._question(energies, commit, time_ms))
         except NoBaselineError:
-            baselines = [None] * len(begins)
+            baselines = [None] * len(self._begins())
+        return self._against(baselines, energies)
+
+    def _against(
+        self, baselines: Sequence[int | None], energies: Energies
+    ) -> list[tuple[int | None, Energy, Line]]:
+        begins = self._begins()
         found = []
         for index, (begin_ms, base_mj) in enumerate(zip(begins, baselines, strict=True)):
             energy = energies.energy(begin_ms)
@@ -112,7 +117,10 @@ class _Load:
         said = statement["correction"]
         if said is None:
             return
-        later = self.lines(said["commit"], said["time_ms"])
+        # What came later is measured against the baseline of the last statement.
+        baselines = [one["baseline_mj"] for one in statement["lines"]]
+        energies = self._energies(self._part, said["commit"], said["time_ms"])
+        later = self._against(baselines, energies)
         earlier = [
             one["availability"] + one["energy"] - one["penalty"] for one in statement["lines"]
         ]

@@ -207,7 +207,8 @@ def _statement(
     """The statement of a resource by the state as it is now."""
     before = results.result(state, event.digest, quota.meter, quota.device)
     prices = delivery.tariff(state, event, quota, market)
-    found = delivery.delivery(state, event, quota, prices, market)
+    told = delivery.metering(state, quota, before)
+    found = delivery.delivery(state, event, quota, prices, told, market)
     lines = found.lines
     if before is not None:
         pairs = zip(lines, before.lines, strict=True)
@@ -223,6 +224,8 @@ def _statement(
         prices.energy_price,
         prices.penalty_price,
         delivery.split_permille(state, event, quota),
+        told.period_ms,
+        told.resolution_wh,
         found.baseline,
         lines,
         None if before is None else before.score,
@@ -307,13 +310,13 @@ def _disputed_until_ms(
 def _correct(
     state: State, event: EventRow, quota: QuotaRow, market: Market, setting: Setting
 ) -> None:
-    """What a final statement would say now and does not is carried into the next one."""
+    """What a final statement would say by what the event's own intervals hold now, and does not,
+    is carried into the next one."""
     final = _row(state, quota)
-    prices = delivery.tariff(state, event, quota, market)
-    found = delivery.delivery(state, event, quota, prices, market)
-    pairs = list(zip(found.lines, final.lines, strict=True))
-    indexes = tuple(index for index, (now, then) in enumerate(pairs) if now.net != then.net)
-    amount = paying.within(sum(now.net - then.net for now, then in pairs))
+    now = delivery.delivery_since(state, event, quota, final, market)
+    pairs = list(zip(now, final.lines, strict=True))
+    indexes = tuple(index for index, (new, old) in enumerate(pairs) if new.net != old.net)
+    amount = paying.within(sum(new.net - old.net for new, old in pairs))
     if not indexes or final.correction is not None:
         return
     correction = Correction(setting.head.index, setting.time_ms, amount, indexes)

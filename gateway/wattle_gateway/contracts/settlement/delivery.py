@@ -1,7 +1,7 @@
 """What a resource did in an event: its energies, its baseline, and the lines that come of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wattle_gateway.contracts import registry, usage
 from wattle_gateway.contracts.baseline import engine
@@ -12,11 +12,11 @@ from wattle_gateway.contracts.baseline.rule import Method
 from wattle_gateway.contracts.baseline.series import EnergySeries
 from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, QuotaRow, QuotaStatus
-from wattle_gateway.contracts.measurement.energy import DAY_MS
+from wattle_gateway.contracts.measurement.energy import DAY_MS, Metering
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.settlement import agreements, lines, results
 from wattle_gateway.contracts.settlement.lines import Facts, Tariff
-from wattle_gateway.contracts.settlement.results import ResultLine
+from wattle_gateway.contracts.settlement.results import ResultLine, ResultRow
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import event_bodies
 from wattle_gateway.ledger.market import Market
@@ -67,17 +67,61 @@ def split_permille(state: State, event: EventRow, quota: QuotaRow) -> int:
     return PERMILLE if agreed is None else agreed.split_permille
 
 
+def metering(state: State, quota: QuotaRow, before: ResultRow | None) -> Metering:
+    """How a resource is metered: as at the first statement, whatever was offered since."""
+    told = usage.metering(state, _meter(state, quota), quota.device)
+    if before is None:
+        return told
+    return replace(told, period_ms=before.period_ms, resolution_wh=before.resolution_wh)
+
+
 def delivery(
-    state: State, event: EventRow, quota: QuotaRow, prices: Tariff, market: Market
+    state: State,
+    event: EventRow,
+    quota: QuotaRow,
+    prices: Tariff,
+    told: Metering,
+    market: Market,
 ) -> Delivery:
-    """The lines of a selected resource by the state as it is now (D35)."""
-    meter = registry.meter(state, quota.meter)
-    assert meter is not None, "a kid stays enrolled for ever"
-    metering = usage.metering(state, meter, quota.device)
-    measured = usage.measured(
-        state, meter, quota.device, metering, event.begin_ms, event.end_ms, market
+    """The lines of a selected resource by the state as it is now (D35), metered as `told`."""
+    why, baselines_mj = _baseline(state, event, quota, told, market)
+    return Delivery(_lines(state, event, quota, prices, told, market, baselines_mj), why)
+
+
+def delivery_since(
+    state: State, event: EventRow, quota: QuotaRow, final: ResultRow, market: Market
+) -> tuple[ResultLine, ...]:
+    """The lines of a last statement with what the event's own intervals hold now: same prices,
+    same baseline."""
+    prices = replace(
+        tariff(state, event, quota, market),
+        availability_price=final.availability_price,
+        energy_price=final.energy_price,
+        penalty_price=final.penalty_price,
     )
-    why, baselines_mj = _baseline(state, event, quota, meter, market)
+    told = metering(state, quota, final)
+    baselines_mj = [line.baseline_mj for line in final.lines]
+    return _lines(state, event, quota, prices, told, market, baselines_mj)
+
+
+def _lines(
+    state: State,
+    event: EventRow,
+    quota: QuotaRow,
+    prices: Tariff,
+    told: Metering,
+    market: Market,
+    baselines_mj: Sequence[int | None],
+) -> tuple[ResultLine, ...]:
+    measured = usage.measured(
+        state,
+        _meter(state, quota),
+        quota.device,
+        told,
+        event.begin_ms,
+        event.end_ms,
+        market,
+    )
     found = []
     for index, one in enumerate(measured):
         facts = Facts(
@@ -99,7 +143,13 @@ def delivery(
                 worth.penalty,
             )
         )
-    return Delivery(tuple(found), why)
+    return tuple(found)
+
+
+def _meter(state: State, quota: QuotaRow) -> Meter:
+    found = registry.meter(state, quota.meter)
+    assert found is not None, "a kid stays enrolled for ever"
+    return found
 
 
 def was_called(event: EventRow, quota: QuotaRow, index: int) -> bool:
@@ -109,7 +159,7 @@ def was_called(event: EventRow, quota: QuotaRow, index: int) -> bool:
 
 
 def _baseline(
-    state: State, event: EventRow, quota: QuotaRow, meter: Meter, market: Market
+    state: State, event: EventRow, quota: QuotaRow, told: Metering, market: Market
 ) -> tuple[int, Sequence[int | None]]:
     """(one of BASELINE_NAMES, the baseline of each interval in mJ)."""
     nothing = [None] * event.body.intervals
@@ -117,7 +167,7 @@ def _baseline(
     try:
         found = engine.baseline(
             event.rule,
-            _series(state, event, meter, quota.device, market),
+            _series(state, event, _meter(state, quota), quota.device, told, market),
             Event(event.begin_ms // _MS_PER_S, event.end_ms // _MS_PER_S),
             days,
             _other_events(state, event, quota, days.zone),
@@ -133,10 +183,9 @@ def _baseline(
 
 
 def _series(
-    state: State, event: EventRow, meter: Meter, device: int, market: Market
+    state: State, event: EventRow, meter: Meter, device: int, told: Metering, market: Market
 ) -> EnergySeries:
     """All that the rule may ask for: hours near the event, and other days if it looks at them."""
-    metering = usage.metering(state, meter, device)
     rule, length_ms = event.rule, event.interval_ms
     from_ms = event.begin_ms - rule.window.before_from_min * _MS_PER_MIN
     to_ms = event.end_ms + rule.window.after_to_min * _MS_PER_MIN
@@ -147,7 +196,7 @@ def _series(
         to_ms += 2 * DAY_MS  # to the end of the event's day, which may last an hour more
     first_ms, end_ms = max(0, from_ms // length_ms), -(-to_ms // length_ms)
     return usage.series(
-        state, meter, device, metering, first_ms * length_ms, end_ms * length_ms, market
+        state, meter, device, told, first_ms * length_ms, end_ms * length_ms, market
     )
 
 
@@ -170,5 +219,6 @@ def _control_group(state: State, event: EventRow, market: Market) -> list[Energy
     for quota in rows.quotas(state, event):
         meter = registry.meter(state, quota.meter)
         if quota.status is QuotaStatus.RELEASED and meter is not None:
-            found.append(_series(state, event, meter, quota.device, market))
+            told = usage.metering(state, meter, quota.device)
+            found.append(_series(state, event, meter, quota.device, told, market))
     return found[: engine.CONTROL_POINTS_MAX]

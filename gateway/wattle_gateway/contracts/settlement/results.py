@@ -79,7 +79,8 @@ class ResultRow:
     """The newest statement of the point `device` of `meter` (kid) in an event (digest).
 
     `commit` the last one that it rests on, `time_ms` when it was made. Prices as in `Tariff`;
-    `split_permille` of the net is the owner's, the rest of who declared. `baseline` one of
+    `split_permille` of the net is the owner's, the rest of who declared. `period_ms` and
+    `resolution_wh` as the point was metered at the first statement. `baseline` one of
     BASELINE_NAMES; `score` of the party that declared, None if it was not called; `disputes` the
     digests of the transactions that opened them.
     """
@@ -94,6 +95,8 @@ class ResultRow:
     energy_price: int
     penalty_price: int
     split_permille: int
+    period_ms: int
+    resolution_wh: int
     baseline: int
     lines: tuple[ResultLine, ...]
     score: Score | None = None
@@ -122,6 +125,7 @@ def put_result(state: State, row: ResultRow, table: str = NEWEST) -> None:
         row.commit,
         row.time_ms,
         [row.availability_price, row.energy_price, row.penalty_price, row.split_permille],
+        [row.period_ms, row.resolution_wh],
         row.baseline,
         [_line_row(line) for line in row.lines],
         None if row.score is None else _score_row(row.score),
@@ -143,8 +147,9 @@ def delete_result(
 def decode(event: bytes, meter: bytes, device: int, value: bytes) -> ResultRow:
     """A statement from its row; StateError for a damaged one."""
     try:
-        row = structure.array(cbor.decode(value), 9, "result")
+        row = structure.array(cbor.decode(value), 10, "result")
         prices = structure.array(row[3], 4, "prices")
+        metering = structure.array(row[4], 2, "metering")
         return ResultRow(
             event,
             meter,
@@ -156,14 +161,16 @@ def decode(event: bytes, meter: bytes, device: int, value: bytes) -> ResultRow:
             structure.uint(prices[1], "energy_price", PRICE_MAX),
             structure.uint(prices[2], "penalty_price", PRICE_MAX),
             structure.uint(prices[3], "split_permille", PERMILLE),
-            structure.uint(row[4], "baseline", max(BASELINE_NAMES)),
-            tuple(_line(item) for item in structure.items(row[5], INTERVALS_MAX, "lines")),
-            None if row[6] is None else _score(row[6]),
+            structure.uint(metering[0], "period_ms"),
+            structure.uint(metering[1], "resolution_wh"),
+            structure.uint(row[5], "baseline", max(BASELINE_NAMES)),
+            tuple(_line(item) for item in structure.items(row[6], INTERVALS_MAX, "lines")),
+            None if row[7] is None else _score(row[7]),
             tuple(
                 structure.octets(item, DIGEST_BYTES, "dispute")
-                for item in structure.items(row[7], DISPUTES_MAX, "disputes")
+                for item in structure.items(row[8], DISPUTES_MAX, "disputes")
             ),
-            None if row[8] is None else _correction(row[8]),
+            None if row[9] is None else _correction(row[9]),
         )
     except WireError as error:
         raise StateError(f"result {event.hex()} {meter.hex()}/{device}: {error}") from error
