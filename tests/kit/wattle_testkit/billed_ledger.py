@@ -145,7 +145,8 @@ class BilledLedger:
         self._homes += 1
         home = self.folder / f"copy-{self._homes}"
         home.mkdir()
-        (home / "genesis.cbor").write_bytes(genesis_of(RETAIL, constants=_ALONE).raw)
+        first = genesis_of(RETAIL, constants=_ALONE, rules=self.epoch.rules)
+        (home / "genesis.cbor").write_bytes(first.raw)
         with closing(sqlite3.connect(home / "ledger.db")) as target:
             self._alliance["retail"].connection.backup(target)
         return home
