@@ -39,6 +39,7 @@ class OrderActor:
         self._now_ms = now_ms
         self._speed = speed
         self._ledger_ms = 0
+        self._failing = False
         self._wake = asyncio.Event()
 
     def take(self, orders: Sequence[PointOrder], rejected: Sequence[bytes], ledger_ms: int) -> None:
@@ -99,9 +100,11 @@ class OrderActor:
         for (digest, holds), loads in sorted(sent.items()):
             what = "an order is carried out" if holds else "an order is over"
             _log.info(what, digest=digest.hex(), loads=loads)
-        for digest, loads in sorted(failed.items()):
+        # Told once, not at every further try.
+        for digest, loads in sorted(failed.items()) if not self._failing else ():
             _log.warning("an order does not reach the broker", digest=digest.hex(), loads=loads)
-        return bool(failed)
+        self._failing = bool(failed)
+        return self._failing
 
     def _time_ms(self) -> int:
         """What the ledger says that the time is, if our clock is behind it: an order that takes
