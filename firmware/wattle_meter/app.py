@@ -84,7 +84,7 @@ class Meter:
             settings.ledger_id,
             signer,
             board.store,
-            Outbox(board.outbox(), settings.outbox_bytes),
+            Outbox(board.outbox(), settings.outbox_bytes, gc.collect),
         )
         self._bus = Bus(port, installation.line, board.clock)
         self._devices = installation.devices

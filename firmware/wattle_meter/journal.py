@@ -39,7 +39,7 @@ class Journal(Held):
         self.boot = self._reservation.boot
         self.newest = self._reservation.next_seq - 1
         self.chain = Chain(eui64, self.boot, self._last_before())
-        self._found: tuple[int, bytes] | None = None
+        self._found: tuple[int, bytes | bytearray] | None = None
         if self._reservation.lost is not None:
             first, to = self._reservation.lost
             self.chain.declare(first, to, GAP_RESTART)
@@ -90,7 +90,7 @@ class Journal(Held):
             self._found = self._outbox.read_from(seq)
         return None if self._found is None else self._found[0]
 
-    def data(self, seq: int) -> bytes | None:
+    def data(self, seq: int) -> bytes | bytearray | None:
         """The signed bytes of `seq`, None if they are not kept or not sound. Raises OSError."""
         found, self._found = self._found, None  # it is sent once: no need to keep it in memory
         if found is not None and found[0] == seq:

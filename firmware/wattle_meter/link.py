@@ -237,7 +237,7 @@ class Link(Handler):
         if raw is None:
             return False
         try:
-            signed = cose.parse_sign1("sample", self._config.ledger_id, raw)
+            signed = cose.parse_sign1("sample", self._config.ledger_id, bytes(raw))
             for _ in p256.verify_steps(self._signer.public, signed.digest, signed.signature):
                 await self._clock.sleep_ms(0)
         except WireError:

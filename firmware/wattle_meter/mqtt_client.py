@@ -29,9 +29,10 @@ STABLE_MS = 30000  # a connection that stood so long resets the back-off
 WATCH_MS = 2000  # how late a time-out may be noticed
 REST_PIECE_MS = 1000  # how late drop() may be noticed while waiting to connect
 
-# Two seconds of round trip at four samples a second; each costs its bytes of heap.
+# Two seconds of round trip at four samples a second.
 WINDOW_MESSAGES = 8
-WINDOW_BYTES = 20480
+# They stand in the heap until they are acknowledged: four samples of ten readings.
+WINDOW_BYTES = 8192
 READ_BYTES = 512
 PIECE_BYTES = 1400  # of one write: a segment of Ethernet, with what TLS adds
 # PUBACKs that wait to be sent; a broker that reads so slowly is not read from either.
@@ -81,7 +82,7 @@ class Handler:
 
 
 class _Outgoing:
-    def __init__(self, packet_id: int, head: bytearray, payload: bytes) -> None:
+    def __init__(self, packet_id: int, head: bytearray, payload: bytes | bytearray) -> None:
         self.packet_id = packet_id
         self.head = head
         self.payload = payload
@@ -135,7 +136,7 @@ class Client:
                 self._backoff.succeeded()
             await self._rest(self._backoff.next_ms())
 
-    async def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+    async def publish(self, topic: str, payload: bytes | bytearray, retain: bool = False) -> None:
         """Hands over a message at QoS 1; waits while the window is full.
 
         When it returns, the message stands in the window: it is sent until the broker has
@@ -291,7 +292,7 @@ class Client:
                 mqtt.mark_duplicate(waiting.head)
                 self.counts["resent"] += 1
 
-    def _next_packet(self) -> tuple[bytes | bytearray, bytes] | None:
+    def _next_packet(self) -> tuple[bytes | bytearray, bytes | bytearray] | None:
         if self._replies:
             self._replied.set()
             return self._replies.pop(0), b""
@@ -317,7 +318,9 @@ class Client:
         except (OSError, ValueError) as error:
             self._end("%s: %s" % (type(error).__name__, error))
 
-    async def _write(self, stream: Stream, head: bytes | bytearray, payload: bytes) -> None:
+    async def _write(
+        self, stream: Stream, head: bytes | bytearray, payload: bytes | bytearray
+    ) -> None:
         """Piece by piece from one buffer: after hours a heap has room for no copy of a message."""
         buffer, rest = self._buffer, memoryview(payload)
         filled = len(head)

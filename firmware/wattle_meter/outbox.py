@@ -20,6 +20,10 @@ from wattle_meter.board import Files
 from wattle_meter.errors import MeterError
 from wattle_meter.packing import PackedDamagedError
 
+TYPE_CHECKING = False  # there is no typing on MicroPython; a type checker reads this as true
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 MEMORY_AGE_MS = 30000
 APPEND_BYTES = 4096
 SEGMENT_BYTES_MIN = 8192
@@ -57,12 +61,16 @@ class Outbox:
     met, failed writes, samples dropped without being final.
     """
 
-    def __init__(self, files: Files, capacity_bytes: int) -> None:
+    def __init__(
+        self, files: Files, capacity_bytes: int, collect: "Callable[[], object] | None" = None
+    ) -> None:
+        """`collect`: frees the heap of garbage; asked for before something is made that stays."""
         if capacity_bytes < CAPACITY_BYTES_MIN:
             raise OutboxError(
                 "capacity %d bytes, expected at least %d" % (capacity_bytes, CAPACITY_BYTES_MIN)
             )
         self._files = files
+        self._collect = collect
         self._capacity_bytes = capacity_bytes
         self._segment_bytes = max(SEGMENT_BYTES_MIN, capacity_bytes // SEGMENTS_MAX)
         self._segments: list[_Segment] = []
@@ -96,7 +104,7 @@ class Outbox:
         """Bytes of all segment files."""
         return sum([kept.size for kept in self._segments])
 
-    def read_from(self, seq: int) -> tuple[int, bytes] | None:
+    def read_from(self, seq: int) -> tuple[int, bytes | bytearray] | None:
         """(seq, data) of the lowest sound sample kept at or above `seq`, or None. Raises OSError.
 
         Going on from seq + 1 each time costs one read per sample.
@@ -111,7 +119,7 @@ class Outbox:
                 return waiting, _unpacked(data) if packed else data
         return None
 
-    def get(self, seq: int) -> bytes | None:
+    def get(self, seq: int) -> bytes | bytearray | None:
         """The sample `seq`, or None if it is not kept or not sound. Raises OSError."""
         found = self.read_from(seq)
         return found[1] if found is not None and found[0] == seq else None
@@ -176,6 +184,8 @@ class Outbox:
         self._make_room(self._memory_bytes)
         target = self._open
         if target is None or target.size >= self._segment_bytes:
+            if self._collect is not None:
+                self._collect()  # behind what is garbage by now it would cut the heap in two
             self._number += 1
             target = _Segment("%08d%s" % (self._number, _SUFFIX))
         target.size += self._memory_bytes  # of a failed append, too, any part may be there
@@ -235,7 +245,7 @@ class Outbox:
             lost = [(lost[0][0], lost[1][1])] + lost[2:]
         self._lost = lost
 
-    def _search(self, kept: _Segment, seq: int) -> tuple[int, bytes] | None:
+    def _search(self, kept: _Segment, seq: int) -> tuple[int, bytes | bytearray] | None:
         """The first sound record of `kept` at or above `seq`."""
         file = self._files.open(kept.name)
         try:
@@ -252,13 +262,13 @@ class Outbox:
                     self.counts["damaged"] += 1
                 elif found >= seq:
                     try:
-                        data = _unpacked(data) if packed else data
+                        whole = _unpacked(data) if packed else data
                     except PackedDamagedError:  # sound, but not by this firmware
                         self.counts["damaged"] += 1
                         continue
                     self._position = (kept.name, offset)
                     self._position_seq = found
-                    return found, data
+                    return found, whole
         finally:
             file.close()
 
@@ -300,7 +310,7 @@ class Outbox:
                 kept.add(seq)
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpacked(data: bytes) -> bytearray:
     return packing.unpack(data, segment.DATA_BYTES_MAX)
 
 

@@ -55,12 +55,13 @@ def pack_steps(data: bytes) -> "Generator[bytes | None, None, None]":
     yield bytes(out)
 
 
-def unpack(packed: bytes, bytes_max: int) -> bytes:
+def unpack(packed: bytes, bytes_max: int) -> bytearray:
     """What was packed. Raises PackedDamagedError, also if it is longer than `bytes_max`."""
     size = _size(packed)
     if size > bytes_max:
         raise PackedDamagedError("%d bytes, at most %d" % (size, bytes_max))
-    out = bytearray(size)  # whole at once: a heap in pieces has no room to let it grow
+    # Whole at once and not copied: a heap in pieces has no room to let it grow, or for two.
+    out = bytearray(size)
     at = made = 0
     while at < len(packed):
         first = packed[at]
@@ -73,7 +74,7 @@ def unpack(packed: bytes, bytes_max: int) -> bytes:
             _repeat(out, made, ((first & 3) << 8 | packed[at + 1]) + 1, length)
             at += 2
         made += length
-    return bytes(out)
+    return out
 
 
 def _size(packed: bytes) -> int:

@@ -1,6 +1,7 @@
 """TLS connections over MicroPython's own sockets; the same on every board that has a network."""
 
 import asyncio
+import gc
 
 import tls
 
@@ -49,6 +50,7 @@ async def dial(host: str, port: int, shared: tls.SSLContext, server_name: str) -
     The handshake happens with the first bytes, so its errors come from read() or write(): OSError
     with an mbedTLS number (negative), ValueError for a wrong name. Raises OSError.
     """
+    gc.collect()  # a connection stays for hours: behind garbage it would cut the heap in two
     reader, writer = await asyncio.open_connection(
         host, port, ssl=shared, server_hostname=server_name
     )

@@ -1,5 +1,8 @@
 """The outbox: what it keeps and what it gives up."""
 
+import gc
+import sys
+
 from wattle_meter import outbox as outbox_module
 from wattle_meter import segment
 from wattle_meter.outbox import Outbox, OutboxError
@@ -190,3 +193,42 @@ def test_the_longest_sample_packed_is_told_from_a_torn_record():
     data = packed(bytes(segment.DATA_BYTES_MAX))
     outbox.append(1, data, 0, link_up=False, packed=True)
     assert Outbox(files, CAPACITY).get(1) == bytes(segment.DATA_BYTES_MAX)
+
+
+class NoFiles:
+    """A flash that takes everything and costs no heap."""
+
+    def names(self):
+        return []
+
+    def append(self, name, pieces):
+        pass
+
+
+def largest_block(free):
+    """The largest multiple of 256 bytes that the heap has in one piece."""
+    low, high = 0, free // 256
+    while low < high:
+        middle = (low + high + 1) // 2
+        try:
+            bytearray(256 * middle)
+            low = middle
+        except MemoryError:
+            high = middle - 1
+    return 256 * low
+
+
+def test_what_is_kept_of_files_does_not_cut_the_heap_in_pieces():
+    if sys.implementation.name != "micropython":
+        return  # its heap is the one that is short
+    outbox = Outbox(NoFiles(), 64 * outbox_module.SEGMENT_BYTES_MIN, gc.collect)
+    gc.collect()
+    step = gc.mem_free() // 90  # the heap is full of garbage a few times
+    for seq in span(1, 60):
+        outbox.append(seq, bytes(outbox_module.SEGMENT_BYTES_MIN), 0, link_up=False)
+        for _ in range(step // 32):
+            bytes(16)
+    gc.collect()
+    free = gc.mem_free()
+    assert outbox.first == 1
+    assert largest_block(free) > free // 2, (largest_block(free), free)

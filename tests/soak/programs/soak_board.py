@@ -4,6 +4,7 @@ Keys, seqs and samples stand in real files, through the classes that a Linux boa
 """
 
 import asyncio
+import gc
 import hashlib
 import os
 import struct
@@ -273,6 +274,7 @@ class SoakBoard(Board):
         return SoakPort(self._world)
 
     async def connect(self, gateway, tls_key):
+        gc.collect()  # as tls_stream.dial does
         self._number = self._number % 250 + 1
         stream = SoakStream(self._world, self._number)
         self._streams = {self._number: stream}
