@@ -48,8 +48,8 @@ TWO_G = unhexlify(
 )
 
 # The only scalars whose last addition is one of equal points, in which the formula for unlike
-# points gives zeros: of the comb (found by trying 2 * t for each of its 64 last digits t) ...
-COMB_DOUBLING = 0x1FFFFFFFFFFDFFFFFFFFFFDFFFFFFFFFFE0000000000200000000002
+# points gives zeros: of the comb (found by trying 2 * t for each of its 32 last digits t) ...
+COMB_DOUBLING = 0x1FFFFFFFFFFFFDFFFFFFFFFFFFDFFFFFFFFFFFFE0000000000002
 # ... and of the windows (2 * t mod n for each of their 16 last digits t).
 WINDOW_DOUBLING = N - 2
 
@@ -92,7 +92,7 @@ def test_signature_in_slices_is_the_signature():
     slices = list(p256.sign_steps(PRIVATE, digest))
     assert slices[-1] == p256.sign(PRIVATE, digest)
     # one after the nonce, one for each column of the comb, one after the first inversion
-    assert slices[:-1] == [None] * 13
+    assert slices[:-1] == [None] * 15
 
 
 def test_a_secret_in_slices_is_the_secret():
@@ -106,7 +106,7 @@ def test_checking_in_slices_checks():
     digest = hashlib.sha256(b"sample").digest()
     signature = p256.sign(PRIVATE, digest)
     # the columns of the comb, the steps of the other product, their sum
-    assert list(p256.verify_steps(PUBLIC, digest, signature)) == [None] * (11 + 69 + 1)
+    assert list(p256.verify_steps(PUBLIC, digest, signature)) == [None] * (13 + 69 + 1)
     wrong = p256.verify_steps(PUBLIC, bytes(32), signature)
     assert refusal(SignatureError, list, wrong) == "the signature does not match key and digest"
 
