@@ -26,18 +26,18 @@ PLAIN, WS2812 = "plain", "ws2812"
 
 
 class _Chip:
-    """Pins by their kind, as lists of [first, last]; `uarts`: how many there are, the console's
-    included.
+    """Pins by their kind, each a row of first, last, first, last ..; `uarts`: how many there are,
+    the console's included.
     """
 
     def __init__(
         self,
         uarts: int,
-        pins: tuple[tuple[int, int], ...],
-        inputs: tuple[tuple[int, int], ...],
-        flash: tuple[tuple[int, int], ...],
-        strapping: tuple[tuple[int, int], ...],
-        console: tuple[tuple[int, int], ...],
+        pins: bytes,
+        inputs: bytes,
+        flash: bytes,
+        strapping: bytes,
+        console: bytes,
     ) -> None:
         self.uarts = uarts
         self.pins = pins
@@ -52,23 +52,30 @@ def _chip(name: str) -> _Chip | None:
     if name == "esp32":
         return _Chip(
             3,
-            ((0, 19), (21, 23), (25, 27), (32, 39)),
-            ((34, 39),),
-            ((6, 11),),
-            ((0, 0), (2, 2), (5, 5), (12, 12), (15, 15)),
-            ((1, 1), (3, 3)),
+            bytes((0, 19, 21, 23, 25, 27, 32, 39)),
+            bytes((34, 39)),
+            bytes((6, 11)),
+            bytes((0, 0, 2, 2, 5, 5, 12, 12, 15, 15)),
+            bytes((1, 1, 3, 3)),
         )
     if name == "esp32s3":
         return _Chip(
             3,
-            ((0, 21), (26, 48)),
-            (),
-            ((26, 32),),
-            ((0, 0), (3, 3), (45, 46)),
-            ((19, 20), (43, 44)),
+            bytes((0, 21, 26, 48)),
+            b"",
+            bytes((26, 32)),
+            bytes((0, 0, 3, 3, 45, 46)),
+            bytes((19, 20, 43, 44)),
         )
     if name == "esp32c3":
-        return _Chip(2, ((0, 21),), (), ((11, 17),), ((2, 2), (8, 9)), ((18, 21),))
+        return _Chip(
+            2,
+            bytes((0, 21)),
+            b"",
+            bytes((11, 17)),
+            bytes((2, 2, 8, 9)),
+            bytes((18, 21)),
+        )
     return None
 
 
@@ -92,23 +99,21 @@ class BoardFile:
         """`chip`: what the board is known to have, None to believe the file. Raises FieldError."""
         fields.integer("format", FORMAT, FORMAT)
         fields.text("name", _NAME_CHARS_MAX)
-        for source in fields.items("sources", 1, _SOURCES_MAX):
-            if not isinstance(source, str) or not 1 <= len(source) <= _SOURCE_CHARS_MAX:
-                raise fields.error("sources", "texts that say where each pin is documented")
+        fields.texts("sources", 1, _SOURCES_MAX, _SOURCE_CHARS_MAX)  # where it is documented
         self.chip = fields.text("chip", _NAME_CHARS_MAX)
         known = _chip(self.chip)
         if known is None or (chip is not None and chip != self.chip):
             raise fields.error("chip", chip or "esp32, esp32s3 or esp32c3")
         self._chip = known
         self._used: dict[int, str] = {}
-        self._straps = _numbers(fields, "strapping")
-        for pin in _numbers(fields, "reserved"):
+        self._straps = fields.integers("strapping", 0, 255, 0, _LISTED_MAX)
+        for pin in fields.integers("reserved", 0, 255, 0, _LISTED_MAX):
             self._take(fields, "reserved", pin)
         self.uart = self._uart(fields.child("uart"))
-        self.relays = [
-            self._output(row, "active_low") for row in _rows(fields, "relays", RELAYS_MAX)
-        ]
-        self.outputs = [self._output(row, "value") for row in _rows(fields, "set", _SET_MAX)]
+        rows = fields.children("relays", 0, RELAYS_MAX)
+        self.relays = [self._output(row, "active_low") for row in rows]
+        rows = fields.children("set", 0, _SET_MAX)
+        self.outputs = [self._output(row, "value") for row in rows]
         self.led = self._led(fields)
         self.button = self._button(fields)
         for pin in self._straps:
@@ -154,7 +159,7 @@ class BoardFile:
 
     def _pin(self, fields: Fields, key: str, drives: bool) -> int:
         """A pin that is free and can be what it shall be."""
-        pin = fields.integer(key, 0, self._chip.pins[-1][1])
+        pin = fields.integer(key, 0, self._chip.pins[-1])
         if drives and _within(pin, self._chip.inputs):
             raise fields.error(key, "a pin that can drive, which those of %s cannot" % self.chip)
         self._take(fields, key, pin)
@@ -189,13 +194,5 @@ def load(path: str, chip: str | None = None) -> BoardFile:
     return BoardFile(Fields(top, name + ":"), chip)
 
 
-def _within(pin: int, ranges: tuple[tuple[int, int], ...]) -> bool:
-    return any(first <= pin <= last for first, last in ranges)
-
-
-def _numbers(fields: Fields, key: str) -> list[int]:
-    return [] if fields.get(key) is None else fields.integers(key, 0, 255, 1, _LISTED_MAX)
-
-
-def _rows(fields: Fields, key: str, most: int) -> list[Fields]:
-    return [] if fields.get(key) is None else fields.children(key, 1, most)
+def _within(pin: int, pairs: bytes) -> bool:
+    return any(pairs[at] <= pin <= pairs[at + 1] for at in range(0, len(pairs), 2))

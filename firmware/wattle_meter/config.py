@@ -121,7 +121,7 @@ class Config:
         self.outbox_bytes = fields.integer(
             "outbox_bytes", outbox.CAPACITY_BYTES_MIN, _OUTBOX_BYTES_MAX, OUTBOX_BYTES_DEFAULT
         )
-        self.time_servers = _hosts(fields, "sntp")
+        self.time_servers = fields.texts("sntp", 0, SERVERS_MAX, _HOST_CHARS_MAX)
         self.line = None if fields.get("line") is None else line.read(fields.child("line"))
         rows = alliance.children("gateways", 1, GATEWAYS_MAX)
         self.gateways = [GatewayConfig(row, folder) for row in rows]
@@ -131,10 +131,8 @@ class Config:
         rows = fields.children("devices", 1, sample.DEVICE_MAX)
         self.devices = [DeviceConfig(row) for row in rows]
         self.devices.sort(key=_number)
-        self.loads: list[LoadConfig] = []
-        if fields.get("loads") is not None:
-            rows = fields.children("loads", 1, sample.DEVICE_MAX)
-            self.loads = [LoadConfig(row) for row in rows]
+        rows = fields.children("loads", 0, sample.DEVICE_MAX)
+        self.loads = [LoadConfig(row) for row in rows]
         _check_loads(fields, self.loads, self.devices)
         interval_s = -(-self.interval_ms // 1000)
         self.hold_ms = 1000 * fields.integer(
@@ -211,20 +209,11 @@ def _file_name(fields: Fields, key: str) -> str:
 
 def _members(fields: Fields) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    for value in [] if fields.get("members") is None else fields.items("members", 0, _MEMBERS_MAX):
+    for value in fields.items("members", 0, _MEMBERS_MAX):
         row = Fields({"key": value}, "members:")
         public = row.octets("key", _PUBLIC_BYTES)
         found[cose.kid_of(public)] = public
     return found
-
-
-def _hosts(fields: Fields, key: str) -> list[str]:
-    names: list[str] = []
-    for name in [] if fields.get(key) is None else fields.items(key, 1, SERVERS_MAX):
-        if not isinstance(name, str) or not 1 <= len(name) <= _HOST_CHARS_MAX:
-            raise fields.error(key, "names of hosts")
-        names.append(name)
-    return names
 
 
 def _ratio(fields: Fields, key: str) -> list[int]:

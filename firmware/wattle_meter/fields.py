@@ -81,8 +81,20 @@ class Fields:
         """All keys there are, sorted."""
         return sorted(self._table)
 
+    def texts(self, key: str, least: int, most: int, chars: int) -> list[str]:
+        """A list of `least` to `most` texts of at most `chars` characters."""
+        found: list[str] = []
+        for value in self.items(key, least, most):
+            if not isinstance(value, str) or not 1 <= len(value) <= chars:
+                raise self.error(key, "texts of 1 to %d characters" % chars)
+            found.append(value)
+        return found
+
     def items(self, key: str, least: int, most: int) -> list[object]:
+        """A list; an absent one is empty if it may be."""
         value = self.get(key)
+        if value is None and not least:
+            return []
         if not isinstance(value, list) or not least <= len(value) <= most:
             raise self.error(key, "a list of %d to %d" % (least, most))
         return value

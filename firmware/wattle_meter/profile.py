@@ -123,8 +123,7 @@ def _register(rows: Fields, name: str, profile: Profile) -> Register:
 
 def _readable(fields: Fields) -> list[tuple[int, int]]:
     result = []
-    rows = [] if fields.get("readable") is None else fields.items("readable", 0, _LIST_MAX)
-    for row in rows:
+    for row in fields.items("readable", 0, _LIST_MAX):
         ends = [hexadecimal(end) for end in row] if isinstance(row, list) else []
         if len(ends) != 2 or ends[0] is None or ends[1] is None or not ends[0] <= ends[1] <= 0xFFFF:
             raise fields.error("readable", 'pairs ["0x0000", "0xffff"], the first not above')

@@ -115,16 +115,16 @@ def test_a_wrong_value_is_named_with_key_found_and_expected():
 
 
 def test_time_servers():
-    assert parsed(MINIMAL).time_servers == []
+    assert parsed(MINIMAL).time_servers == parsed(changed("sntp", [])).time_servers == []
     assert parsed(changed("sntp", ["a.example", "b.example"])).time_servers == [
         "a.example",
         "b.example",
     ]
     for value, expected in (
-        ([], "a list of 1 to 4"),
-        (["a"] * 5, "a list of 1 to 4"),
-        (["a", 7], "names of hosts"),
-        ([""], "names of hosts"),
+        ("a", "a list of 0 to 4"),
+        (["a"] * 5, "a list of 0 to 4"),
+        (["a", 7], "texts of 1 to 253 characters"),
+        ([""], "texts of 1 to 253 characters"),
     ):
         message = refusal(changed("sntp", value))
         assert message.startswith("config.json: sntp: ")
@@ -200,13 +200,13 @@ def test_hold_is_longer_than_two_intervals():
 
 def test_loads_are_checked():
     row = {"d": 1, "load": "heater", "unit": 9, "rest_w": 0}
-    assert parsed(MINIMAL).loads == []
+    assert parsed(MINIMAL).loads == parsed(changed("loads", [])).loads == []
     (made,) = parsed(changed("loads", [row])).loads
     assert (made.number, made.load, made.unit, made.relay) == (1, "heater", 9, None)
     assert "loads[0].rest_w: nothing" in refusal(changed("loads", [dict(row, rest_w=None)]))
     assert "without path" in refusal(changed("loads", [dict(row, load="../heater")]))
     assert "unknown key" in refusal(changed("loads", [dict(row, ramp=5)]))
-    assert "loads" in refusal(changed("loads", []))
+    assert "loads" in refusal(changed("loads", {}))
     assert "unit: 0" in refusal(changed("loads", [dict(row, unit=0)]))
 
 
