@@ -2,10 +2,10 @@
 check), from the samples' CSV and the event's JSON alone; and what it says when they differ."""
 
 import ast
-import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -15,27 +15,13 @@ import pytest
 from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.ledger.settlement_bodies import Decide, Dispute
 from wattle_gateway.ledger.transaction import DECIDE, DISPUTE, WITHDRAW
-from wattle_gateway.reports import samples as samples_report
-from wattle_gateway.reports.events import EventBook
-from wattle_gateway.reports.samples import Wanted
 from wattle_hil.settlement_check.__main__ import CANNOT_CHECK, DIFFERENT, EQUAL, main
 from wattle_testkit.account_ledger import GRID, User
+from wattle_testkit.event_export import event_json, write_samples
 from wattle_testkit.event_ledger import BEGIN_MS, HOUSE, INTERVAL_MS, NEIGHBOUR
 from wattle_testkit.settled_event import FINAL_MS, MARKET, SETTLE_MS, SettledEvent, fresh
 from wattle_testkit.stored_chain import stored
 from wattle_wire.sample import READINGS_MAX, Reading
-
-
-def event_json(ledger: SettledEvent, event: bytes) -> dict[str, Any]:
-    """What `dr event --format json` prints."""
-    book = EventBook(ledger.state, ledger.epoch, ledger.chain.head.time_ms)
-    row = book.find(event.hex())
-    settled = book.settlement(row)
-    parts = [{**part.as_json(), **settled.parts[part.point]} for part in book.parts(row)]
-    content = {**book.line(row).as_json(), **settled.event, "parts": parts}
-    found = json.loads(json.dumps(content))
-    assert isinstance(found, dict)
-    return found
 
 
 class Export:
@@ -43,17 +29,13 @@ class Export:
 
     def __init__(self, folder: Path, ledger: SettledEvent, *events: bytes) -> None:
         self.samples = folder / "samples.csv"
-        connection = stored(folder / "ledger.db", ledger.chain)
-        with self.samples.open("w", encoding="utf-8", newline="") as file:
-            table = csv.DictWriter(file, samples_report.COLUMNS)
-            table.writeheader()
-            ledger_id = ledger.epoch.ledger_id
-            table.writerows(samples_report.rows(connection, ledger_id, Wanted(), raw=False))
-        connection.close()
+        with closing(stored(folder / "ledger.db", ledger.chain)) as connection:
+            write_samples(self.samples, connection, ledger.epoch.ledger_id)
         self.events = []
         for number, event in enumerate(events):
             self.events.append(folder / f"event-{number}.json")
-            self.write(number, event_json(ledger, event))
+            time_ms = ledger.chain.head.time_ms
+            self.write(number, event_json(ledger.state, ledger.epoch, time_ms, event))
 
     def read(self, number: int = 0) -> dict[str, Any]:
         content = json.loads(self.events[number].read_text(encoding="utf-8"))

@@ -23,6 +23,7 @@ from wattle_hil.runs.ledger_rows import read_first_seqs, read_rows
 from wattle_hil.runs.ledger_tail import LedgerTail
 from wattle_hil.runs.points_file import ReadingTimes, write_points
 from wattle_hil.runs.report import run_report
+from wattle_hil.runs.statement_check import check_statements
 from wattle_hil.runs.substation import Substation
 
 # A meter that lost its broker several times in a row waits almost a minute before it tries again,
@@ -105,6 +106,7 @@ def conclude(
         check_energy(folder),
         *found,
         check_promises(broken, len(promises.committed)),
+        *check_statements(control, folder),
         check_audits(controls),
     ]
     if len(controls) > 1:

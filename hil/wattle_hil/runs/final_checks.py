@@ -13,6 +13,7 @@ from wattle_hil.errors import RunError
 from wattle_hil.report.model import Check
 from wattle_hil.runs.folder import RunFolder
 from wattle_hil.runs.gateway_control import GatewayControl
+from wattle_hil.runs.statement_check import check_statements
 
 # Verifying takes 1.5 ms a signature, so this is for half a million on two cores.
 _CHECK_DEADLINE_S = 600.0
@@ -162,6 +163,12 @@ def check_again(controls: Mapping[str, GatewayControl], folder: RunFolder) -> li
 
     Raises ProcessError, RunError.
     """
-    export(next(iter(controls.values())), folder)
-    checks = [check_energy(folder), check_all_complete(controls), check_audits(controls)]
+    first = next(iter(controls.values()))
+    export(first, folder)
+    checks = [
+        check_energy(folder),
+        *check_statements(first, folder),
+        check_all_complete(controls),
+        check_audits(controls),
+    ]
     return checks if len(controls) == 1 else [*checks, check_same_ledger(controls)]

@@ -38,6 +38,7 @@ class RunFolder:
         self.points = self.path / "points.json"
         self.meters = self.path / "meters.csv"
         self.samples = self.path / "samples.csv"
+        self.events = self.path / "events"
         self.followed = self.logs / "followed.csv"
         self.energy_check = self.path / "energy_check.json"
 
