@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wattle_gateway.contracts.events import agenda, due, rows
+from wattle_gateway.contracts.events import agenda, due, quota_count, rows
 from wattle_gateway.contracts.events.agenda import ENTRIES_MAX, PLANNED_MAX, Due, Step
 from wattle_gateway.contracts.events.rows import EventState
 from wattle_gateway.contracts.setting import Setting
@@ -143,6 +143,7 @@ def test_an_event_that_is_over_is_forgotten_with_all_its_rows() -> None:
         ledger.commit_at(time_ms)
         ledger.check_money()
     assert rows_of(ledger.state, *kept) == ["over"]  # the numbers of the queue
+    assert quota_count.kept(ledger.state) == 0
     assert ledger.held(RETAIL) == before  # nobody was measured, so nobody was paid
 
 
@@ -160,7 +161,7 @@ def test_a_selection_that_comes_after_the_end_selects_nobody() -> None:
 
 
 def test_ledgers_of_older_rules_have_no_agenda() -> None:
-    old = AccountLedger()
+    old = AccountLedger(rules=2)
     old.declare()
     old.chain.commit(time_ms=CREATED_MS + DAY_MS)
     assert rows_of(old.state, "agenda", "connected") == []

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from wattle_gateway.contracts import classes
+from wattle_gateway.contracts.events import quota_count
 from wattle_gateway.contracts.events.rows import QuotaStatus
 from wattle_gateway.contracts.reputation import conduct
 from wattle_gateway.contracts.reputation.standing import Standing, standing
@@ -265,6 +266,21 @@ def test_57_no_more_declarations_than_the_parameters_allow() -> None:
     ledger.declare_load(event, HOUSE, (1,) * 4)
     ledger.done(HOUSE, WITHDRAW, ledger.withdrawal(event, HOUSE))
     ledger.declare_load(event, NEIGHBOUR)
+
+
+def test_57_the_state_has_no_more_quotas_than_it_may(
+    ledger: EventLedger, event: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota_count, "QUOTAS_MAX", 2)
+    ledger.declare_load(event, HOUSE)
+    ledger.declare_load(event, NEIGHBOUR)
+    other = ledger.publish()
+    assert refused(ledger, other) == classes.DECLARATIONS_FULL
+    assert quota_count.kept(ledger.state) == 2
+    ledger.done(HOUSE, WITHDRAW, ledger.withdrawal(event, HOUSE))
+    now_ms = CREATED_MS - CREATED_MS % INTERVAL_MS
+    at_once = ledger.publish(begin_ms=now_ms, method=event_bodies.REALTIME, select_ms=0)
+    assert (len(ledger.quotas(at_once)), quota_count.kept(ledger.state)) == (1, 2)
 
 
 def test_before_the_selection_a_withdrawal_costs_nothing(ledger: EventLedger, event: bytes) -> None:

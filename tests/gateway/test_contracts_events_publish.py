@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.baseline import presets, rule_form
-from wattle_gateway.contracts.events import agenda
+from wattle_gateway.contracts.events import agenda, publishing
 from wattle_gateway.contracts.events.agenda import Due, Step
 from wattle_gateway.contracts.events.rows import EventState
 from wattle_gateway.contracts.reputation.standing import standing
@@ -166,6 +166,16 @@ def test_48_no_more_open_events_than_the_parameters_allow() -> None:
     ledger.publish()
     ledger.publish()
     assert refused(ledger) == classes.EVENTS_FULL
+
+
+def test_48_no_more_events_are_kept_than_may_be(
+    ledger: EventLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "KEPT_MAX", 1)
+    ledger.publish()
+    ledger.commit_at(SELECT_MS)  # it fails, and is kept
+    body = replace(EVENT, select_ms=SELECT_MS + 1)
+    assert ledger.send(RETAIL, PUBLISH, body.row()) == classes.EVENTS_FULL
 
 
 def test_23_who_pays_has_an_account(ledger: EventLedger) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from wattle_gateway.contracts import classes, offering, ownership
 from wattle_gateway.contracts.errors import RefusedError
-from wattle_gateway.contracts.events import answering, rows
+from wattle_gateway.contracts.events import answering, quota_count, rows
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow, QuotaStatus
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.parties import Party
@@ -36,9 +36,10 @@ def declare(
     if answering.is_too_coarse(event, offer, point, body.quotas_w):
         raise RefusedError(classes.TOO_COARSE)
     if rows.quota(state, event, body.meter, body.device) is None:
-        if event.declared >= market.declarations_max:
+        if event.declared >= market.declarations_max or quota_count.room(state) == 0:
             raise RefusedError(classes.DECLARATIONS_FULL)
         rows.put_event(state, replace(event, declared=event.declared + 1))
+        quota_count.change(state, 1)
     rows.put_quota(
         state,
         QuotaRow(
@@ -68,6 +69,7 @@ def withdraw(state: State, body: Withdraw, party: Party, setting: Setting) -> No
     if quota.status == QuotaStatus.DECLARED:
         rows.delete_quota(state, event.digest, body.meter, body.device)
         rows.put_event(state, replace(event, declared=event.declared - 1))
+        quota_count.change(state, -1)
         return
     following = _following(event, setting.time_ms)
     if following >= event.body.intervals:

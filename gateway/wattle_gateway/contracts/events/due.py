@@ -6,6 +6,7 @@ state digest says so.
 
 from wattle_gateway.contracts.events import agenda, expiry, rows, selecting
 from wattle_gateway.contracts.events.agenda import Due, Step
+from wattle_gateway.contracts.events.rows import EventState
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.settlement import course, funds, parameters
 from wattle_gateway.contracts.state import State
@@ -27,6 +28,8 @@ def _do(state: State, due: Due, setting: Setting) -> None:
         return
     event = rows.event(state, due.digest)
     assert event is not None, "an event is forgotten when nothing is planned of it"
+    if event.state is EventState.FAILED:
+        return  # by a step of this commit, which had been taken already with the ones that follow
     market = parameters.market_of(state, event)
     if due.step == Step.SELECT:
         selecting.select(state, event, market, setting)

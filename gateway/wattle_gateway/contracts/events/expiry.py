@@ -7,7 +7,7 @@ from wattle_wire import cbor, structure
 from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts.errors import StateError
-from wattle_gateway.contracts.events import agenda, rows
+from wattle_gateway.contracts.events import agenda, quota_count, rows
 from wattle_gateway.contracts.events.agenda import Due, Step
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.settlement import forgetting
@@ -20,7 +20,7 @@ _QUEUE = key("over")
 
 
 def plan(state: State, event: bytes, time_ms: int, market: Market) -> None:
-    """An event (digest) is over: it is kept `keep_days` from now, and not longer than those that
+    """An event (digest) is over: it is kept `keep_days` from now, and not shorter than those that
     were over before."""
     first, end = _ends(state)
     expires_ms = time_ms + market.keep_days * _DAY_MS
@@ -43,6 +43,12 @@ def expire(state: State) -> None:
         agenda.add(state, Due(expires_ms, Step.EXPIRE, following))
 
 
+def kept(state: Rows) -> int:
+    """How many events that are over are kept. Raises StateError."""
+    first, end = _ends(state)
+    return end - first
+
+
 def forgotten(state: Rows) -> int:
     """How many events have been forgotten so far. Raises StateError."""
     return _ends(state)[0]
@@ -53,7 +59,9 @@ def _forget(state: State, digest: bytes) -> None:
     assert event is not None, "events are forgotten once"
     forgetting.forget(state, event)
     orders = set()
-    for quota in rows.quotas(state, event):
+    quotas = rows.quotas(state, event)
+    quota_count.change(state, -len(quotas))
+    for quota in quotas:
         if quota.order is not None:
             orders.add(quota.order)
         rows.delete_quota(state, digest, quota.meter, quota.device)

@@ -4,7 +4,7 @@ from wattle_gateway.contracts import accounts, classes
 from wattle_gateway.contracts.baseline import rule_form
 from wattle_gateway.contracts.baseline.rule import Method
 from wattle_gateway.contracts.errors import RefusedError
-from wattle_gateway.contracts.events import agenda, reserve, rows, selecting
+from wattle_gateway.contracts.events import agenda, expiry, reserve, rows, selecting
 from wattle_gateway.contracts.events.agenda import Due, Step
 from wattle_gateway.contracts.events.rows import EventRow
 from wattle_gateway.contracts.parties import Party
@@ -14,6 +14,8 @@ from wattle_gateway.ledger import event_bodies
 from wattle_gateway.ledger.event_bodies import Publish
 from wattle_gateway.ledger.market import Market
 
+# Events that are over and not forgotten yet; at sixty days more than one a minute.
+KEPT_MAX = 100_000
 _DAY_MS = 86_400_000
 # The others ask the day of the event itself.
 _LOOKING_BACK = (Method.X_OF_Y, Method.NEAREST)
@@ -78,5 +80,7 @@ def _check_room(state: State, market: Market) -> None:
     """An event is open as long as its end is planned."""
     planned = agenda.entries(state)
     open_events = sum(due.step == Step.FINALISE for due in planned)
-    if open_events >= market.events_open_max or not agenda.has_room(state, _STEPS):
+    if open_events >= market.events_open_max or expiry.kept(state) >= KEPT_MAX:
+        raise RefusedError(classes.EVENTS_FULL)
+    if not agenda.has_room(state, _STEPS):
         raise RefusedError(classes.EVENTS_FULL)

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 
 from wattle_gateway.contracts import offering
 from wattle_gateway.contracts.errors import RefusedError
-from wattle_gateway.contracts.events import agenda, answering, expiry, ordering, reserve, rows
+from wattle_gateway.contracts.events import (
+    agenda,
+    answering,
+    expiry,
+    ordering,
+    quota_count,
+    reserve,
+    rows,
+)
 from wattle_gateway.contracts.events.rows import Call, EventRow, EventState, QuotaRow, QuotaStatus
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.reputation import standing as standings
@@ -61,13 +69,15 @@ def select_realtime(state: State, event: EventRow, market: Market, setting: Sett
     """Choose among the standing offers that fit an event that has just been published, and order
     the chosen at once: the digest of the event is that of the order."""
     answers: list[_Answer] = []
+    room = min(market.declarations_max, quota_count.room(state))
     for offer in offering.offers_in(state, setting.time_ms):
-        if len(answers) == market.declarations_max:
+        if len(answers) >= room:
             break
         answer = _answer(state, event, offer, setting)
         if answer is not None:
             answers.append((answer, offer))
     event = replace(event, declared=len(answers))
+    quota_count.change(state, len(answers))
     event, chosen = _choose(state, event, answers, market, setting)
     if chosen:
         ordering.give(state, event, event.digest, setting.time_ms, chosen)
