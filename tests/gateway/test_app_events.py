@@ -28,7 +28,7 @@ class House:
     """An aggregator's gateway, and a hosted user with a load of 3 kW."""
 
     def __init__(self, folder: Path) -> None:
-        words = ("--role", "aggregator", "--rules", "3", "--interval", "2s")
+        words = ("--role", "aggregator", "--interval", "2s")
         self.gateway = gateway = GatewayProcess(folder / "gateway", *words)
         config = gateway.home.config
         text = config.read_text(encoding="utf-8")
