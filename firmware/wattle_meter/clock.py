@@ -20,6 +20,9 @@ ASK_AFTER_MS = 1800000
 # An unauthenticated source may be corrected backwards by its own source, but not by more than
 # this: a real-time clock with an empty battery restarts in the past.
 SET_BACK_MAX_MS = 60000
+# How far uptime runs ahead at most: a crystal that is ten times as bad as they are (100 ppm), or
+# a correct source would be refused for ever after some weeks.
+_FAST_DIVISOR = 1000
 
 
 class ClockError(MeterError):
@@ -36,6 +39,7 @@ class WallClock:
     def __init__(self, uptime_ms: int, stored_ms: int = 0, speed: int = 1) -> None:
         """Starts at `stored_ms`, the last time the meter showed before, or at 2000-01-01."""
         self._started_ms = max(EPOCH_2000_MS, stored_ms)
+        self._started_at = uptime_ms
         self._offset_ms = self._started_ms - uptime_ms
         self._speed = speed
         self._informed = False
@@ -57,10 +61,13 @@ class WallClock:
     def inform(self, uptime_ms: int, unix_ms: int) -> int:
         """Takes the time of an unauthenticated source; gives the ms the clock jumped.
 
-        Ignored once a gateway has set the clock, and when it lies in the past of what the meter
-        has shown before.
+        Ignored once a gateway has set the clock, and when it lies in the past: before the time
+        that the meter showed before its start and the time that has passed since then. (Without
+        the latter a source that is late by an hour would be believed after an hour.)
         """
-        if self._synchronised_at is not None or unix_ms < self._started_ms - SET_BACK_MAX_MS:
+        passed_ms = uptime_ms - self._started_at
+        least_ms = self._started_ms + passed_ms - passed_ms // _FAST_DIVISOR - SET_BACK_MAX_MS
+        if self._synchronised_at is not None or unix_ms < least_ms:
             return 0
         self._informed = True
         return self._set(uptime_ms, unix_ms)

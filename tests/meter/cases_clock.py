@@ -30,6 +30,24 @@ def test_without_any_time_it_goes_on_from_the_highest_stored():
     assert WallClock(5000, 7).now_ms(5000) == EPOCH_2000_MS
 
 
+def test_a_clock_that_is_late_stays_refused():
+    late_ms = 3600000
+    for uptime_ms in (0, late_ms, 4 * late_ms, 24 * late_ms):
+        clock = WallClock(0, T)
+        assert clock.inform(uptime_ms, T + uptime_ms - late_ms) == 0
+        assert clock.state(uptime_ms) == "U"
+        # one that is right is believed at any time, and corrects one that ran ahead
+        assert clock.inform(uptime_ms, T + uptime_ms + late_ms) == late_ms
+        assert clock.inform(uptime_ms, T + uptime_ms) == -late_ms
+        assert clock.inform(uptime_ms, T + uptime_ms - late_ms) == 0
+
+
+def test_a_right_clock_is_believed_by_a_board_whose_crystal_is_fast():
+    year_ms = 365 * 86400000
+    clock = WallClock(0, T)
+    assert clock.inform(year_ms + year_ms // 2000, T + year_ms) == -(year_ms // 2000)
+
+
 def test_a_host_clock_informs():
     clock = WallClock(0)
     assert clock.inform(100, T) == T - EPOCH_2000_MS - 100
