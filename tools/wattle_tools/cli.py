@@ -6,9 +6,10 @@ Exit codes: 0 done; 1 could not be done; 2 wrong arguments; 3 no such board; 4 l
 """
 
 import argparse
-import contextlib
+import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wattle_tools import certificate, update_bundle
@@ -19,6 +20,7 @@ from wattle_tools.boards import arguments as boards_arguments
 from wattle_tools.boards.arguments import mac
 from wattle_tools.check import arguments as check_arguments
 from wattle_tools.errors import DONE, INTERRUPTED, ToolError
+from wattle_tools.exchange import arguments as exchange_arguments
 from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.image import commands as image_commands
 from wattle_tools.label import arguments as label_arguments
@@ -53,11 +55,118 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--who", metavar="NAME", help="for the audit record (default: the user)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    site_command.add(commands)
+    for one in _COMMANDS:
+        command = commands.add_parser(one.name, help=one.help)
+        one.add_arguments(command)
+        command.set_defaults(run=one.run)
     provision = commands.add_parser(
         "provision", help="make a flashed ESP32, or a Linux board, the meter of a place"
     )
     provision_arguments.add_arguments(provision)
     provision.set_defaults(run=_provision)
+    _add_certificate(commands)
+    enrol_command.add(commands)
+    retire_command.add(commands)
+    audit_command.add(commands)
+    update_bundle.add(commands)
+    image_commands.add(commands)
+    return parser
+
+
+@dataclass(frozen=True)
+class _Command:
+    """A command whose `module` is imported when it runs: it needs the extra `tools`, which who only
+    looks after a Linux board has not installed.
+    """
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    module: str
+    function: str = "run"
+
+    def run(self, options: argparse.Namespace) -> int:
+        """Carries it out; the exit code."""
+        return _run(self.module, self.function, options)
+
+
+_COMMANDS = (
+    _Command(
+        "boards",
+        "what is plugged in, by MAC",
+        boards_arguments.add_arguments,
+        "wattle_tools.boards.command",
+    ),
+    _Command(
+        "flash",
+        "fill ESP32 boards: interpreter and firmware",
+        flash_arguments.add_arguments,
+        "wattle_tools.flash.command",
+    ),
+    _Command(
+        "batch",
+        "provision many boards, by a CSV file",
+        batch_arguments.add_arguments,
+        "wattle_tools.batch.command",
+    ),
+    _Command(
+        "label",
+        "labels of meters with a QR code, PNG and PDF",
+        label_arguments.add_arguments,
+        "wattle_tools.label.command",
+    ),
+    _Command(
+        "check",
+        "read a meter's devices, and say what is wired wrongly",
+        check_arguments.add_check,
+        "wattle_tools.check.command",
+        "check",
+    ),
+    _Command(
+        "probe",
+        "say who answers on a board's line",
+        check_arguments.add_probe,
+        "wattle_tools.check.command",
+        "probe",
+    ),
+    _Command(
+        "log",
+        "print what a board says",
+        check_arguments.add_log,
+        "wattle_tools.check.command",
+        "log",
+    ),
+    _Command(
+        "read",
+        "read a device over the laptop's own adapter",
+        modbus_arguments.add_read,
+        "wattle_tools.modbus.command",
+        "read",
+    ),
+    _Command(
+        "set",
+        "write a register of a device, and read it back",
+        modbus_arguments.add_set,
+        "wattle_tools.modbus.command",
+        "write",
+    ),
+    _Command(
+        "replace",
+        "exchange a meter: final and first readings, signed by both",
+        exchange_arguments.add_arguments,
+        "wattle_tools.exchange.command",
+    ),
+    _Command(
+        "seal",
+        "prepare the steps that burn a chip's eFuses",
+        seal_arguments.add_arguments,
+        "wattle_tools.seal.command",
+    ),
+)
+
+
+def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     install = commands.add_parser(
         "certificate", help="install the certificate that `wattle-gateway meters enrol` issued"
     )
@@ -68,115 +177,25 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("--mac", type=mac, help="the ESP32 (default: the only one there is)")
     boards_arguments.add_port_arguments(install)
     install.set_defaults(run=_install)
-    boards = commands.add_parser("boards", help="what is plugged in, by MAC")
-    boards_arguments.add_arguments(boards)
-    boards.set_defaults(run=_boards)
-    flash = commands.add_parser("flash", help="fill ESP32 boards: interpreter and firmware")
-    flash_arguments.add_arguments(flash)
-    flash.set_defaults(run=_flash)
-    for name, text, add in (
-        ("check", "read a meter's devices, and what is wired wrongly", check_arguments.add_check),
-        ("probe", "say who answers on a board's line", check_arguments.add_probe),
-        ("log", "print what a board says", check_arguments.add_log),
-    ):
-        looking = commands.add_parser(name, help=text)
-        add(looking)
-        looking.set_defaults(run=_look, looking=name)
-    read = commands.add_parser("read", help="read a device over the laptop's own adapter")
-    modbus_arguments.add_read(read)
-    read.set_defaults(run=_read)
-    write = commands.add_parser("set", help="write a register of a device, and read it back")
-    modbus_arguments.add_set(write)
-    write.set_defaults(run=_set)
-    batch = commands.add_parser("batch", help="provision many boards, by a CSV file")
-    batch_arguments.add_arguments(batch)
-    batch.set_defaults(run=_batch)
-    enrol_command.add(commands)
-    retire_command.add(commands)
-    label = commands.add_parser("label", help="labels of meters with a QR code, PNG and PDF")
-    label_arguments.add_arguments(label)
-    label.set_defaults(run=_label)
-    seal = commands.add_parser("seal", help="prepare the steps that burn a chip's eFuses")
-    seal_arguments.add_arguments(seal)
-    seal.set_defaults(run=_seal)
-    site_command.add(commands)
-    audit_command.add(commands)
-    update_bundle.add(commands)
-    image_commands.add(commands)
-    return parser
+
+
+def _run(module: str, function: str, options: argparse.Namespace) -> int:
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        raise ToolError(f"{error.name} is missing: pip install 'wattle-grid[tools]'") from error
+    return int(getattr(found, function)(options))
 
 
 def _provision(options: argparse.Namespace) -> int:
     if options.folder is not None:
         return linux.run(options)
-    with _with_extra():
-        from wattle_tools.provision import command
-    return command.run(options)
-
-
-def _boards(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.boards import command
-    return command.run(options)
-
-
-def _flash(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.flash import command
-    return command.run(options)
-
-
-def _label(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.label import command
-    return command.run(options)
-
-
-def _look(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.check import command
-    run = {"check": command.check, "probe": command.probe, "log": command.log}[options.looking]
-    return run(options)
-
-
-def _read(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.modbus import command
-    return command.read(options)
-
-
-def _set(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.modbus import command
-    return command.write(options)
-
-
-def _batch(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.batch import command
-    return command.run(options)
-
-
-def _seal(options: argparse.Namespace) -> int:
-    with _with_extra():
-        from wattle_tools.seal import command
-    return command.run(options)
-
-
-@contextlib.contextmanager
-def _with_extra() -> Iterator[None]:
-    """Around imports of what only those need who have boards to fill."""
-    try:
-        yield
-    except ImportError as error:
-        raise ToolError(f"{error.name} is missing: pip install 'wattle-grid[tools]'") from error
+    return _run("wattle_tools.provision.command", "run", options)
 
 
 def _install(options: argparse.Namespace) -> int:
     if options.folder is None:
-        with _with_extra():
-            from wattle_tools.provision import certify
-        return certify.run(options)
+        return _run("wattle_tools.provision.certify", "run", options)
     journal = audit_command.journal(options)
     facts: dict[str, object] = {"folder": str(options.folder), "file": str(options.certificate)}
     try:

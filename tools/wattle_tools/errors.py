@@ -113,6 +113,10 @@ class SealError(AdvisedError):
     exit_code = SETTINGS_REFUSED
 
 
+class ExchangeError(AdvisedError):
+    """Readings of an exchange that do not verify, or do not belong together."""
+
+
 class BatchError(AdvisedError):
     """A file of jobs that makes no sense."""
 

@@ -34,10 +34,14 @@ Shown = Callable[[int, Readings], None]
 
 @dataclass
 class Trial:
-    """What came of it: configured devices, their rounds by number, findings about the rest."""
+    """What came of it: configured devices, their rounds by number, findings about the rest; the
+    meter's `proof`, and its `sample` (COSE_Sign1) once it has verified.
+    """
 
     record: MeterRecord
     devices: list[CheckedDevice]
+    proof: Proof
+    sample: bytes | None = None
     rounds: dict[int, list[Readings]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     gateways: dict[str, str | None] = field(default_factory=dict)
@@ -57,8 +61,8 @@ def run(
         keys = board_keys.program(firmware)
         proof = board_keys.prove(repl, keys, ledger_id, board.mac, lambda done: None)
         devices, interval_ms, gateways = _settings(repl)
-        trial = Trial(record, devices)
-        listener = _Listener(trial, proof, shown)
+        trial = Trial(record, devices, proof)
+        listener = _Listener(trial, shown)
         seconds = rounds * interval_ms / 1_000 + gateways * _GATEWAY_S + _START_S
         try:
             program = brought.program(firmware, SOURCE)
@@ -87,9 +91,8 @@ def _settings(repl: Repl) -> tuple[list[CheckedDevice], int, int]:
 class _Listener:
     """Takes the lines of board_check."""
 
-    def __init__(self, trial: Trial, proof: Proof, shown: Shown) -> None:
+    def __init__(self, trial: Trial, shown: Shown) -> None:
         self._trial = trial
-        self._proof = proof
         self._shown = shown
         self.is_signed = False
 
@@ -119,7 +122,7 @@ class _Listener:
             self._shown(device, one)
 
     def _sample(self, raw: bytes) -> None:
-        trial, proof = self._trial, self._proof
+        trial, proof = self._trial, self._trial.proof
         self.is_signed = True
         try:
             signed = cose.parse_sign1("sample", bytes.fromhex(trial.record.ledger), raw)
@@ -143,6 +146,7 @@ class _Listener:
                 Finding(FAULT, "its sample has other values than it showed", "flash it again")
             )
             return
+        trial.sample = raw
         what = f"sample {content.seq} verifies under the key of meter {trial.record.meter}"
         trial.findings.append(Finding(OK, what))
 

@@ -1,0 +1,101 @@
+"""What `wattle-tool replace` does."""
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+
+from wattle_wire import topics
+from wattle_wire.errors import WireError
+
+from wattle_tools import tool_home
+from wattle_tools.audit import command as audit_command
+from wattle_tools.audit import log
+from wattle_tools.boards import command as boards_command
+from wattle_tools.check import trial
+from wattle_tools.device import firmware_folder
+from wattle_tools.errors import DONE, ExchangeError
+from wattle_tools.exchange import readings
+from wattle_tools.exchange.readings import Energies, SignedReading
+from wattle_tools.flash import fleet
+from wattle_tools.mpremote_prints import set_aside
+
+_ROUNDS = 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Does the step; the exit code."""
+    return _read(options) if options.step == "read" else _complete(options)
+
+
+def _read(options: argparse.Namespace) -> int:
+    journal = audit_command.journal(options)
+    name, reading = _taken(options)
+    path = options.output / f"{reading.meter}.reading.json"
+    data = (json.dumps(reading.row(), indent=1) + "\n").encode()
+    tool_home.write(path, data)
+    facts: dict[str, object] = {"meter": reading.meter, "sha256": _sha(data)}
+    journal.append("reading", log.DONE, name, facts)
+    print(f"{path}: {_shown(reading.energies)}")
+    return DONE
+
+
+def _complete(options: argparse.Namespace) -> int:
+    journal = audit_command.journal(options)
+    meter, old, final = _old(options)
+    name, new = _taken(options)
+    data = readings.exchange(meter, old, final, new)
+    path = options.output / f"{meter}-{new.meter}.exchange.json"
+    tool_home.write(path, data)
+    facts: dict[str, object] = {"old": meter, "new": new.meter, "sha256": _sha(data)}
+    facts["typed"] = old is None
+    journal.append("replace", log.DONE, name, facts)
+    print(f"{path}: final {_shown(final)}; first {_shown(new.energies)}")
+    if meter != new.meter:
+        print(f"when the new one is enrolled: wattle-tool retire {meter} --confirm {meter} ..")
+    return DONE
+
+
+def _old(options: argparse.Namespace) -> tuple[str, SignedReading | None, Energies]:
+    """(meter, its signed reading or None, final registers)."""
+    if not options.typed:
+        reading = readings.load(Path(options.old))
+        return reading.meter, reading, reading.energies
+    try:
+        topics.kid_of_meter(options.old)
+    except WireError as error:
+        raise ExchangeError(f"OLD: {error}", "with --typed name the meter by its id") from error
+    final = dict(options.typed)
+    if len(final) != len(options.typed):
+        raise ExchangeError("a device stands twice in --typed", "give each once")
+    return options.old, None, final
+
+
+def _taken(options: argparse.Namespace) -> tuple[str, SignedReading]:
+    """(name of the board, a reading of it that has verified)."""
+    firmware = options.firmware or firmware_folder()
+    with set_aside():
+        found = fleet.find(boards_command.chosen_ports(options))
+        [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
+        [tried] = fleet.each(
+            [board],
+            lambda one, check: trial.run(one, firmware, _ROUNDS, lambda device, row: None, check),
+        )
+    if tried.sample is None:
+        reasons = "; ".join(one.what for one in tried.findings)
+        raise ExchangeError(f"no reading of it verifies: {reasons}", "see `wattle-tool check`")
+    record = tried.record
+    return board.name, readings.verified(
+        bytes.fromhex(record.ledger), record.site, tried.proof.raw, tried.sample, board.name
+    )
+
+
+def _shown(energies: Energies) -> str:
+    rows = []
+    for device, values in sorted(energies.items()):
+        rows += [f"{device}/{name} {value} Wh" for name, value in sorted(values.items())]
+    return ", ".join(rows)
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
