@@ -61,8 +61,8 @@ sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; 
 		--seeds $(SEEDS) --seed0 $(SEED0) $(if $(N),--n $(N)) --workers $(WORKERS) $(ARGS)
 
 .PHONY: events
-events: SEEDS = 40
-events: N = 4,4,7,4,1
+events: SEEDS = 45
+events: N = 4,4,7
 events: $(STAMP)  ## over 1,000 simulated events with faults and bad transactions (SEEDS=n SEED0=k)
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation --events \
 		--seeds $(SEEDS) --seed0 $(SEED0) --n $(N) --workers $(WORKERS) $(ARGS)

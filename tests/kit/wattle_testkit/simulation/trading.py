@@ -14,6 +14,7 @@ from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.state import State, prefix
 from wattle_gateway.contracts.transactions import BUYING_ROLES
 from wattle_gateway.ledger import event_bodies, genesis, transaction
+from wattle_gateway.ledger.account_bodies import Transfer
 from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish, Setpoint, Withdraw
 from wattle_gateway.ledger.offer_bodies import DOWN, OfferBody, OfferTerms
 from wattle_gateway.ledger.settlement_bodies import Decide, Dispute, Fund
@@ -46,7 +47,8 @@ class Trader:
 
     def send(self, gateway: SimGateway) -> None:
         """A transaction of this member."""
-        chosen = self._chosen(gateway)
+        has_account = accounts.account(gateway.driver.state, gateway.kid, ASSET) is not None
+        chosen = self._chosen(gateway) if has_account else None
         if chosen is None:
             self._payer.send(gateway)
             return
@@ -80,6 +82,7 @@ class Trader:
             lambda: self._withdraw(own, found),
             lambda: self._dispute(gateway, found),
             lambda: self._fund(gateway),
+            lambda: self._share(gateway),
         ]
         if gateway.member.role in BUYING_ROLES:
             acts += [lambda: self._publish(gateway)] * 2
@@ -176,6 +179,16 @@ class Trader:
         until_ms = gateway.driver.head.time_ms + self._random.randrange(30_000)
         amount = self._random.randint(1, 500)
         return transaction.FUND, Fund("frost", ASSET, amount, gateway.kid, until_ms).row()
+
+    def _share(self, gateway: SimGateway) -> Order | None:
+        """Whoever has money gives somebody a part, so that all can buy."""
+        held = accounts.accounts(gateway.driver.state)
+        others = [one.party for one in held if one.party != gateway.kid]
+        unlocked = sum(one.unlocked for one in held if one.party == gateway.kid)
+        if not others or unlocked < 2 or self._random.randrange(3):
+            return None
+        to = self._random.choice(others)
+        return transaction.TRANSFER, Transfer(ASSET, to, unlocked // 2).row()
 
     def _spoilt(self, body: list[object]) -> list[object]:
         """The same body with one field that is wrong in some way."""

@@ -20,8 +20,8 @@ from wattle_testkit.simulation.meter import MeterPlan, SimMeter
 from wattle_testkit.simulation.network import Network, Weather
 from wattle_testkit.simulation.options import Options
 from wattle_testkit.simulation.payments import Payer, check_money
-from wattle_testkit.simulation.recomputed import check_statements
 from wattle_testkit.simulation.progress_rule import SETTLE_MS
+from wattle_testkit.simulation.recomputed import check_statements
 from wattle_testkit.simulation.registrar import Registrar
 from wattle_testkit.simulation.timeline import Timeline
 from wattle_testkit.simulation.trace import Trace
