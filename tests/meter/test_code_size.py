@@ -6,16 +6,16 @@ from wattle_tools.image import build, compiler
 from wattle_tools.image.sources import device_files
 
 FIRMWARE = Path(__file__).parents[2] / "firmware"
-# A ratchet: what the code takes today. The aim is 64 kB; firmware/DECISIONS.md says what is left.
-CODE_BYTES_MAX = 70_200
-PROBE_BYTES_MAX = 21_000
+# The limit of all device code; firmware/DECISIONS.md says what it is made of.
+CODE_BYTES_MAX = 64_000
+PROBE_BYTES_MAX = 19_800
 
 
 def test_compiled_code_keeps_within_its_flash() -> None:
     total = sum(len(data) for data in build.image(FIRMWARE).files.values())
     assert total <= CODE_BYTES_MAX
     single = sum(len(compiler.compiled(file.path)) for file in device_files(FIRMWARE))
-    assert total < 0.60 * single
+    assert total < 0.57 * single
 
 
 def test_what_a_technician_brings_along_fits_beside_it() -> None:

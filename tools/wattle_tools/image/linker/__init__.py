@@ -13,7 +13,11 @@ What is done, in this order, each in a file of its own:
   reaching      functions, methods and classes that nothing can call are left out
   numbering     texts of errors about bytes from outside become numbers
   sharing       attributes that no object has both get one name
-  inlining      functions that are called once are put where they are called (call_sites)
+  comparisons   chains of comparisons are taken apart
+  loops         comprehensions become loops
+  inlining      functions that are called once are put where they are called (call_sites): returns
+                become branches (returns), nothing is evaluated in another order (evaluation),
+                locals share places (slots)
   naming        short names for what is ours, and a table of those used most
   writing       the source
   readable      what the names stand for, and a board's log with it

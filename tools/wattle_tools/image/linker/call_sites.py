@@ -6,6 +6,8 @@ import enum
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from wattle_tools.image.linker import evaluation, returns, slots
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 Call = ast.Call
 # A generator expression runs at once as an argument of these.
@@ -110,7 +112,7 @@ def put_expression(caller: Definition, name: str, function: Definition) -> bool:
         for parameter, argument in values:
             _Substitute(parameter, argument).visit(holder)
         assert isinstance(node, ast.expr)
-        _Replace(node, holder.value).visit(caller)
+        evaluation.replace(node, holder.value, caller)
         return True
     return False
 
@@ -135,124 +137,85 @@ def _is_path(value: ast.expr) -> bool:
 class Site:
     """The calls in one function, in whose place others are put."""
 
-    def __init__(self, caller: Definition) -> None:
+    def __init__(self, caller: Definition, kept: evaluation.Stable) -> None:
         self._caller = caller
-        self._skipped: set[int] = set()
+        self._kept = kept
 
     def next_call(self, names: Collection[str]) -> Found | None:
         """The first call of one of `names` that a statement evaluates first."""
-        for found in _calls(self._caller.body, True):
-            if found.name in names and id(found.call) not in self._skipped:
+        for found in self._calls(self._caller.body, True):
+            if found.name in names:
                 return found
         return None
 
-    def skip(self, found: Found) -> None:
-        """Leaves a call as it is."""
-        self._skipped.add(id(found.call))
+    def _calls(self, block: list[ast.stmt], last_block: bool) -> Iterator[Found]:
+        """Calls that the statements of a block, and of those in it, could make first of all."""
+        for index, statement in enumerate(block):
+            is_last = last_block and index == len(block) - 1
+            head = evaluation.head(statement)
+            if head is not None:
+                for call, value in evaluation.first_calls(head, self._caller.name, self._kept):
+                    name = _called(call)
+                    yield Found(name, block, index, call, value, is_last)
+            ends = is_last and isinstance(statement, ast.If)
+            for inner in evaluation.blocks(statement):
+                yield from self._calls(inner, ends)
 
-    def put(self, found: Found, function: Definition, shape: Shape) -> bool:
-        """Puts a function, whose locals are like no others, in the place of its call."""
-        if isinstance(function, ast.AsyncFunctionDef) != (found.awaited is not found.call):
-            return False
-        statement = found.block[found.index]
-        returned = isinstance(statement, ast.Return) and statement.value is found.awaited
-        alone = isinstance(statement, ast.Expr) and statement.value is found.awaited
-        fits = (
-            shape is Shape.VALUE
-            or (shape is Shape.NOTHING and alone)
-            or (shape is Shape.BARE and alone and found.is_last)
-            or (shape in (Shape.ANYWHERE, Shape.BARE) and returned)
-        )
-        bound = _bound(found.call, function) if fits else None
-        if bound is None:
-            return False
-        body = [*bound, *function.body]
-        if shape is Shape.VALUE:
-            last = body.pop()
-            assert isinstance(last, ast.Return)
-            assert last.value is not None
-            _Replace(found.awaited, last.value).visit(statement)
-            body.append(statement)
-        elif returned and not isinstance(body[-1], ast.Return | ast.Raise):
+
+def put(found: Found, function: Definition, shape: Shape, mark: str) -> bool:
+    """Puts a function, whose locals are like no others, in the place of its call; `mark`: with what
+    their names end.
+    """
+    if isinstance(function, ast.AsyncFunctionDef) != (found.awaited is not found.call):
+        return False
+    slots.mark(function.body, mark)
+    statement = found.block[found.index]
+    returned = isinstance(statement, ast.Return) and statement.value is found.awaited
+    alone = isinstance(statement, ast.Expr) and statement.value is found.awaited
+    bound = _bound(found.call, function)
+    if bound is None:
+        return False
+    body = function.body
+    if shape is Shape.VALUE:
+        last = body.pop()
+        assert isinstance(last, ast.Return)
+        assert last.value is not None
+        evaluation.replace(found.awaited, last.value, statement)
+        body.append(statement)
+    elif returned:
+        if not isinstance(body[-1], ast.Return | ast.Raise):
             body.append(ast.Return(None))
-        found.block[found.index : found.index + 1] = body
-        return True
+    elif not (alone and (shape is Shape.NOTHING or (shape is Shape.BARE and found.is_last))):
+        branched = _branched(found, function, mark, alone=alone)
+        if branched is None:
+            return False
+        body = branched
+    for one in bound:
+        one.__dict__["arrival"] = mark
+    found.block[found.index : found.index + 1] = [*bound, *body]
+    return True
 
 
-def _calls(block: list[ast.stmt], last_block: bool) -> Iterator[Found]:
-    """Calls that the statements of a block, and of those in it, evaluate first."""
-    for index, statement in enumerate(block):
-        is_last = last_block and index == len(block) - 1
-        head = _head(statement)
-        if head is not None:
-            yield from _first(head, block, index, is_last)
-        ends = is_last and isinstance(statement, ast.If)
-        for inner in _blocks(statement):
-            yield from _calls(inner, ends)
-
-
-def _head(statement: ast.stmt) -> ast.expr | None:
-    """What a statement evaluates once and before all else."""
+def _branched(
+    found: Found, function: Definition, mark: str, *, alone: bool
+) -> list[ast.stmt] | None:
+    """What takes the place of a statement if a function ends in several places; None: nothing."""
+    statement = found.block[found.index]
+    result = None if alone else "%result" + mark
+    rest = [] if alone else [statement]
     match statement:
-        case ast.Expr(value=value) | ast.Return(value=value) | ast.Assign(value=value):
-            return value
-        case ast.If(test=test):
-            return test
-        case ast.For(iter=iterated):
-            return iterated
-        case ast.Raise(exc=error):
-            return error
-    return None
-
-
-def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
-    match statement:
-        case ast.If(body=body, orelse=orelse):
-            yield from (body, orelse)
-        case ast.For(body=body, orelse=orelse) | ast.While(body=body, orelse=orelse):
-            yield from (body, orelse)
-        case ast.With(body=body):
-            yield body
-        case ast.Try(body=body, handlers=handlers, orelse=orelse, finalbody=finalbody):
-            yield from (body, *(handler.body for handler in handlers), orelse, finalbody)
-
-
-def _first(head: ast.expr, block: list[ast.stmt], index: int, is_last: bool) -> Iterator[Found]:
-    """The calls that an expression evaluates before anything that could tell the difference."""
-    waiting: ast.expr | None = head
-    around: ast.expr | None = None
-    while waiting is not None:
-        node, waiting = waiting, None
-        match node:
-            case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
-                is_awaited = isinstance(around, ast.Await)
-                yield Found(
-                    name, block, index, node, around if is_awaited and around else node, is_last
-                )
-                waiting = _argument(node)
-            case ast.Await(value=inner) | ast.UnaryOp(operand=inner) | ast.BinOp(left=inner):
-                waiting = inner
-            case ast.Compare(left=inner) | ast.IfExp(test=inner) | ast.Subscript(value=inner):
-                waiting = inner
-            case ast.BoolOp(values=[inner, *_]) | ast.Attribute(value=inner):
-                waiting = inner
-            case ast.Tuple(elts=[inner, *_]) | ast.List(elts=[inner, *_]):
-                waiting = inner
-        around = node
-
-
-def _argument(call: ast.Call) -> ast.expr | None:
-    """The first argument, if what is called is there whatever that does."""
-    match call.func:
-        case ast.Name():
-            pass
-        case ast.Attribute(value=ast.Name(id=name)) if name.startswith(("%", "=")):
-            pass
-        case ast.Attribute(value=ast.Constant()):
-            pass
-        case _:
-            return None
-    return call.args[0] if call.args else None
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if name.startswith("%"):
+            if value is found.awaited:
+                result, rest = name, []
+    try:
+        body = returns.as_branches(function.body, result)
+    except returns.EntangledError:
+        return None
+    if rest and result:
+        wanted = ast.Name(result, ast.Load())
+        slots.mark([wanted], mark)
+        evaluation.replace(found.awaited, wanted, statement)
+    return body + rest
 
 
 def _arguments(call: ast.Call, function: Definition) -> list[tuple[str, ast.expr]] | None:
@@ -328,15 +291,3 @@ class _Substitute(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return copy.deepcopy(self._value) if node.id == self._name else node
-
-
-class _Replace(ast.NodeTransformer):
-    def __init__(self, old: ast.expr, new: ast.expr) -> None:
-        self._old = old
-        self._new = new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        if node is self._old:
-            return self._new
-        found: ast.AST = super().visit(node)
-        return found

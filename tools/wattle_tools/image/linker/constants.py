@@ -78,6 +78,10 @@ def evaluate(node: ast.expr, values: Mapping[str, Value]) -> Value:
             measured = evaluate(argument, values)
             if isinstance(measured, str | bytes | tuple):
                 return len(measured)
+        case ast.Call(func=ast.Name(id="bytes"), args=[ast.Tuple(elts=parts)], keywords=[]):
+            numbers = [_number(evaluate(part, values)) for part in parts]
+            if all(0 <= number <= 255 for number in numbers):
+                return bytes(numbers)
         case ast.Call(
             func=ast.Attribute(value=ast.Name(id="bytes"), attr=".fromhex"),
             args=[ast.Constant(str() as digits)],

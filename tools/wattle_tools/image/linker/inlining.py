@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from wattle_tools.image.linker import call_sites, scopes
+from wattle_tools.image.linker import call_sites, evaluation, scopes, slots
 from wattle_tools.image.linker.micropython_names import ATTRIBUTES
 
 _ROUNDS_MAX = 12
@@ -23,10 +23,13 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass
 class Inlined:
-    """`body`: the program; `inside`: function -> those that were put into it."""
+    """`body`: the program; `inside`: function -> those that were put into it; `places`: function
+    -> the locals that came so.
+    """
 
     body: list[ast.stmt]
     inside: dict[str, list[str]] = field(default_factory=dict)
+    places: dict[str, slots.Places] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,9 +42,13 @@ class _Candidate:
     shape: call_sites.Shape
 
 
-def inline(body: Sequence[ast.stmt], roots: Sequence[str]) -> Inlined:
-    """A reachable program with functions put in place; `roots` stay functions."""
-    found = Inlined(list(body))
+def inline(
+    body: Sequence[ast.stmt], roots: Sequence[str], places: dict[str, slots.Places]
+) -> Inlined:
+    """A reachable program with functions put in place; `roots` stay functions. `places`: function
+    -> locals that came there before.
+    """
+    found = Inlined(list(body), places=places)
     for number in range(_ROUNDS_MAX):
         if not _Round(found, roots, number).run():
             break
@@ -57,6 +64,7 @@ class _Round:
         self._count = 0
         self._done: set[str] = set()
         self._candidates = _candidates(program.body, roots)
+        self._kept = evaluation.stable(program.body)
 
     def run(self) -> bool:
         """Whether there was anything to do."""
@@ -74,23 +82,36 @@ class _Round:
     def _function(self, caller: Definition, label: str) -> None:
         if any(isinstance(node, ast.Nonlocal) for node in ast.walk(caller)):
             return
-        room = _LOCALS_MAX - len(_locals(caller))
-        site = call_sites.Site(caller)
-        while (call := site.next_call(self._candidates.keys() - self._done)) is not None:
+        skipped: set[str] = set()
+        while True:
+            wanted = self._candidates.keys() - self._done - skipped - {caller.name}
+            call = call_sites.Site(caller, self._kept).next_call(wanted)
+            if call is None:
+                break
             candidate = self._candidates[call.name]
-            own = _locals(candidate.definition)
-            if candidate.name == caller.name or len(own) > room:
-                site.skip(call)
-                continue
-            self._count += 1
-            copied = copy.deepcopy(candidate.definition)
-            renamed = _renamed(copied, f"{self._number}_{self._count}")
-            if not site.put(call, renamed, candidate.shape):
-                site.skip(call)
-                continue
-            room -= len(own)
-            self._is_put(candidate, label)
+            if self._put(caller, label, call.name, candidate):
+                self._is_put(candidate, label)
+            else:
+                skipped.add(call.name)
         self._expressions(caller, label)
+
+    def _put(self, caller: Definition, label: str, name: str, candidate: _Candidate) -> bool:
+        """Puts a function in the place of its call, unless there get too many locals."""
+        self._count += 1
+        mark = f"_{self._number}_{self._count}"
+        copied, places = copy.deepcopy((caller, self._program.places.get(label, slots.Places())))
+        call = call_sites.Site(copied, self._kept).next_call([name])
+        assert call is not None
+        function = _renamed(copy.deepcopy(candidate.definition), mark)
+        if not call_sites.put(call, function, candidate.shape, mark):
+            return False
+        own = sorted(one for one in slots.stored(copied) if one.endswith(mark))
+        places.share(copied, mark, own)
+        if slots.count(copied) > _LOCALS_MAX:
+            return False
+        caller.body = copied.body
+        self._program.places[label] = places
+        return True
 
     def _expressions(self, caller: Definition, label: str) -> None:
         """Puts those in place that only give a value."""
@@ -106,7 +127,7 @@ class _Round:
                 continue
             self._count += 1
             copied = copy.deepcopy(candidate.definition)
-            renamed = _renamed(copied, f"{self._number}_{self._count}")
+            renamed = _renamed(copied, f"_{self._number}_{self._count}")
             if call_sites.put_expression(caller, name, renamed):
                 self._is_put(candidate, label)
 
@@ -199,9 +220,9 @@ def _renamed(function: Definition, mark: str) -> Definition:
     for node in ast.walk(function):
         match node:
             case ast.Name(id=name) if name in own:
-                node.id = f"{name}_{mark}"
+                node.id = name + mark
             case ast.ExceptHandler(name=str(name)):
-                node.name = f"{name}_{mark}"
+                node.name = name + mark
             case ast.arg(arg=name):
-                node.arg = f"{name}_{mark}"
+                node.arg = name + mark
     return function

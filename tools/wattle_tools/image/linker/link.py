@@ -7,8 +7,10 @@ from pathlib import Path
 
 from wattle_tools.image.linker import (
     attributes,
+    comparisons,
     constants,
     inlining,
+    loops,
     naming,
     numbering,
     reaching,
@@ -68,7 +70,9 @@ def link(
     reached = reaching.keep_reachable(attributes.inline(constants.inline(body)), [root])
     texts = numbering.number(reached, numbered)
     shared = sharing.groups(reached, naming.attributes_of_ours(reached))
-    inlined = inlining.inline(reached, [root])
+    comparisons.split(reached)
+    places = loops.unroll(reached)
+    inlined = inlining.inline(reached, [root], places)
     names = naming.choose(inlined.body, {root: MAIN}, shared)
     table = readable.table(inlined, names, texts)  # before writing changes the tree
     return Linked(writing.write(inlined.body, names), table)

@@ -1,17 +1,24 @@
 """The linked program as a source: final names, imports, and a table that orders the names."""
 
 import ast
+import builtins
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from wattle_tools.image.linker import naming, scopes
 from wattle_tools.image.linker.naming import LOCAL, Names
+
+_DERIVE = LOCAL + "class"  # no name of ours begins so
+_CALLED_OFTEN = 8  # places in the source
+_BUILTINS = frozenset(name for name in vars(builtins) if name.islower()) - {"super", "type"}
 
 
 def write(body: Sequence[ast.stmt], names: Names) -> str:
     """The source of a reachable program."""
     imports = _imports(body)
     writer = _Writer(names)
-    tree = ast.Module([*imports, *(writer.visit(statement) for statement in body)], [])
+    before = [*imports, *_kept_builtins(body), *_derive(body, names)]
+    tree = ast.Module([*before, *(writer.visit(statement) for statement in body)], [])
     first = _mention(naming.hottest(tree))
     return (
         first + "\n".join(ast.unparse(ast.fix_missing_locations(one)) for one in tree.body) + "\n"
@@ -23,6 +30,25 @@ def _mention(names: Sequence[str]) -> str:
     if not names:
         return ""
     return f"if not __name__:\n    __name__.{'.'.join(names)}\n"
+
+
+def _kept_builtins(body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """`len = len` for builtins that are called at many places.
+
+    A board finds a builtin by missing it among the globals first, and a miss takes as long as the
+    table of these is full: 40 steps at nine tenths, all of it at the end. A hit takes a few.
+    """
+    called: Counter[str] = Counter()
+    for statement in body:
+        for node in ast.walk(statement):
+            match node:
+                case ast.Call(func=ast.Name(id=name)) if name in _BUILTINS:
+                    called[name] += 1
+    return [
+        ast.Assign([ast.Name(name, ast.Store())], ast.Name(name, ast.Load()))
+        for name in sorted(called)
+        if called[name] >= _CALLED_OFTEN
+    ]
 
 
 def _imports(body: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -42,10 +68,25 @@ def _imports(body: Sequence[ast.stmt]) -> list[ast.stmt]:
     return found
 
 
+def _is_called(node: ast.stmt) -> bool:
+    """Whether a statement is a class with at most a base, and nothing of its own."""
+    return (
+        isinstance(node, ast.ClassDef)
+        and len(node.bases) <= 1
+        and all(isinstance(one, ast.Pass) for one in node.body)
+    )
+
+
+def _derive(body: Sequence[ast.stmt], names: Names) -> list[ast.stmt]:
+    """The function that makes such a class: a call takes a third of the bytes of a statement."""
+    if not any(_is_called(statement) for statement in body):
+        return []
+    name, base = (*names.parameters, *"ab")[:2]
+    return ast.parse(f"def {_DERIVE}({name}, *{base}): return type({name}, {base}, {{}})").body
+
+
 def _called(node: ast.ClassDef) -> ast.stmt:
-    """A class without a body, made by a call: half the bytes of a statement."""
-    parts: list[ast.expr] = [ast.Constant(node.name), ast.Tuple(node.bases), ast.Dict([], [])]
-    made = ast.Call(ast.Name("type", ast.Load()), parts, [])
+    made = ast.Call(ast.Name(_DERIVE, ast.Load()), [ast.Constant(node.name), *node.bases], [])
     return ast.Assign([ast.Name(node.name, ast.Store())], made)
 
 
@@ -82,7 +123,7 @@ class _Writer(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         node.name = self._name(node.name)
         self.generic_visit(node)
-        return _called(node) if isinstance(node.body[0], ast.Pass) else node
+        return _called(node) if _is_called(node) else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._function(node)
