@@ -9,11 +9,13 @@ from wattle_gateway.contracts.events import agenda, publishing
 from wattle_gateway.contracts.events.agenda import Due, Step
 from wattle_gateway.contracts.events.rows import EventState
 from wattle_gateway.contracts.reputation.standing import standing
+from wattle_gateway.contracts.settlement import funds
 from wattle_gateway.contracts.state import key
 from wattle_gateway.ledger import event_bodies, genesis
 from wattle_gateway.ledger.account_bodies import Transfer
 from wattle_gateway.ledger.market import Market
-from wattle_gateway.ledger.transaction import OPEN, PUBLISH, TRANSFER
+from wattle_gateway.ledger.settlement_bodies import Fund
+from wattle_gateway.ledger.transaction import FUND, OPEN, PUBLISH, TRANSFER
 from wattle_testkit.account_ledger import (
     AGGREGATOR,
     FACTORY,
@@ -194,6 +196,47 @@ def test_26_who_pays_has_what_it_can_cost_at_most(ledger: EventLedger) -> None:
 
 def test_62_a_fund_that_is_named_is_there(ledger: EventLedger) -> None:
     assert refused(ledger, fund=bytes(32)) == classes.FUND_UNKNOWN
+
+
+def filled(ledger: EventLedger, **changes: object) -> bytes:
+    """GRID's fund for RETAIL."""
+    body = Fund("frost", "EUR", 2_000, RETAIL.kid, SELECT_MS)
+    return ledger.done(GRID, FUND, replace(body, **changes).row())  # type: ignore[arg-type]
+
+
+def test_an_event_may_be_paid_by_a_fund(ledger: EventLedger) -> None:
+    own = ledger.held(RETAIL)
+    digest = filled(ledger)
+    event = ledger.publish(fund=digest)
+    held = funds.fund(ledger.state, digest)
+    assert held is not None
+    assert (ledger.event(event).reserved, held.left, held.reserved) == (1_160, 840, 1_160)
+    assert ledger.held(RETAIL) == own
+    ledger.commit_at(SELECT_MS)  # nobody has answered
+    held = funds.fund(ledger.state, digest)
+    assert held is not None
+    assert (held.left, held.reserved) == (2_000, 0)
+    ledger.check_money()
+
+
+def test_63_a_fund_is_its_spenders(ledger: EventLedger) -> None:
+    assert refused(ledger, fund=filled(ledger, spender=GRID.kid)) == classes.NOT_THE_SPENDER
+
+
+def test_64_a_fund_is_spent_in_its_time(ledger: EventLedger) -> None:
+    digest = filled(ledger, until_ms=CREATED_MS + 1)
+    ledger.commit_at(CREATED_MS + 2)
+    assert refused(ledger, fund=digest) == classes.FUND_OVER
+
+
+def test_65_a_fund_has_what_the_event_can_cost(ledger: EventLedger) -> None:
+    assert refused(ledger, fund=filled(ledger, amount=1_159)) == classes.FUND_SHORT
+    ledger.publish(fund=filled(ledger, amount=1_160))
+
+
+def test_66_a_fund_pays_in_its_asset(ledger: EventLedger) -> None:
+    ledger.declare("CNY", 3_000)
+    assert refused(ledger, fund=filled(ledger, asset="CNY")) == classes.FUND_ASSET
 
 
 def test_a_refusal_is_a_fault_of_who_sent_it(ledger: EventLedger) -> None:
