@@ -123,6 +123,29 @@ def test_right_after_a_start_the_nonce_is_that_of_the_ledger(four: DrivenAllianc
     assert sent == [RECORDED] * 6
 
 
+def test_several_are_committed_together_and_each_is_answered(four: DrivenAlliance) -> None:
+    bob = four.members["bob"].kid
+    boards = [Board(f"meter {number}", FOUR) for number in range(40)]
+    stranger = Board("nobody's", FOUR)
+    enrolments = [transaction.enrol_body(board.enrol(home=bob)) for board in boards]
+    commits = four["ann"].head.index
+    said = played(four, lambda signatory: signatory.commit_each(transaction.ENROL, enrolments))
+    assert said == [None] * 40
+    assert four["ann"].head.index - commits < 10
+    revocations = [revoke(boards[0]), revoke(stranger), revoke(boards[1])]
+    said = played(four, lambda signatory: signatory.commit_each(transaction.REVOKE, revocations))
+    assert said == [None, "the ledger refused it: meter_unknown", None]
+    assert recorded(four, bob) == 43
+
+
+def test_several_are_not_sent_while_an_earlier_one_waits(four: DrivenAlliance) -> None:
+    raw = transaction_entry(FOUR, PARTIES[1], UNKNOWN_KIND, [], nonce=0)
+    four.cut("bob")
+    four.add("bob", raw)
+    with pytest.raises(UsageError, match="not committed yet"):
+        played(four, lambda one: one.commit_each(transaction.REVOKE, [revoke(Board("m", FOUR))]))
+
+
 def test_however_often_its_nonce_was_used_it_is_signed_again(four: DrivenAlliance) -> None:
     """Another copy of bob's key is at work elsewhere, always a little faster."""
     bob = four.members["bob"].kid

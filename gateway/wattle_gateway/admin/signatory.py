@@ -4,7 +4,7 @@ A hosted user signs with a key that this gateway never sees; what it signed is c
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from wattle_gateway.consensus.engine import Now
@@ -37,6 +37,8 @@ NO_VOTE = (
 
 _Added = tuple[tuple[bytes, Outcome | None], Progress]
 """((digest, outcome if it was executed at once), progress of the step)."""
+_AddedEach = tuple[tuple[list[bytes], list[Outcome | None]], Progress]
+"""The same of several."""
 
 
 class Signatory:
@@ -86,6 +88,46 @@ class Signatory:
                 # nonce was used by one of ours that we had not seen.
                 if outcome.effect != contracts.REPEAT:
                     return _accepted(digest, outcome)
+
+    async def commit_each(self, kind: int, bodies: Sequence[list[object]]) -> list[str | None]:
+        """Have several transactions of this kind committed together, for whom one at a time would
+        take too long; of each, None if it was accepted, else why not. None stops another.
+
+        Raises DeadlineError if not all are committed in time (they may be yet), UsageError as
+        `commit` with `alone`, or if somebody else took the nonces; StoreError.
+        """
+
+        def add(driver: LedgerDriver, at: Now) -> _AddedEach:
+            if driver.author is None:
+                raise UsageError(NO_VOTE)
+            _check_answered(driver, self._identity.kid)
+            first = driver.next_nonce(LANE)
+            signed = [
+                self._signed(driver, at, kind, body, nonce)
+                for nonce, body in enumerate(bodies, first)
+            ]
+            rows = [_row(driver, raw, digest) for raw, digest in signed]
+            progress = driver.add(rows, at)
+            digests = [digest for _, digest in signed]
+            return (digests, [progress.transactions.get(digest) for digest in digests]), progress
+
+        async with self._one_at_a_time, _deadline():
+            await self._await_current()
+            arrived: asyncio.Queue[Outcome] = asyncio.Queue()
+            try:
+                digests, at_once = await self._ledger.step(add)
+            except LedgerError as error:
+                raise UsageError(f"it cannot be written to the ledger: {error}") from error
+            # Nothing ran in this loop since the step ended, so no outcome was missed.
+            for outcome in at_once:
+                if outcome is not None:
+                    arrived.put_nowait(outcome)
+            self._waiting.update(dict.fromkeys(digests, arrived))
+            try:
+                return await _answers(digests, arrived)
+            finally:
+                for digest in digests:
+                    del self._waiting[digest]
 
     async def turn(self, kid: bytes) -> int:
         """The nonce of the next transaction in lane 0 of a party that signs by itself."""
@@ -142,25 +184,54 @@ class Signatory:
     def _sign_and_add(self, driver: LedgerDriver, at: Now, kind: int, body: list[object]) -> _Added:
         if driver.author is None:
             raise UsageError(NO_VOTE)
+        return _add(driver, at, *self._signed(driver, at, kind, body, driver.next_nonce(LANE)))
+
+    def _signed(
+        self, driver: LedgerDriver, at: Now, kind: int, body: list[object], nonce: int
+    ) -> tuple[bytes, bytes]:
+        """A transaction of ours with its digest."""
         raw = transaction.build(
             driver.epoch.ledger_id,
             self._identity.kid,
             crypto.signer(self._identity.block_key),
             lane=LANE,
-            nonce=driver.next_nonce(LANE),
+            nonce=nonce,
             until_ms=at.unix_ms + VALID_MS,
             kind=kind,
             body=body,
         )
-        return _add(driver, at, raw, transaction.parse(raw, driver.epoch.ledger_id).digest)
+        return raw, transaction.parse(raw, driver.epoch.ledger_id).digest
 
 
 def _add(driver: LedgerDriver, at: Now, raw: bytes, digest: bytes) -> _Added:
-    wrapped = entry.encode(entry.TRANSACTION, raw, driver.epoch.constants.entry_bytes_max)
-    row = PoolEntry(0, entry.TRANSACTION, None, None, digest, 0, 0, wrapped)
     # The same bytes may come twice; the pool has them once.
-    progress = driver.add([] if driver.queue.waits(digest) else [row], at)
+    rows = [] if driver.queue.waits(digest) else [_row(driver, raw, digest)]
+    progress = driver.add(rows, at)
     return (digest, progress.transactions.get(digest)), progress
+
+
+def _row(driver: LedgerDriver, raw: bytes, digest: bytes) -> PoolEntry:
+    wrapped = entry.encode(entry.TRANSACTION, raw, driver.epoch.constants.entry_bytes_max)
+    return PoolEntry(0, entry.TRANSACTION, None, None, digest, 0, 0, wrapped)
+
+
+async def _answers(digests: Sequence[bytes], arrived: asyncio.Queue[Outcome]) -> list[str | None]:
+    """What became of transactions, in their order, once all are answered. UsageError if another
+    transaction took the place of one."""
+    found: dict[bytes, str | None] = {}
+    while len(found) < len(digests):
+        outcome = await arrived.get()
+        assert outcome.digest is not None
+        if outcome.effect == contracts.REPEAT:
+            raise UsageError("another transaction of this party took its nonce; sign again")
+        if outcome.effect == contracts.HELD:
+            continue  # it comes again
+        try:
+            _accepted(outcome.digest, outcome)
+            found[outcome.digest] = None
+        except RefusedError as refusal:
+            found[outcome.digest] = str(refusal)
+    return [found[digest] for digest in digests]
 
 
 def _carriable(driver: LedgerDriver, raw: bytes) -> Transaction:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts.setting import Setting
-from wattle_gateway.errors import DeadlineError, RefusedError, StoreError, UsageError
+from wattle_gateway.errors import DeadlineError, StoreError, UsageError
 from wattle_gateway.ledger import crypto, transaction
 from wattle_gateway.participation import answers
 from wattle_gateway.participation.answers import Answer, Answers
@@ -19,6 +19,8 @@ from wattle_gateway.runtime.logs import Log
 # What could not be sent (disk, no quorum, an earlier transaction without an answer) is tried again
 # as long as the event is open.
 AGAIN_AFTER_S = 30.0
+# Declarations that are signed and sent together: a block takes a few hundred of them.
+SENT_AT_ONCE = 250
 
 _log = Log("policy")
 
@@ -63,9 +65,9 @@ class Participant:
             found = await self._ledger.read(self._plan)
             try:
                 self._note([one.answer for one in found.planned], found)
-                for planned in found.planned:
-                    if planned.body is not None:
-                        await self._declare(planned, found)
+                to_send = [one for one in found.planned if one.body is not None]
+                for first in range(0, len(to_send), SENT_AT_ONCE):
+                    await self._declare(to_send[first : first + SENT_AT_ONCE], found)
             except StoreError as error:
                 _log.error("answers are not sent, since they cannot be kept", error=error)
 
@@ -75,20 +77,20 @@ class Participant:
         setting = Setting(head.time_ms, driver.epoch, head, crypto.verify, ledger.digest_of)
         return plan(driver.state, setting, self._kid, self._policy, self._given.by_place)
 
-    async def _declare(self, planned: Planned, found: Plan) -> None:
-        assert planned.body is not None
+    async def _declare(self, to_send: Sequence[Planned], found: Plan) -> None:
+        bodies = [planned.body.row() for planned in to_send if planned.body is not None]
         try:
-            await self._signatory.commit(transaction.DECLARE, planned.body.row(), alone=True)
-        except RefusedError as refusal:
-            answer = replace(planned.answer, did=answers.REFUSED, why=str(refusal))
+            whys = await self._signatory.commit_each(transaction.DECLARE, bodies)
         except (DeadlineError, UsageError) as error:
-            _log.warning(
-                "an answer is not on the ledger yet", point=planned.answer.point, why=error
-            )
+            _log.warning("answers are not on the ledger yet", answers=len(to_send), why=error)
             return
-        else:
-            answer = replace(planned.answer, did=answers.DECLARED)
-        self._note([answer], found)
+        given = []
+        for planned, why in zip(to_send, whys, strict=True):
+            if why is None:
+                given.append(replace(planned.answer, did=answers.DECLARED))
+            else:
+                given.append(replace(planned.answer, did=answers.REFUSED, why=why))
+        self._note(given, found)
 
     def _note(self, given: Sequence[Answer], found: Plan) -> None:
         if not given:
