@@ -8,14 +8,26 @@ from pathlib import Path
 
 from wattle_hil.board.cable import CabledBoard
 from wattle_hil.children.stop_signal import StopSignal
+from wattle_hil.clock import host_ms
 from wattle_hil.curves.arguments import whole_number
+from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
+from wattle_hil.devices.device import EmulatedDevice
+from wattle_hil.devices.families import FAMILIES
+from wattle_hil.devices.line import Line
 from wattle_hil.serial_board.bench import FLASH_BYTES, BoardBench
 from wattle_hil.serial_board.emulated import Faults
 from wattle_hil.serial_board.flash_memory import BOOTLOADER_AT
+from wattle_hil.serial_board.interpreter import (
+    Interpreter,
+    connected_interpreter,
+    unix_interpreter,
+)
 from wattle_hil.serial_board.program_image import interpreter_image
 
 _BOARDS_MAX = 32
 _ROM_BYTES = 0x60000
+_LOAD_W = 2_000
+_YEAR_MS = 365 * 86_400_000
 _MAC_PREFIX = bytes.fromhex("0200005752")  # locally administered: no maker's
 FAULTS = {
     "stuck": Faults(stuck_at=0x12000),
@@ -44,8 +56,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one board of the row has this fault; may be given again",
     )
     parser.add_argument(
+        "--metered",
+        action="store_true",
+        help=f"each has an SDM120, unit 1, under {_LOAD_W} W on its line, and this machine's "
+        "network",
+    )
+    parser.add_argument(
         "--image", type=Path, metavar="FILE", help="also writes an interpreter image to this file"
     )
+
+
+def _metered_load(now_ms: int) -> EmulatedDevice:
+    """An SDM120 under a load that stays as it is for a year."""
+    series = StepSeries((now_ms,), (_LOAD_W * UW_PER_W,), now_ms + _YEAR_MS)
+    return EmulatedDevice(1, FAMILIES["sdm120"], Curve("constant", 1_000, series))
 
 
 def serve(
@@ -63,7 +87,12 @@ def serve(
         for number in range(options.count):
             name = options.faulty[number] if number < len(options.faulty) else None
             mac = _MAC_PREFIX + bytes([number + 1])
-            port = bench.add(mac, content, FAULTS[name] if name else None)
+            interpreter: Interpreter = unix_interpreter
+            if options.metered:
+                path = Path(folder) / f"line{number}"
+                line = stack.enter_context(Line(path, [_metered_load(host_ms())], host_ms))
+                interpreter = connected_interpreter(line.link)
+            port = bench.add(mac, content, FAULTS[name] if name else None, interpreter)
             tell(f"{port}  {mac.hex(':')}  {name or 'sound'}")
         ports = list(bench.ports().values())
         if options.cortex_m3:
