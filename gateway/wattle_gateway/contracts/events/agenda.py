@@ -74,12 +74,14 @@ def drop(state: State, digest: bytes) -> None:
 
 
 def take(state: State, time_ms: int) -> list[Due]:
-    """What a commit at this time has to do, taken off the agenda, in the order of D23."""
+    """What a commit at this time has to do, taken off the agenda, in the order of D23. What is
+    planned for several times that it has reached is done once."""
     planned = entries(state)
     reached = [due for due in planned if due.time_ms <= time_ms]
     if reached:
         _put(state, list(planned[len(reached) :]))
-    return sorted(reached, key=lambda due: (due.step, due.time_ms, due.digest))
+    once = {(due.step, due.digest): due for due in reversed(reached)}
+    return sorted(once.values(), key=lambda due: (due.step, due.time_ms, due.digest))
 
 
 def _put(state: State, planned: list[Due]) -> None:

@@ -21,7 +21,8 @@ _QUEUE = key("over")
 
 def plan(state: State, event: bytes, time_ms: int, market: Market) -> None:
     """An event (digest) is over: it is kept `keep_days` from now, and not shorter than those that
-    were over before."""
+    were over before. Nothing else is planned of it any more."""
+    agenda.drop(state, event)
     first, end = _ends(state)
     expires_ms = time_ms + market.keep_days * _DAY_MS
     state.put(key("over", end), cbor.encode([expires_ms, event]))

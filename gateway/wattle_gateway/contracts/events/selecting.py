@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from wattle_gateway.contracts import offering
 from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.events import (
-    agenda,
     answering,
     expiry,
     ordering,
@@ -168,7 +167,6 @@ def _fail(state: State, event: EventRow, market: Market, time_ms: int) -> None:
     """Nobody was selected: nothing will be measured or paid."""
     assert event.reserved == 0, "nobody costs nothing"
     rows.put_event(state, replace(event, state=EventState.FAILED))
-    agenda.drop(state, event.digest)
     expiry.plan(state, event.digest, time_ms, market)
 
 
