@@ -14,6 +14,7 @@ from wattle_gateway.pki import authority, keys
 from wattle_hil import parts
 from wattle_hil.children.processes import ProcessGroup
 from wattle_testkit.meter_site import LEDGER_ID, MeterSite
+from wattle_testkit.technician import Technician
 from wattle_tools import proof
 from wattle_tools.board_folder import DeviceChoice, LoadChoice
 from wattle_tools.cli import main
@@ -175,6 +176,31 @@ def test_a_board_is_given_its_transformers(site_json: Path, tmp_path: Path) -> N
         ([100, 5], None, None),
         (None, [10_000, 100], -1),
     ]
+
+
+def test_a_technicians_site_names_a_linux_board(
+    site: MeterSite, site_json: Path, tmp_path: Path, tool_home: Path
+) -> None:
+    ada = Technician(tmp_path / "ada", tool_home, site.authority)
+    ada.folder.mkdir()
+    shutil.copyfile(site_json, ada.folder / "site.json")
+    ada.add_site()
+    ada.take_authority()
+    board = tmp_path / "board"
+    words = [str(board), "--micropython", str(parts.micropython(64)), "--port", "/dev/null"]
+    words += ["--profile", "sdm120", "--ct", "100/5"]
+    assert main(["provision", *words]) == 0
+    found = proof.verified(board, LEDGER_ID)
+    file = json.loads((board / f"{found.meter}.enrol.json").read_text())
+    assert (file["points"][0]["ct"], file["site"]) == ([100, 5], "substation-7")
+    leaf, issuer = x509.load_pem_x509_certificates((board / "tls.crt.der").read_bytes())
+    issuer.verify_directly_issued_by(site.authority.certificate)
+    assert leaf.subject.rfc4514_string() == f"CN={found.meter}"
+    # What its gateway gave since stays.
+    site.admit(found.meter, board)
+    given = (board / "tls.crt.der").read_bytes()
+    assert main(["provision", *words]) == 0
+    assert (board / "tls.crt.der").read_bytes() == given
 
 
 def test_a_board_is_given_its_loads(site_json: Path, tmp_path: Path) -> None:

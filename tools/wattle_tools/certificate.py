@@ -21,12 +21,21 @@ _FILE_BYTES_MAX = 16_384
 def install(folder: Path, source: Path) -> str:
     """Put the certificate in `source` (PEM or DER) into a board's folder; gives the meter id.
 
+    Raises as `put` does.
+    """
+    return put(folder, _bytes(source), str(source))
+
+
+def put(folder: Path, data: bytes, source: str) -> str:
+    """Put the certificate in `data`, which came from `source`, into a board's folder; gives the
+    meter id.
+
     Raises CertificateError as `checked` does, BoardError if the folder has no valid proof of
     identity.
     """
     board = proof.verified(folder, board_folder.ledger_of(folder))
     trusted = [_bytes(path) for path in board_folder.authorities(folder)]
-    content = checked(_bytes(source), board, trusted, str(source))
+    content = checked(data, board, trusted, source)
     target = folder / CERTIFICATE_FILE
     draft = target.with_name(target.name + ".new")
     try:

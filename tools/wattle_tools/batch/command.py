@@ -28,17 +28,18 @@ from wattle_tools.provision.settings import Esp32Choice
 class _Planned:
     """A job whose order could be made: nothing of it is on a board yet."""
 
-    def __init__(self, one: Job, bench: Bench) -> None:
+    def __init__(self, one: Job, bench: Bench, passwords: dict[str, str]) -> None:
+        """`passwords` by network: each is asked for once."""
         options = one.options
         for name in ("board", "wifi"):
             if getattr(options, name) is None:
                 raise SettingsError(f"no {name}", f"give a column {name}, or --{name} for all")
         self.meter: BoardChoice = arguments.choice(options, "")
         [site] = linux.site_files(options)[:1]
-        choice = Esp32Choice(
-            self.meter, options.board, options.wifi, provision_command.password(options)
-        )
-        authority = provision_command.authority_of(options, options.site)
+        if options.wifi not in passwords:
+            passwords[options.wifi] = provision_command.password(options)
+        choice = Esp32Choice(self.meter, options.board, options.wifi, passwords[options.wifi])
+        authority = linux.authority_of(options)
         self.order: Order = provision_command.order_of(bench, site, authority, choice)
 
 
@@ -74,9 +75,10 @@ def _run(
 ) -> list[Row]:
     results: dict[bytes, ProvisionResult] = {}
     planned: dict[bytes, _Planned] = {}
+    passwords: dict[str, str] = {}
     for one in found_jobs:
         try:
-            planned[one.mac] = _Planned(one, bench)
+            planned[one.mac] = _Planned(one, bench, passwords)
         except AdvisedError as error:
             results[one.mac] = _refused(one, error.exit_code, error.reason, error.advice)
         else:

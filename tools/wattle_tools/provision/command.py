@@ -35,7 +35,6 @@ from wattle_tools.provision.brought import Brought
 from wattle_tools.provision.job import Order, ProvisionResult
 from wattle_tools.provision.settings import Esp32Choice
 from wattle_tools.site_file import SiteFile
-from wattle_tools.sites import book
 from wattle_tools.sites.authority import Issued, TechnicianAuthority
 
 PASSWORD_VARIABLE = "WATTLE_WIFI_PASSWORD"
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         arguments.choice(options, ""), options.board, options.wifi, password(options)
     )
     [site] = linux.site_files(options)[:1]
-    authority = authority_of(options, options.site)
+    authority = linux.authority_of(options)
     bench = bench_of(options)
     order = order_of(bench, site, authority, choice)
     with set_aside():
@@ -93,14 +92,6 @@ def password(options: argparse.Namespace) -> str:
             f"give --wifi-password-file, or set {PASSWORD_VARIABLE}",
         )
     return found
-
-
-def authority_of(options: argparse.Namespace, site: str | None) -> TechnicianAuthority | None:
-    """The technician's at a site that is in the book. Raises AuthorityError, SettingsError."""
-    home = tool_home.find(options.home, os.environ)
-    if options.site_file or site not in book.names(home):
-        return None
-    return book.get(home, site).authority()
 
 
 def bench_of(options: argparse.Namespace) -> Bench:

@@ -5,18 +5,23 @@ import json
 import os
 import shutil
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-from wattle_tools import board_folder, site_file, tool_home
+from wattle_tools import board_folder, certificate, site_file, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
+from wattle_tools.audit.log import AuditLog
 from wattle_tools.board_folder import Firmware
 from wattle_tools.device import firmware_folder
 from wattle_tools.errors import DONE, SettingsError, ToolError
-from wattle_tools.proof import PROOF_FILE
-from wattle_tools.provision import arguments
+from wattle_tools.proof import PROOF_FILE, Proof
+from wattle_tools.provision import arguments, enrolment
 from wattle_tools.site_file import SiteFile
 from wattle_tools.sites import book
+from wattle_tools.sites.authority import TechnicianAuthority
+
+_FILE_BYTES_MAX = 16_384
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,14 +44,50 @@ def run(options: argparse.Namespace) -> int:
     site = choice.site or sites[0].site
     facts |= {"meter": board.meter, "eui64": board.eui64.hex(), "site": site}
     facts["protection"] = board.protection
+    file = options.folder / f"{board.meter}{enrolment.SUFFIX}"
+    ledger_id = sites[0].ledger_id
+    tool_home.write(file, enrolment.file_of(board, ledger_id, site, choice.devices))
+    facts["certificate"] = _named(options, board, journal)
     journal.append("provision", log.DONE, facts=facts)
-    proof = options.folder / PROOF_FILE
     if options.json:
-        print(json.dumps({**facts, "proof": str(proof)}, indent=1))
+        print(json.dumps({**facts, "enrolment_file": str(file)}, indent=1))
         return DONE
     print(board.meter)
-    print(f"EUI-64 {board.eui64.hex()}, key: {board.protection}, proof {proof}", file=sys.stderr)
+    told = (
+        f"EUI-64 {board.eui64.hex()}, key: {board.protection}, proof {options.folder / PROOF_FILE}"
+    )
+    print(f"{told}, enrolment file {file}, certificate {facts['certificate']}", file=sys.stderr)
     return DONE
+
+
+def _named(options: argparse.Namespace, board: Proof, journal: AuditLog) -> str:
+    """Gives the board a certificate of the technician's authority, if there is one and the board
+    has none of its gateway; tells what it has then.
+    """
+    authority = authority_of(options)
+    if authority is None:
+        return "none"
+    path = options.folder / certificate.CERTIFICATE_FILE
+    # PEM of two is a technician's, and ends within a month; DER is the gateway's own.
+    if path.exists() and not tool_home.read(path, _FILE_BYTES_MAX).startswith(b"-----BEGIN"):
+        return "the gateway's own"
+    issued = authority.issue(board.meter, board.tls_public, datetime.now(UTC))
+    certificate.put(options.folder, issued.chain, "the technician's authority")
+    facts: dict[str, object] = {"meter": board.meter, "site": authority.site}
+    facts["serial"] = f"{issued.certificate.serial_number:x}"
+    facts["until"] = authority.until.isoformat()
+    journal.append("issue certificate", log.DONE, facts=facts)
+    return f"until {authority.until:%Y-%m-%d}"
+
+
+def authority_of(options: argparse.Namespace) -> TechnicianAuthority | None:
+    """The technician's at the site of the options, if that is in the book. Raises AuthorityError,
+    SettingsError.
+    """
+    home = tool_home.find(options.home, os.environ)
+    if options.site_file or options.site not in book.names(home):
+        return None
+    return book.get(home, options.site).authority()
 
 
 def site_files(options: argparse.Namespace) -> list[SiteFile]:
