@@ -5,6 +5,7 @@ beside the sampling and never delays it.
 """
 
 import asyncio
+import gc
 
 from wattle_wire import cose, downlink, p256, structure, topics, update, uplink_writer
 from wattle_wire.errors import MacError, PointError, WireError
@@ -184,6 +185,12 @@ class Link(Handler):
                 wait_ms = await self._send_one() if self.client.connected else IDLE_MS_MAX
             except NotConnectedError:
                 continue  # the next connection will be announced by opened()
+            except (
+                MemoryError
+            ):  # no piece of heap for the whole sample: what is on its way frees some
+                gc.collect()
+                self._board.log(WARNING, "link: no room to send")
+                wait_ms = IDLE_MS_MAX
             if wait_ms:
                 await self._rest(wait_ms)
 

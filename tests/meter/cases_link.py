@@ -167,6 +167,30 @@ async def silence(bench):
 test_repeating_what_a_gateway_once_said_does_not_pass_for_it = case(silence)
 
 
+async def no_room(bench):
+    read = bench.journal.data
+    failed = []
+
+    def data(seq):
+        if not failed:
+            failed.append(seq)
+            raise MemoryError("no piece of 1826 bytes")
+        return read(seq)
+
+    bench.journal.data = data
+    await bench.record()
+    assert (failed, bench.samples()) == ([1], [])
+    assert bench.board.logged[-1] == "link: no room to send"
+    bench.link.wake()
+    await settle()
+    assert bench.samples() == [1]
+    assert await bench.record() == 2
+    assert bench.samples() == [1, 2]
+
+
+test_a_sample_that_finds_no_room_in_the_heap_goes_out_later = case(no_room)
+
+
 async def standstill(bench):
     await bench.record()
     assert bench.board.dialled == ["gw0"]
