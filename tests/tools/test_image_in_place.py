@@ -184,6 +184,7 @@ def test_errors_about_bytes_from_outside_have_numbers(tmp_path: Path) -> None:
             "start": """
                 class WireError(Exception): pass
                 class LimitError(WireError): pass
+                class CaughtError(WireError): pass
                 class OwnError(WireError):
                     def __init__(self, text): super().__init__(text)
                 class FieldError(Exception): pass
@@ -192,10 +193,12 @@ def test_errors_about_bytes_from_outside_have_numbers(tmp_path: Path) -> None:
                     if kind == 1: raise LimitError(f'{value} is 100% too much')
                     if kind == 2: raise OwnError('own %d' % value)
                     if kind == 3: raise FieldError('field %d' % value)
+                    if kind == 5: raise CaughtError('caught %d' % value)
                     raise LimitError('plain text')
                 def main():
-                    for kind in range(5):
+                    for kind in range(6):
                         try: raised(kind, 7)
+                        except CaughtError as error: print('E CaughtError: %s' % error)
                         except Exception as error:
                             print('link: (malformed): %s' % error)
             """
@@ -208,9 +211,11 @@ def test_errors_about_bytes_from_outside_have_numbers(tmp_path: Path) -> None:
     table = readable.parse(program.names.json())
     assert list(table.lines(lines)) == [
         "link: (malformed): (7001, 7, 3) [7 bytes, expected 3]",
-        "link: (malformed): (7002, 7) [7 is 100% too much]",
+        "link: (malformed): (7002, 7) [LimitError: 7 is 100% too much]",
         "link: (malformed): own 7",
         "link: (malformed): field 7",
-        "link: (malformed): 7000 [plain text]",
+        "link: (malformed): 7000 [LimitError: plain text]",
+        "E CaughtError: (7003, 7) [caught 7]",
     ]
-    assert "expected" not in program.source
+    for word in ("expected", "LimitError"):
+        assert word not in program.source

@@ -3,31 +3,42 @@
 A board catches and counts them; their texts are read by people who look for the cause, with a log
 and the table of names at hand. `raise MalformedError("%d bytes, expected %d" % (a, b))` becomes
 `raise MalformedError(7001, a, b)`: nothing that was found is lost, and the text takes no flash.
+A class of such errors that nothing catches becomes its base, and its name part of the text.
 """
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 FIRST = 7000
 _LAST = 7999
 _NUMBERED = re.compile(r"\((7\d{3}), ([^()]*)\)|(?<=: )(7\d{3})$")
 
 
-def number(body: Sequence[ast.stmt], roots: Sequence[str]) -> dict[int, str]:
+def number(body: list[ast.stmt], roots: Sequence[str]) -> dict[int, str]:
     """Changes the calls of the classes `roots` and those derived from them that have no
-    `__init__`; gives the texts by number.
+    `__init__`, and leaves out what nothing catches of these; gives the texts by number.
     """
     classes = _classes(body, roots)
+    bases = _uncaught(body, classes)
     texts: dict[str, int] = {}
     for statement in body:
         for node in ast.walk(statement):
             match node:
                 case ast.Call(func=ast.Name(id=name), args=[text], keywords=[]) if name in classes:
                     template, values = _parts(text)
-                    if template is not None and FIRST + len(texts) <= _LAST:
-                        found = texts.setdefault(template, FIRST + len(texts))
-                        node.args = [ast.Constant(found), *values]
+                    if template is None or FIRST + len(texts) > _LAST:
+                        continue
+                    if name in bases:
+                        template = f"{name.rpartition(':')[2]}: {template}"
+                    found = texts.setdefault(template, FIRST + len(texts))
+                    node.args = [ast.Constant(found), *values]
+    for statement in body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and node.id in bases:
+                node.id = bases[node.id]
+    body[:] = [one for one in body if not (isinstance(one, ast.ClassDef) and one.name in bases)]
     return {found: template for template, found in texts.items()}
 
 
@@ -60,6 +71,26 @@ def _classes(body: Sequence[ast.stmt], roots: Sequence[str]) -> set[str]:
         if makes or bases & own:
             own.add(statement.name)
     return known - own
+
+
+def _uncaught(body: Sequence[ast.stmt], classes: Collection[str]) -> dict[str, str]:
+    """Class -> its base, for those that are only called, each time with a text alone."""
+    mentions: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    for statement in body:
+        for node in ast.walk(statement):
+            match node:
+                case ast.Name(id=name):
+                    mentions[name] += 1
+                case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=[text], keywords=[])):
+                    calls[name] += _parts(text)[0] is not None
+    found: dict[str, str] = {}
+    for statement in body:
+        match statement:
+            case ast.ClassDef(name=name, bases=[ast.Name(id=base)]) if name in classes:
+                if ":" in base and calls[name] == mentions[name]:
+                    found[name] = base
+    return found
 
 
 def _parts(text: ast.expr) -> tuple[str | None, list[ast.expr]]:
