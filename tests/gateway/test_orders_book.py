@@ -99,6 +99,19 @@ def test_a_restart_of_the_meter_undoes_what_it_was_told() -> None:
     assert book.due(3_500) == []
 
 
+def test_a_meter_without_time_is_told_again_when_it_has_it() -> None:
+    book = connected()
+    book.put(ORDER)
+    assert book.due(2_000) == [setpoint(ORDER)]
+    book.heard(METER, 1, None, has_time=False)
+    book.heard(METER, 1, None, has_time=False)
+    assert book.due(3_000) == []
+    book.heard(METER, 1, None)
+    assert book.due(4_000) == [setpoint(ORDER)]
+    book.heard(METER, 1, None)
+    assert book.due(5_000) == []
+
+
 def test_the_first_word_of_a_meter_is_no_restart() -> None:
     book = connected()
     book.put(ORDER)

@@ -81,7 +81,8 @@ class MarketSide:
     def heard(self, meter: bytes, sample: Sample, is_new: bool) -> None:
         """A sound sample of a meter has come in; not new: the ledger or its pool had it."""
         self._resending.arrived(meter, sample.seq, is_new)
-        self._actor.heard(meter, sample.boot, sample.command)
+        has_time = sample.clock != "U"  # SPEC section 8: it refuses setpoints then
+        self._actor.heard(meter, sample.boot, sample.command, has_time=has_time)
 
     async def run(self) -> None:
         """Carry out orders and answer events until cancelled."""

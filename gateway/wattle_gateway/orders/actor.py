@@ -61,9 +61,11 @@ class OrderActor:
             self._book.online(meter, connection)
             self._wake.set()
 
-    def heard(self, meter: bytes, boot: int, command: tuple[bytes, int] | None) -> None:
+    def heard(
+        self, meter: bytes, boot: int, command: tuple[bytes, int] | None, *, has_time: bool = True
+    ) -> None:
         """A sound sample of a meter, as `OrderBook.heard`."""
-        self._book.heard(meter, boot, command)
+        self._book.heard(meter, boot, command, has_time=has_time)
         if self._book.next_ms == 0:
             self._wake.set()
 

@@ -47,10 +47,11 @@ class Command:
 @dataclass
 class _Meter:
     """What is known of a meter: its `connection` here (8 bytes) or None, its highest `boot` (from
-    1 on; 0: it has said nothing yet)."""
+    1 on; 0: it has said nothing yet), whether its newest sample was of a clock that is set."""
 
     connection: bytes | None = None
     boot: int = 0
+    has_time: bool = True
     points: set[Point] = field(default_factory=set)
 
 
@@ -124,11 +125,7 @@ class OrderBook:
         if known.connection == connection:
             return
         known.connection = connection
-        for point in known.points:
-            load = self._loads[point]
-            if load.told is not None and not load.told.confirmed:
-                load.told = None
-            self._look[point] = None
+        self._tell_again(known)
 
     def offline(self, meter: bytes) -> None:
         """A meter is not connected to this gateway any more."""
@@ -136,12 +133,19 @@ class OrderBook:
         if known is not None:
             known.connection = None
 
-    def heard(self, meter: bytes, boot: int, command: tuple[bytes, int] | None) -> None:
-        """A sound sample of a meter: its boot number, and (digest, W) where it names an order.
+    def heard(
+        self, meter: bytes, boot: int, command: tuple[bytes, int] | None, *, has_time: bool = True
+    ) -> None:
+        """A sound sample of a meter: its boot number, (digest, W) where it names an order, and
+        whether its clock is set.
 
-        After a restart its loads rest, whatever they were told before.
+        After a restart its loads rest, whatever they were told before; and as long as its clock
+        is not set it refuses setpoints, so it is told again when it is.
         """
         known = self._meters.setdefault(meter, _Meter())
+        can_listen, known.has_time = has_time and not known.has_time, has_time
+        if can_listen:
+            self._tell_again(known)
         restarted, known.boot = 0 < known.boot < boot, max(boot, known.boot)
         if restarted:
             for point in known.points:
@@ -151,6 +155,14 @@ class OrderBook:
                 self._look[point] = None
         elif command is not None and boot == known.boot:
             self._confirm(known, *command)
+
+    def _tell_again(self, meter: _Meter) -> None:
+        """What its loads were told and have not confirmed may not have been heard."""
+        for point in meter.points:
+            load = self._loads[point]
+            if load.told is not None and not load.told.confirmed:
+                load.told = None
+            self._look[point] = None
 
     def due(self, now_ms: int) -> list[Command]:
         """What is to be sent now, by rising point. Each command counts as sent; tell `failed`."""
