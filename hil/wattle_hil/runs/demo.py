@@ -54,7 +54,12 @@ _MARGIN_S = 60
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     add = parser.add_argument
-    add("--once", type=whole_number(5, 86_400), metavar="SECONDS", help="end by itself after that")
+    add(
+        "--once",
+        type=whole_number(5, 86_400),
+        metavar="SECONDS",
+        help="end by itself then, or when the event is over",
+    )
     add("--gateways", type=whole_number(1, _MAX_GATEWAYS), default=4, help="default 4")
     add("--meters", type=whole_number(1, _MAX_METERS), default=4, help="default 4")
     add("--speed", type=whole_number(1, MAX_SPEED), default=DEFAULT_SPEED, help="default 10")
