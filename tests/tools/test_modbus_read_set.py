@@ -45,7 +45,8 @@ def test_a_register_is_set_and_read_back(line: Line, capsys: pytest.CaptureFixtu
     assert main(["read", *where]) == 0
     assert f"{SETPOINT_W:#06x} 1500 (0000 05dc)" in capsys.readouterr().out
     single = [str(line.link), "--unit", "9", "--register", str(SETPOINT_10W), "--single"]
-    assert main(["set", *single, "--value", "200"]) == 0
+    assert main(["set", *single, "--value", "200", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["value"] == "200"
     assert main(["audit", "--action", "set", "--json"]) == 0
     out = capsys.readouterr().out
     noted = json.loads(out[out.index("{") :])["entries"]

@@ -112,7 +112,8 @@ def test_a_meter_is_enrolled_from_its_file_and_given_its_certificate(
     assert done.returncode == 0, done.stderr
     assert main(["certificate", "--port", port, str(other)]) == 1
     assert "not for this board's TLS key" in capsys.readouterr().err
-    assert main(["certificate", "--port", port, str(issued)]) == 0
+    assert main(["certificate", "--port", port, str(issued), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mac"] == mac(2).hex(":")
     board = found(port)
     assert board.contents is not None
     assert board.contents.record is not None
@@ -123,7 +124,9 @@ def test_a_meter_is_enrolled_from_its_file_and_given_its_certificate(
     meter = board.contents.record.meter
     assert main(["retire", meter, *words]) == 7
     assert state_of(gateway, meter) == "enrolled"
-    assert main(["retire", meter, *words, "--confirm", meter]) == 0
+    capsys.readouterr()
+    assert main(["retire", meter, *words, "--confirm", meter, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["retired"] is True
     assert state_of(gateway, meter) == "revoked"
     capsys.readouterr()
     assert main(["retire", meter, *words, "--confirm", meter]) == 9

@@ -122,6 +122,9 @@ def test_a_board_becomes_a_meter(
     assert main(["boards", "--port", port]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "key: file" in shown
+    assert main(["label", "--port", port, "--output", str(ada.folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["meters"] == [row["meter"]]
+    assert (ada.folder / f"{row['meter']}.png").is_file()
 
 
 def test_the_certificate_is_short_and_names_the_meter(

@@ -122,8 +122,9 @@ def test_a_board_is_exchanged_for_another(
 ) -> None:
     old, new = ports
     where = ["--output", str(tmp_path)]
-    assert main(["replace", "read", "--port", old, *where]) == 0
-    [kept] = tmp_path.glob("*.reading.json")
+    capsys.readouterr()
+    assert main(["replace", "read", "--port", old, *where, "--json"]) == 0
+    kept = Path(json.loads(capsys.readouterr().out)["file"])
     assert main(["replace", "complete", str(kept), "--port", new, *where]) == 0
     [file] = tmp_path.glob("*.exchange.json")
     row = json.loads(file.read_text())

@@ -1,5 +1,6 @@
 """Steps that seal a chip: prepared only when confirmed, and such that espefuse takes them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -48,6 +49,8 @@ def test_nothing_is_prepared_without_the_boards_mac(
     assert (folder / steps.KEY_FILE).stat().st_mode & 0o077 == 0
     assert len((folder / steps.KEY_FILE).read_bytes()) == 32
     assert f"Sealing {MAC} (esp32). NOT RUN ON SILICON" in (folder / "steps.txt").read_text()
+    assert main([*words[:-1], f"{folder}2", "--confirm", MAC, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["burnt"] is False
     # A second time would lose the key of the first.
     assert main([*words, "--confirm", MAC]) == 7
     assert "perhaps with a key that is in use" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """A technician's authority: taken only if it is for this key, this site and this alliance."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def test_a_site_says_until_when_meters_can_be_named(
     ada.take_authority()
     assert main(["site", "list"]) == 0
     assert "names meters until" in capsys.readouterr().out
+    assert main(["site", "list", "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)["sites"]
+    assert (row["site"], row["gateways"]) == (SITE, ["gateway.example:8883"])
+    assert main(["site", "add", str(ada.site_json), "--json"]) == 0
+    assert Path(json.loads(capsys.readouterr().out)["request"]).is_file()
+    assert main(["site", "authority", SITE, str(ada.authority_file()), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["until"] > row["until"][:10]
     assert (ada.home / "sites" / SITE / "authority.key").stat().st_mode & 0o077 == 0
 
 

@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 could not be done; 2 wrong arguments; 3 no such board; 4 l
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -176,6 +177,7 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     install.add_argument("certificate", type=Path, metavar="FILE", help="PEM or DER")
     install.add_argument("--mac", type=mac, help="the ESP32 (default: the only one there is)")
     boards_arguments.add_port_arguments(install)
+    boards_arguments.add_json_argument(install)
     install.set_defaults(run=_install)
 
 
@@ -204,6 +206,7 @@ def _install(options: argparse.Namespace) -> int:
         facts["reason"] = str(error)[:400]
         journal.append("certificate", log.FAILED, facts=facts)
         raise
-    journal.append("certificate", log.DONE, facts={**facts, "meter": meter})
-    print(meter)
+    facts["meter"] = meter
+    journal.append("certificate", log.DONE, facts=facts)
+    print(json.dumps(facts, indent=1) if options.json else meter)
     return DONE

@@ -27,6 +27,11 @@ def add_port_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Whether the answer is for programs."""
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
 def mac(text: str) -> bytes:
     """A MAC of 12 hex digits, with or without colons."""
     digits = text.replace(":", "").replace("-", "")

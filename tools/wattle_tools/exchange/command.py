@@ -36,7 +36,10 @@ def _read(options: argparse.Namespace) -> int:
     tool_home.write(path, data)
     facts: dict[str, object] = {"meter": reading.meter, "sha256": _sha(data)}
     journal.append("reading", log.DONE, name, facts)
-    print(f"{path}: {_shown(reading.energies)}")
+    if options.json:
+        print(json.dumps({"mac": name, "file": str(path), **facts}, indent=1))
+    else:
+        print(f"{path}: {_shown(reading.energies)}")
     return DONE
 
 
@@ -50,6 +53,9 @@ def _complete(options: argparse.Namespace) -> int:
     facts: dict[str, object] = {"old": meter, "new": new.meter, "sha256": _sha(data)}
     facts["typed"] = old is None
     journal.append("replace", log.DONE, name, facts)
+    if options.json:
+        print(json.dumps({"mac": name, "file": str(path), **facts}, indent=1))
+        return DONE
     print(f"{path}: final {_shown(final)}; first {_shown(new.energies)}")
     if meter != new.meter:
         print(f"when the new one is enrolled: wattle-tool retire {meter} --confirm {meter} ..")

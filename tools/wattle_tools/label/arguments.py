@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from wattle_tools.boards.arguments import add_port_arguments, mac
+from wattle_tools.boards.arguments import add_json_argument, add_port_arguments, mac
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="every board that is plugged in")
     add_port_arguments(parser)
+    add_json_argument(parser)
     parser.add_argument(
         "--output", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"
     )

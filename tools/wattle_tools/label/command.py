@@ -36,6 +36,10 @@ def run(options: argparse.Namespace) -> int:
             boards = fleet.choose(found, options.mac, options.all)
         labels = [of_board(board) for board in boards]
     write(labels, options.output, journal)
+    if options.json:
+        meters = [label.meter for label in labels]
+        print(json.dumps({"pdf": str(options.output / PDF), "meters": meters}, indent=1))
+        return DONE
     print(
         f"{options.output / PDF}: {len(labels)} labels of {drawing.WIDTH_MM} x "
         f"{drawing.HEIGHT_MM} mm, and a PNG of each beside it"

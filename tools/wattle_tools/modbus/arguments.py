@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from wattle_tools.boards.arguments import add_json_argument
 from wattle_tools.modbus.registers import HOLDING, INPUT, TYPES, parsed
 
 _UNIT_MAX = 247
@@ -20,7 +21,7 @@ def add_read(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--function", type=int, choices=(HOLDING, INPUT), default=HOLDING, help="default: 3"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+    add_json_argument(parser)
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +35,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--value", type=_number, required=True, help="what is to stand in it")
     parser.add_argument("--single", action="store_true", help="by function 6 (one word only)")
     parser.add_argument("--dry-run", action="store_true", help="say what stands there now")
+    add_json_argument(parser)
 
 
 def _add_line(parser: argparse.ArgumentParser) -> None:

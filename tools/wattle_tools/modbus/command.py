@@ -82,7 +82,8 @@ def write(options: argparse.Namespace) -> int:
             before = register.value(device.read(register, HOLDING), options.low_first)
             facts["before"] = f"{before:f}"
             if journal is None:
-                print(f"{name} is {before:f}, would be set to {options.value:f}")
+                text = f"{name} is {before:f}, would be set to {options.value:f}"
+                print(json.dumps(facts, indent=1) if options.json else text)
                 return DONE
             device.write(register.address, words, options.single)
             if device.read(register, HOLDING) != words:
@@ -95,7 +96,8 @@ def write(options: argparse.Namespace) -> int:
             journal.append("set", log.FAILED, facts={**facts, "reason": str(error)[:400]})
         raise
     journal.append("set", log.DONE, facts=facts)
-    print(f"{name} was {before:f}, is {options.value:f}")
+    text = f"{name} was {before:f}, is {options.value:f}"
+    print(json.dumps(facts, indent=1) if options.json else text)
     return DONE
 
 

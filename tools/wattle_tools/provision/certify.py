@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 from collections.abc import Callable
 
 from wattle_tools import certificate
@@ -50,7 +51,10 @@ def run(options: argparse.Namespace) -> int:
     if record.certificate is not None:
         facts["certificate_sha256"] = record.certificate.sha256
     journal.append("certificate", log.DONE, board.name, facts)
-    print(f"{board.name}: {shown_record(record)}")
+    if options.json:
+        print(json.dumps({"mac": board.name, **facts}, indent=1))
+    else:
+        print(f"{board.name}: {shown_record(record)}")
     return DONE
 
 

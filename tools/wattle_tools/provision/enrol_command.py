@@ -12,6 +12,7 @@ from wattle_wire.errors import WireError
 from wattle_tools import tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
+from wattle_tools.boards.arguments import add_json_argument
 from wattle_tools.errors import DONE, EnrolmentError, SettingsError
 from wattle_tools.provision import enrolment
 
@@ -28,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="where to put the certificate it issues"
     )
+    add_json_argument(parser)
     parser.set_defaults(run=run)
 
 
@@ -64,9 +66,13 @@ def run(options: argparse.Namespace) -> int:
         journal.append("enrol", log.FAILED, mac, {**facts, "reason": str(error)[:400]})
         raise
     journal.append("enrol", log.DONE, mac, facts)
-    print(f"meter {meter} is enrolled")
     if options.certificate is not None:
         tool_home.write(options.certificate, pem)
+    if options.json:
+        print(json.dumps({"meter": meter, "mac": mac, "enrolled": True}, indent=1))
+        return DONE
+    print(f"meter {meter} is enrolled")
+    if options.certificate is not None:
         print(f"its certificate: wattle-tool certificate --mac {mac} {options.certificate}")
     return DONE
 

@@ -1,12 +1,14 @@
 """`wattle-tool retire`: a meter that goes for good; its key is revoked on the ledger."""
 
 import argparse
+import json
 
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
+from wattle_tools.boards.arguments import add_json_argument
 from wattle_tools.errors import DONE, EnrolmentError, SettingsError
 from wattle_tools.provision import enrol_command, enrolment
 
@@ -24,6 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--last-seq", type=int, metavar="N", help="last sample that counts (default: newest)"
     )
     enrol_command.add_gateway(parser)
+    add_json_argument(parser)
     parser.set_defaults(run=run)
 
 
@@ -53,5 +56,5 @@ def run(options: argparse.Namespace) -> int:
         raise
     facts["said"] = said.strip()[:400]
     journal.append("retire", log.DONE, facts=facts)
-    print(said.strip())
+    print(json.dumps({**facts, "retired": True}, indent=1) if options.json else said.strip())
     return DONE

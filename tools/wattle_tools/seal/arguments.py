@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from wattle_tools.boards.arguments import add_port_arguments, mac
+from wattle_tools.boards.arguments import add_json_argument, add_port_arguments, mac
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mac", type=mac, help="this board (default: the only one there is)")
     add_port_arguments(parser)
+    add_json_argument(parser)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="for key and steps, made new"
     )

@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import json
 import secrets
 import sys
 
@@ -46,6 +47,10 @@ def run(options: argparse.Namespace) -> int:
     tool_home.write(options.output / STEPS_FILE, text.encode())
     facts = {"chip": chip, "steps_sha256": hashlib.sha256(text.encode()).hexdigest()}
     journal.append("seal", "prepared", board.name, facts)
+    if options.json:
+        told = {"mac": board.name, "steps": str(options.output / STEPS_FILE), "burnt": False}
+        print(json.dumps({**told, **facts}, indent=1))
+        return DONE
     print(f"{options.output / STEPS_FILE}: read it to its end before the first step")
     print("nothing was burnt; these steps have not been run on silicon", file=sys.stderr)
     return DONE

@@ -9,6 +9,7 @@ from pathlib import Path
 from wattle_tools import tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
+from wattle_tools.boards.arguments import add_json_argument
 from wattle_tools.errors import DONE, AuthorityError
 from wattle_tools.sites import authority, book
 
@@ -20,13 +21,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     one = parsers.add_parser("add", help="take a gateway's site.json; makes a request beside it")
     one.add_argument("file", type=Path, metavar="SITE_JSON")
     one.add_argument("--site", help="name of the site (default: that in the file)")
+    add_json_argument(one)
     one.set_defaults(run=_add)
     one = parsers.add_parser("authority", help="take what the gateway's operator made of a request")
     one.add_argument("site", metavar="SITE")
     one.add_argument("file", type=Path, metavar="AUTHORITY_PEM")
+    add_json_argument(one)
     one.set_defaults(run=_authority)
     one = parsers.add_parser("list", help="sites, and until when meters can be named there")
-    one.add_argument("--json", action="store_true", help="one JSON object, for programs")
+    add_json_argument(one)
     one.set_defaults(run=_list)
 
 
@@ -36,6 +39,10 @@ def _add(options: argparse.Namespace) -> int:
     site = book.add(home, options.file, options.site)
     request = authority.request(site.folder, journal.who)
     journal.append("site add", log.DONE, facts={"site": site.name, "ledger": site.ledger})
+    if options.json:
+        told = {"site": site.name, "ledger": site.ledger, "request": str(request)}
+        print(json.dumps(told, indent=1))
+        return DONE
     print(f"site {site.name} of ledger {site.file.ledger_name} ({site.ledger})")
     print(
         f"to name meters there, let the gateway's operator make an authority of {request}:\n"
@@ -54,6 +61,9 @@ def _authority(options: argparse.Namespace) -> int:
     journal.append(
         "site authority", log.DONE, facts={"site": site.name, "until": until.isoformat()}
     )
+    if options.json:
+        print(json.dumps({"site": site.name, "until": until.isoformat()}, indent=1))
+        return DONE
     print(f"meters of {site.name} can be named to brokers until {until:%Y-%m-%d %H:%M} UTC")
     return DONE
 
