@@ -25,11 +25,14 @@ from wattle_tools.exchange import arguments as exchange_arguments
 from wattle_tools.flash import arguments as flash_arguments
 from wattle_tools.image import commands as image_commands
 from wattle_tools.label import arguments as label_arguments
+from wattle_tools.manual import commands as manual_commands
 from wattle_tools.modbus import arguments as modbus_arguments
 from wattle_tools.provision import arguments as provision_arguments
 from wattle_tools.provision import enrol_command, linux, retire_command
 from wattle_tools.seal import arguments as seal_arguments
 from wattle_tools.sites import command as site_command
+
+_EXIT_CODES = " ".join(__doc__.splitlines()[2:])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wattle-tool",
         description="Sets up meter boards.",
-        epilog=" ".join(__doc__.splitlines()[2:]),
+        epilog=_EXIT_CODES,
     )
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="the tool's folder (default: WATTLE_TOOL_HOME)"
@@ -72,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     audit_command.add(commands)
     update_bundle.add(commands)
     image_commands.add(commands)
+    manual_commands.add(commands, _parser, _EXIT_CODES)
     return parser
 
 

@@ -1,0 +1,103 @@
+"""The manual page names every command and option; shells complete them."""
+
+import argparse
+import shutil
+import subprocess
+from datetime import date
+from pathlib import Path
+
+import pytest
+from wattle_tools.cli import main
+from wattle_tools.manual import completion, grammar, page
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The script for bash, as wattle-tool prints it."""
+    path = tmp_path_factory.mktemp("completion") / "script"
+    parser = small()
+    path.write_text(completion.script(grammar.commands(parser), "bash"))
+    return path
+
+
+def small() -> argparse.ArgumentParser:
+    """A grammar with all that occurs: nested commands, choices, words."""
+    parser = argparse.ArgumentParser("wattle-tool")
+    parser.add_argument("--home", metavar="DIR", help="the folder")
+    commands = parser.add_subparsers()
+    site = commands.add_parser("site", help="sites").add_subparsers()
+    add = site.add_parser("add", help="add one", description="Takes 'it'.\nAnd more.")
+    add.add_argument("file", metavar="FILE", help=".start of a line, 100%% and a \\")
+    add.add_argument("--json", action="store_true", help="for programs")
+    read = commands.add_parser("read", help="read a device")
+    read.add_argument("--parity", choices=("N", "E"), default="N", help="default: %(default)s")
+    return parser
+
+
+def completed(script: Path, *words: str) -> set[str]:
+    """What bash offers for the last of the words."""
+    quoted = " ".join(f"'{word}'" for word in ("wattle-tool", *words))
+    lines = [
+        f"source {script}",
+        f"COMP_WORDS=({quoted}); COMP_CWORD={len(words)}",
+        "_wattle_tool",
+        'printf "%s\\n" "${COMPREPLY[@]}"',
+    ]
+    done = subprocess.run(
+        ["bash", "--norc", "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([""], {"site", "read", "--home", "--help"}),
+        (["s"], {"site"}),
+        (["--home", "x", "re"], {"read"}),
+        (["site", ""], {"add", "--help"}),
+        (["site", "add", "--j"], {"--json"}),
+        (["read", "--parity", ""], {"N", "E"}),
+        (["read", "--parity", "N", "--p"], {"--parity"}),
+        (["nothing", "site", "add", "--j"], {"--json"}),
+    ],
+)
+def test_bash_completes_what_the_grammar_has(
+    whole: Path, words: list[str], expected: set[str]
+) -> None:
+    assert completed(whole, *words) == expected
+
+
+def test_a_page_says_it_as_it_is() -> None:
+    text = page.page(grammar.commands(small()), "1.0", date(2026, 11, 20), "0 done")
+    assert '.SS "site add"' in text
+    assert r"\fB\-\-parity\fR \fIPARITY\fR" in text
+    assert r"default: N" in text
+    # Nothing of a help text is taken for a request or an escape.
+    assert "\\&.start of a line, 100% and a \\e" in text
+
+
+def test_the_page_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["manual"]) == 0
+    text = capsys.readouterr().out
+    for name in ("boards", "flash", "provision", "check", "replace complete", "site authority"):
+        assert f'.SS "{name}"' in text
+    assert r"\fB\-\-enrol\-through\fR \fICOMMAND\fR" in text
+    assert "10 audit record damaged" in text
+    if shutil.which("groff") is None:
+        return
+    done = subprocess.run(
+        ["groff", "-man", "-Tascii", "-ww"], input=text, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("shell", completion.SHELLS)
+def test_the_script_is_printed_for_each_shell(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", shell]) == 0
+    text = capsys.readouterr().out
+    assert "--enrol-through" in text
+    assert ("bashcompinit" in text) == (shell == "zsh")

@@ -1,0 +1,1 @@
+"""The manual page and the completion of shells, made of the grammar itself."""
