@@ -19,15 +19,21 @@ def functions(source: str) -> list[str]:
     return [one.name for one in ast.walk(ast.parse(source)) if isinstance(one, found)]
 
 
-def called_once(body: str, use: str) -> str:
-    """A program whose `f` is called at one place only, with -2 .. 5."""
-    head = "said = []\ndef say(x):\n    said.append(x)\n    return x\n"
-    taken = "    def __init__(self): self.seen = 0\n    def f(self, n, limit=3):\n"
-    inner = textwrap.indent(textwrap.dedent(body).strip(), " " * 8)
-    caller = "    def run(self, n):\n" + textwrap.indent(textwrap.dedent(use), " " * 8)
-    main = "def main():\n    for n in range(-2, 6):\n        try: print(n, Thing().run(n), said)\n"
-    main += "        except (ValueError, ZeroDivisionError) as error: print(n, repr(error), said)\n"
-    return f"{head}class Thing:\n{taken}{inner}\n{caller}\n{main}"
+def called_once(use: str) -> str:
+    """A program whose function of each body is called at one place only, with -2 .. 5."""
+    text = "said = []\ndef say(x):\n    said.append(x)\n    return x\n"
+    for number, body in enumerate(BODIES.values()):
+        text += f"class Thing{number}:\n    def __init__(self): self.seen = 0\n"
+        text += f"    def f{number}(self, n, limit=3):\n"
+        text += textwrap.indent(textwrap.dedent(body).strip(), " " * 8)
+        text += f"\n    def run{number}(self, n):\n"
+        text += textwrap.indent(use.replace("self.f", f"self.f{number}"), " " * 8)
+        text += f"\ndef tried{number}():\n    for n in range(-2, 6):\n        said.clear()\n"
+        text += f"        try: print(n, Thing{number}().run{number}(n), said)\n"
+        text += (
+            "        except (ValueError, ZeroDivisionError) as error: print(repr(error), said)\n"
+        )
+    return text + "def main():\n" + "".join(f"    tried{at}()\n" for at in range(len(BODIES)))
 
 
 BODIES = {
@@ -141,13 +147,11 @@ USES = (
 
 @pytest.mark.parametrize("use", USES)
 def test_a_function_that_returns_anywhere_is_put_in_place(tmp_path: Path, use: str) -> None:
-    for number, (kind, body) in enumerate(BODIES.items()):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        start = called_once(body, use)
-        source = same(folder, start=start)
-        put = [name for row in linked(folder, start=start).names.inside.values() for name in row]
-        assert ("start:Thing.f" in put) is (kind not in STAY), (kind, source)
+    start = called_once(use)
+    same(tmp_path, start=start)
+    put = [name for row in linked(tmp_path, start=start).names.inside.values() for name in row]
+    for number, kind in enumerate(BODIES):
+        assert (f"start:Thing{number}.f{number}" in put) is (kind not in STAY), kind
 
 
 ORDER = """
