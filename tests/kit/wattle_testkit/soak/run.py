@@ -46,6 +46,7 @@ class Outcome:
             if one.sample.seq in found.declared:
                 cause = loss_cause(found, one) or "nothing"
                 lost[cause] = lost.get(cause, 0) + 1
+        no_room = sum("no room to" in text for _, _, text in record.log)
         readings = [reading for one in found.signed for reading in one.sample.readings]
         good = sum(reading.status == "G" for reading in readings)
         told = ", ".join(f"{count} by {cause}" for cause, count in sorted(lost.items()))
@@ -55,7 +56,8 @@ class Outcome:
             f"{len(record.lives)} starts, {len(found.signed)} samples signed, "
             f"{len(found.delivered)} delivered in {len(record.delivered)} arrivals, "
             f"{sum(lost.values())} lost and declared ({told or 'none'}), "
-            f"{good} of {len(readings)} readings good, {self._heap()}"
+            f"{good} of {len(readings)} readings good, {no_room} times no room in the heap, "
+            f"{self._heap()}"
         )
 
     def _heap(self) -> str:
