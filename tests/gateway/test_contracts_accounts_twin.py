@@ -29,6 +29,7 @@ from wattle_testkit.account_ledger import (
 )
 from wattle_testkit.account_twin import BURNT, MINT, AccountTwin
 from wattle_testkit.alliance import CREATED_MS
+from wattle_testkit.commit_chain import changes_by_entries
 
 HOUSE = User("house 7")
 PEOPLE: dict[str, Signer] = {
@@ -129,11 +130,11 @@ class AccountMachine(RuleBasedStateMachine):
         nonce = self.nonces[by] + ahead
         if nonce < 0:
             return
-        before = dict(self.ledger.state)
         raw = self._built(by, transaction.TRANSFER, ["CNY", HOUSE.kid, 1], nonce)
-        outcome = self.ledger.chain.one(raw, self.time_ms)
+        executed = self.ledger.chain.commit(raw, time_ms=self.time_ms)
+        (outcome,) = executed.outcomes
         assert outcome.effect == (REPEAT if ahead < 0 else HELD)
-        assert self.ledger.state == before
+        assert changes_by_entries(executed) == ()
 
     @rule(passed_ms=wait_ms)
     def time_passes(self, passed_ms: int) -> None:
@@ -187,7 +188,8 @@ class AccountMachine(RuleBasedStateMachine):
         self.nonces[by] += 1
         assert registry.next_nonce(self.ledger.state, PEOPLE[by].kid, 0) == self.nonces[by]
         if outcome.verdict:
-            assert [row for row, _ in executed.changes] == [key("nonce", PEOPLE[by].kid, 0)]
+            rows = [row for row, _ in changes_by_entries(executed)]
+            assert rows == [key("nonce", PEOPLE[by].kid, 0)]
         return outcome.verdict, outcome.digest
 
     def _built(self, by: str, kind: int, body: object, nonce: int) -> bytes:

@@ -27,7 +27,7 @@ from wattle_testkit.alliance import (
     sample_entry,
     transaction_entry,
 )
-from wattle_testkit.commit_chain import CommitChain
+from wattle_testkit.commit_chain import CommitChain, changes_by_entries
 from wattle_wire import cbor
 
 FOUR = [Party(name) for name in ("one", "two", "three", "four")]
@@ -62,7 +62,8 @@ def refused(ledger: CommitChain, raw: bytes) -> int:
     (verdict,) = verdicts(executed)
     assert verdict != classes.ACCEPTED
     assert executed.ended is None
-    assert [row for row, _ in executed.changes if not row.startswith(prefix("nonce", 2))] == []
+    rows = [row for row, _ in changes_by_entries(executed)]
+    assert [row for row in rows if not row.startswith(prefix("nonce", 2))] == []
     return verdict
 
 

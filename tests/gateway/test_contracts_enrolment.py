@@ -23,7 +23,7 @@ from wattle_testkit.alliance import (
     sample_entry,
     transaction_entry,
 )
-from wattle_testkit.commit_chain import CommitChain
+from wattle_testkit.commit_chain import CommitChain, changes_by_entries
 from wattle_wire import cbor
 
 HOME = Party("home")
@@ -197,7 +197,8 @@ class TestApproval:
     def test_a_refused_one_still_waits(self, site: Site) -> None:
         raw = site.enrol(BOARD)
         executed = site.ledger.commit(approve_entry(EPOCH, SECOND, raw))
-        assert [row for row, _ in executed.changes] == [key("nonce", SECOND.kid, 0)]
+        rows = [row for row, _ in changes_by_entries(executed)]
+        assert rows == [key("nonce", SECOND.kid, 0)]
         assert site.sent(RETAIL, approve_entry, raw) == classes.ACCEPTED
 
     def test_it_waits_over_the_end_of_an_epoch(self, site: Site) -> None:

@@ -1,7 +1,8 @@
 """A ledger grown commit by commit, without consensus: entries in, what execution says out."""
 
+from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.execute import Executed, Outcome, execute
-from wattle_gateway.contracts.state import StateRows
+from wattle_gateway.contracts.state import Change, StateRows, key
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.block import VerifiedBlock
@@ -9,6 +10,15 @@ from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.epoch import Epoch, next_epoch
 
 from wattle_testkit.alliance import Party
+
+# What the ledger itself writes behind the entries of a commit (rules 3): how its gateways are
+# connected, and the change that it proposes.
+_OWN_ROWS = (key("connected"), key("change", alliance.CONTRACT))
+
+
+def changes_by_entries(executed: Executed) -> tuple[Change, ...]:
+    """The changes of a commit without those that the ledger makes whatever the entries are."""
+    return tuple(change for change in executed.changes if change[0] not in _OWN_ROWS)
 
 
 class CommitChain:
@@ -31,11 +41,11 @@ class CommitChain:
         self.head = executed.head
         self.digests.append(self.head.digest)
         self.leaves.extend(executed.leaves)
-        for key, value in executed.changes:
+        for row, value in executed.changes:
             if value is None:
-                del self.state[key]
+                del self.state[row]
             else:
-                self.state[key] = value
+                self.state[row] = value
         if executed.ended is not None:
             self.epoch = next_epoch(self.epoch, executed.ended, self.head)
         return executed
