@@ -205,6 +205,16 @@ LOOPS = """
     def inner(n):
         def scaled(x): return [x * y for y in range(n)]
         return scaled(2), scaled(3)
+    def seen(n):
+        rows = ['old']
+        def count(): return len(rows)
+        rows = [count() + x for x in range(n)]
+        return rows
+    def caught(text):
+        rows = ['old']
+        try: rows = [int(x) for x in text]
+        except ValueError: pass
+        return rows
     def swapped(n):
         x = n
         return [x for x in (x, x + 1)], x
@@ -215,6 +225,7 @@ LOOPS = """
         rows = [Row(at) for at in range(5)]
         for _ in range(2):
             print(first(rows), nested(4), again([1, 0, 2]), late(3), inner(3), swapped(4))
+            print(seen(3), caught('12x'), caught('12'))
             print(once(4), list(gives(3)), [], {a: b for a, b in zip('ab', 'cd')})
 """
 

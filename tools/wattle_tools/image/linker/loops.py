@@ -20,7 +20,8 @@ from wattle_tools.image.linker import evaluation, scopes, slots
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 _Comprehension = ast.ListComp | ast.DictComp
 # Their locals stand in cells that inner functions share: a loop would not give each its own.
-_REFUSED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.GeneratorExp, ast.Nonlocal)
+_INNER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_REFUSED = (*_INNER, ast.GeneratorExp, ast.Nonlocal)
 
 
 def unroll(body: Sequence[ast.stmt]) -> dict[str, slots.Places]:
@@ -45,23 +46,29 @@ class _Function:
         self._kept = kept
         self._numbers = itertools.count()
         self._places = slots.Places()
+        inside = [node for one in function.body for node in ast.walk(one)]
+        self._has_inner = any(isinstance(node, _INNER) for node in inside)
 
     def run(self) -> slots.Places:
-        self._block(self._function.body)
+        self._block(self._function.body, is_seen=self._has_inner)
         return self._places
 
-    def _block(self, block: list[ast.stmt]) -> None:
+    def _block(self, block: list[ast.stmt], *, is_seen: bool) -> None:
+        """is_seen: somebody may see what a comprehension is assigned to before it is complete, who
+        handles an error that it raised, or an inner function.
+        """
         index = 0
         while index < len(block):
             statement = block[index]
             found = self._first(statement)
             if found is None:
+                handles = isinstance(statement, ast.Try | ast.With | ast.AsyncWith)
                 for inner in evaluation.blocks(statement):
-                    self._block(inner)
+                    self._block(inner, is_seen=is_seen or handles)
                 index += 1
                 continue
             mark = f"_c{next(self._numbers)}"
-            block[index : index + 1] = self._looped(found, statement, mark)
+            block[index : index + 1] = self._looped(found, statement, mark, is_seen)
             names = {name for one in block for name in slots.stored(one) if name.endswith(mark)}
             self._places.share(self._function, mark, sorted(names))
 
@@ -76,14 +83,16 @@ class _Function:
                 return node
         return None
 
-    def _looped(self, found: _Comprehension, statement: ast.stmt, mark: str) -> list[ast.stmt]:
+    def _looped(
+        self, found: _Comprehension, statement: ast.stmt, mark: str, is_seen: bool
+    ) -> list[ast.stmt]:
         """The loop, and the statement with what it made."""
         result = f"%made{mark}"
         mentioned = {node.id for node in ast.walk(found) if isinstance(node, ast.Name)}
         rest = [statement]
         match statement:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if value is found:
-                if name.startswith("%") and name not in mentioned:
+                if name.startswith("%") and name not in mentioned and not is_seen:
                     result, rest = name, []
         comprehension = _renamed(found, mark)
         made = ast.Name(result, ast.Load())
