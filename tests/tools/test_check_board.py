@@ -35,13 +35,17 @@ while True:
  print('  File "wattle.py", line 1, in a')
  time.sleep_ms(200)
 """
-METER = ("--profile", "sdm120", "--interval-ms", "1000")
+# A board's, as the firmware's tests model it.
+HEAP_BYTES = 110 * 1_024
+# Slots long enough for a busy host.
+METER = ("--profile", "sdm120", "--interval-ms", "3000")
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     try:
         parts.micropython(64)
+        parts.micropython(32)
     except parts.PartMissingError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("flashed")
@@ -105,6 +109,26 @@ def test_a_board_reads_and_signs_and_its_faults_have_names(
     assert main(["audit", "--action", "check"]) == 0
     assert "device 1: it does not answer" in capsys.readouterr().out
     assert sorted(path for path in files(port) if path.endswith(".mpy")) == sorted(IN_LIB)
+
+
+def test_all_that_is_brought_fits_the_heap_of_a_board(
+    tmp_path: Path,
+    line: Line,
+    installed: bytes,
+    ada: Technician,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ada.take_authority()
+    (tmp_path / "small").mkdir()
+    with BoardBench(tmp_path / "small") as bench:
+        interpreter = connected_interpreter(line.link, HEAP_BYTES)
+        port = bench.add(mac(2), installed, interpreter=interpreter)
+        provision(port, ada.folder)
+        capsys.readouterr()
+        check(port, "--offline")
+    out = capsys.readouterr().out
+    assert "ok    meter: sample 1 verifies under the key of meter" in out
+    assert "look  gateway.example: OSError" in out
 
 
 def test_a_broker_that_knows_the_meter_lets_it_in(

@@ -18,6 +18,9 @@ Interpreter = Callable[[FlashMemory, bytes, str], Sequence[str]]
 # A program for MicroPython, which is never imported here, and what it imports from its folder.
 _SHIM = "wattle_hil.serial_board.shim.raw_repl"
 _CHIP = "wattle_hil.serial_board.shim.chip_modules"
+# What it keeps of a 32-bit heap, which on a chip is the interpreter's own (gc.mem_alloc() at the
+# prompt).
+_SHIM_HEAP_BYTES = 15_600
 _INTERRUPT = b"\x03"
 _READ_BYTES = 65_536
 
@@ -35,11 +38,19 @@ def unix_interpreter(flash: FlashMemory, mac: bytes, version: str) -> Sequence[s
     return (*command, *map(str, numbers))
 
 
-def connected_interpreter(uart: Path) -> Interpreter:
-    """As `unix_interpreter`, with the pty `uart` on the board's UART and this machine's network."""
+def connected_interpreter(uart: Path, heap_bytes: int | None = None) -> Interpreter:
+    """As `unix_interpreter`, with the pty `uart` on the board's UART and this machine's network.
+
+    heap_bytes: of a board; then the interpreter is a 32-bit one, as the chip's is.
+    """
 
     def command(flash: FlashMemory, mac: bytes, version: str) -> Sequence[str]:
-        return (*unix_interpreter(flash, mac, version), str(uart.resolve()))
+        program, *rest = unix_interpreter(flash, mac, version)
+        words = [program, *rest, str(uart.resolve())]
+        if heap_bytes is not None:
+            heap = heap_bytes + _SHIM_HEAP_BYTES
+            words[:1] = [str(parts.micropython(32)), "-X", f"heapsize={heap}"]
+        return words
 
     return command
 

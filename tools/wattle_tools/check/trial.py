@@ -1,12 +1,15 @@
 """One board's trial: its devices read through it, a real sample of it verified, its way out tried.
 
-The board runs firmware/boards/esp32/board_check.py. What it says is a stranger's word until its
-sample verifies: under the key that was provisioned, for the ledger, with the values that it showed.
+The board runs commissioning.py, board_check.py and board_reach.py of firmware/boards/esp32, each
+from a fresh prompt, since its heap does not hold two of them. What it says is a stranger's word
+until its sample verifies: under the key that was provisioned, for the ledger, with the values that
+it showed.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +22,11 @@ from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.boards.meter_record import MeterRecord
 from wattle_tools.boards.repl import Repl, printable
 from wattle_tools.check.judging import FAULT, OK, WARNING, CheckedDevice, Finding, Readings
-from wattle_tools.errors import SerialLineError, UnfitBoardError
+from wattle_tools.errors import AdvisedError, SerialLineError, ToolError, UnfitBoardError
 from wattle_tools.proof import Proof
 from wattle_tools.provision import board_keys, brought
 
-SOURCE = "board_check"
+READS, REACHES = "board_check", "board_reach"
 # A gateway is given 30 s; a board that makes no progress beyond that hangs.
 _GATEWAY_S = 40.0
 _START_S = 60.0
@@ -53,7 +56,7 @@ def run(
     """Tries a provisioned board. Raises SerialLineError, UnfitBoardError, what `check` raises."""
     if board.contents is None or board.mac is None:
         raise board.trouble or UnfitBoardError("it does not answer", "plug it in again")
-    with Repl(board.port, check) as repl:
+    with _prompt(board.port, check) as repl:
         record = identity.read_contents(repl).record
         if record is None:
             raise UnfitBoardError("it is no meter yet", "provision it first")
@@ -61,17 +64,31 @@ def run(
         keys = board_keys.program(firmware)
         proof = board_keys.prove(repl, keys, ledger_id, board.mac, lambda done: None)
         devices, interval_ms, gateways = _settings(repl)
-        trial = Trial(record, devices, proof)
-        listener = _Listener(trial, shown)
-        seconds = rounds * interval_ms / 1_000 + gateways * _GATEWAY_S + _START_S
-        try:
-            program = brought.program(firmware, SOURCE)
-            brought.followed(repl, program, seconds, listener.line, rounds)
-        finally:
-            repl.restart()
+    trial = Trial(record, devices, proof)
+    listener = _Listener(trial, shown)
+    with _prompt(board.port, check) as repl:
+        program = brought.program(firmware, READS)
+        seconds = rounds * interval_ms / 1_000 + _START_S
+        brought.followed(repl, program, seconds, listener.line, rounds)
+    with _prompt(board.port, check) as repl:
+        program = brought.program(firmware, REACHES)
+        brought.followed(repl, program, gateways * _GATEWAY_S + _START_S, listener.line)
+        repl.restart()
     if not listener.is_signed:
         trial.findings.append(Finding(FAULT, "it signed no sample", "run it again"))
     return trial
+
+
+@contextlib.contextmanager
+def _prompt(port: str, check: Callable[[], None]) -> Iterator[Repl]:
+    """The prompt with an empty heap; when something fails there, the meter is started again."""
+    with Repl(port, check) as repl:
+        try:
+            yield repl
+        except AdvisedError:
+            with contextlib.suppress(ToolError):
+                repl.restart()
+            raise
 
 
 def _settings(repl: Repl) -> tuple[list[CheckedDevice], int, int]:

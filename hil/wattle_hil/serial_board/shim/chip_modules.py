@@ -22,7 +22,7 @@ class Nvs:
         self._at = at
         self._prefix = namespace + "."
         self._flash.seek(self._at)
-        rows = self._flash.read(_NVS_BYTES).split(b"\xff")[0].split(b"\n")
+        rows = self._flash.read(_NVS_BYTES).partition(b"\xff")[0].split(b"\n")
         self._blobs = {}
         for row in rows:
             key, _, value = row.partition(b"=")
