@@ -25,8 +25,15 @@ def test_a_meter_whose_gateway_dies_moves_by_itself_and_loses_nothing(tmp_path: 
         process.kill()
     assert process.returncode == 0, said
     report = json.loads((run / "report.json").read_text(encoding="utf-8"))
-    names = ["energy", "all final", "nothing lost", "audit", "one ledger"]
-    assert [check["name"] for check in report["checks"]] == names
+    assert [check["name"] for check in report["checks"]] == [
+        "energy",
+        "all final",
+        "demand response",
+        "nothing lost",
+        "statements",
+        "audit",
+        "one ledger",
+    ]
     assert all(check["passed"] for check in report["checks"])
     events = [event["text"] for event in report["events"]]
     (killed,) = [text for text in events if text.startswith("kill -9 of bench-4; at it: ")]
