@@ -12,8 +12,8 @@ SEEDS = 500  # of test_simulation_seeds.py
 # shifts the runs, so some seeds from there on may try before the table is to be made anew:
 # `make sim SEEDS=500 ARGS="--mutant NAME"` ends with the first one that fails.
 FIRST_SEED = {
-    "anchor_at_r_plus_2": 142,
-    "blocks_counted": 51,
+    "anchor_at_r_plus_2": 51,
+    "blocks_counted": 331,
     "digest_over_signature": 17,
     "epoch_ends_late": 142,
     "floor_from_own_graph": 0,
@@ -24,13 +24,15 @@ FIRST_SEED = {
     "repeats_count": 4,
     "sent_before_persisted": 0,
     "signs_before_others_answer": 54,
-    "skip_by_f_plus_1": 51,
-    "taken_by_highest_round": 51,
-    "twin_parents": 51,
+    "skip_by_f_plus_1": 137,
+    "taken_by_highest_round": 6,
+    "twin_parents": 6,
     "verdict_kept_over_schedule": 1,
     "wall_clock_in_commit_time": 0,
 }
 MORE_SEEDS = 40
+# The sizes of these seeds where they are not those of the campaign (`N=4` on the command line).
+SIZES_OF = {"skip_by_f_plus_1": (4,)}
 
 
 def test_every_mutant_is_tried() -> None:
@@ -42,5 +44,5 @@ def test_every_mutant_is_tried() -> None:
 def test_a_planted_fault_is_caught(name: str) -> None:
     seeds = range(FIRST_SEED[name], FIRST_SEED[name] + MORE_SEEDS)
     assert seeds.stop <= SEEDS
-    results = run_seeds(seeds, mutant=name)
+    results = run_seeds(seeds, SIZES_OF.get(name, ()), mutant=name)
     assert any(result.failure is not None for result in results)
