@@ -5,7 +5,8 @@
 PYTHON_VENV := .venv/bin/python
 STAMP := .venv/wattle.stamp
 BUILD := build
-WORKERS ?= 2
+# Much of the tests is waiting for processes: a third one keeps two cores busy.
+WORKERS ?= 3
 ARGS ?=
 SEEDS ?= 100
 SEED0 ?= 0

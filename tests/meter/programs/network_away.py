@@ -168,6 +168,8 @@ def away(story: Story) -> None:
         lambda: set(range(1, made + 3)) <= set(story.board.meter.samples), "all that was made"
     )
     story.until(lambda: story.status("final") >= made, "final in the status")
+    # The newest goes first on a new connection: what lies between may still be under way.
+    story.until(story.is_whole, "the samples in between")
 
 
 def full(story: Story) -> None:
