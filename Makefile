@@ -5,7 +5,7 @@
 PYTHON_VENV := .venv/bin/python
 STAMP := .venv/wattle.stamp
 BUILD := build
-# Much of the tests is waiting for processes: a third one keeps two cores busy.
+# Much of the tests is waiting for processes: a third worker keeps two cores busy.
 WORKERS ?= 3
 ARGS ?=
 SEEDS ?= 100

@@ -185,6 +185,7 @@ def full(story: Story) -> None:
     made = story.status("seq")
     story.until(lambda: story.arrived() > made and story.is_whole(), "what is left arrives")
     story.until(lambda: story.status("final") >= made, "final beyond the gap")
+    story.until(story.is_whole, "what has come since")
 
 
 def main(folder: str, story: str) -> None:
