@@ -65,18 +65,22 @@ class JobResult:
     def failed(self) -> bool:
         return self.code != DONE
 
+    def note(self, work: Callable[[], None]) -> None:
+        """Do the work, and keep how it ended and how long it took; only faults of ours rise."""
+        began = time.monotonic()
+        try:
+            work()
+        except AdvisedError as error:
+            self.code, self.reason, self.advice = error.exit_code, error.reason, error.advice
+        except ToolError as error:
+            self.code, self.reason = error.exit_code, str(error)
+        self.seconds = time.monotonic() - began
+
 
 def run(board: FoundBoard, order: Order, told: Told, check: Callable[[], None]) -> JobResult:
     """Carries out the order on a board; `check` raises InterruptedJobError to end it."""
-    began = time.monotonic()
     result = JobResult(board.name, board.port, board.chip)
-    try:
-        _Job(board, order, told, check, result).run()
-    except AdvisedError as error:
-        result.code, result.reason, result.advice = error.exit_code, error.reason, error.advice
-    except ToolError as error:
-        result.code, result.reason = error.exit_code, str(error)
-    result.seconds = time.monotonic() - began
+    result.note(_Job(board, order, told, check, result).run)
     return result
 
 

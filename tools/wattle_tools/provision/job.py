@@ -8,7 +8,6 @@ half done, and the same command run again goes on.
 
 import contextlib
 import hashlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,15 +69,8 @@ class ProvisionResult(JobResult):
 
 def run(board: FoundBoard, order: Order, told: Told, check: Callable[[], None]) -> ProvisionResult:
     """Carries out the order on a board; `check` raises InterruptedJobError to end it."""
-    began = time.monotonic()
     result = ProvisionResult(board.name, board.port, board.chip)
-    try:
-        _Job(board, order, told, check, result).run()
-    except AdvisedError as error:
-        result.code, result.reason, result.advice = error.exit_code, error.reason, error.advice
-    except ToolError as error:
-        result.code, result.reason = error.exit_code, str(error)
-    result.seconds = time.monotonic() - began
+    result.note(_Job(board, order, told, check, result).run)
     return result
 
 
