@@ -1,6 +1,5 @@
 """`approve_enrolments = "always"`: this gateway approves what other homes enrol, by itself."""
 
-import asyncio
 
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import alliance
@@ -10,6 +9,7 @@ from wattle_gateway.ledger.transaction import Approve
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.logs import Log
+from wattle_gateway.runtime.news import News
 
 # What could not be approved (disk, no quorum) is tried again, as long as it waits.
 AGAIN_AFTER_S = 60.0
@@ -23,22 +23,16 @@ class StandingApproval:
     def __init__(self, signatory: Signatory, ledger: LedgerThread) -> None:
         self._signatory = signatory
         self._ledger = ledger
-        self._news = asyncio.Event()
-        self._news.set()  # what waited before the start
+        self._news = News()
 
     def look(self) -> None:
         """The registry has changed."""
-        self._news.set()
+        self._news.tell()
 
     async def run(self) -> None:
         """Approve what waits, now and whenever something comes."""
         while True:
-            try:
-                async with asyncio.timeout(AGAIN_AFTER_S):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
-            self._news.clear()
+            await self._news.wait(AGAIN_AFTER_S)
             for digest in await self._ledger.read(_waiting):
                 await self._approve(digest)
 

@@ -1,6 +1,5 @@
 """Answers events by the policy while the gateway runs."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from wattle_gateway.participation.policy import Policy
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.logs import Log
+from wattle_gateway.runtime.news import News
 
 # What could not be sent (disk, no quorum, an earlier transaction without an answer) is tried again
 # as long as the event is open.
@@ -46,22 +46,16 @@ class Participant:
         self._kid = kid
         self._signatory = signatory
         self._ledger = ledger
-        self._news = asyncio.Event()
-        self._news.set()  # what came before the start
+        self._news = News()
 
     def look(self) -> None:
         """Events or offers have changed."""
-        self._news.set()
+        self._news.tell()
 
     async def run(self) -> None:
         """Answer what is open, now and whenever something changes."""
         while True:
-            try:
-                async with asyncio.timeout(AGAIN_AFTER_S):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
-            self._news.clear()
+            await self._news.wait(AGAIN_AFTER_S)
             found = await self._ledger.read(self._plan)
             try:
                 self._note([one.answer for one in found.planned], found)
