@@ -1,6 +1,5 @@
 """`approve_enrolments = "always"`: this gateway approves what other homes enrol, by itself."""
 
-
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import alliance
 from wattle_gateway.errors import DeadlineError, RefusedError, StoreError
