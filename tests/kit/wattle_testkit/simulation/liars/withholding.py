@@ -58,6 +58,7 @@ class WithholdsParents(Vice):
     def __init__(self, gateway: "SimGateway", random: Random) -> None:
         super().__init__(gateway, random)
         self._instead: dict[bytes, VerifiedBlock | None] = {}
+        self._made: dict[BlockRef, VerifiedBlock] = {}
 
     def says(self, parcel: Parcel) -> list[Parcel]:
         """The same changed block for everybody: it is no equivocation."""
@@ -73,9 +74,12 @@ class WithholdsParents(Vice):
             kept = sorted(
                 self._random.sample(below, min(needed, len(below))), key=lambda ref: ref.author
             )
-            self._instead[block.digest] = self.signed_again(
+            made = self.signed_again(
                 block, time_ms=block.time_ms, parents=[own, *kept], entries=said.block.entries
             )
+            self._instead[block.digest] = made
+            if made is not None:
+                self._made[made.block.ref] = made
         changed = self._instead[block.digest]
         return [parcel] if changed is None else [block_parcel(parcel.to, changed)]
 
@@ -83,11 +87,7 @@ class WithholdsParents(Vice):
         """What others know as its blocks is served."""
         message = self.read(raw)
         if isinstance(message, messages.Fetch):
-            wanted = [
-                made
-                for made in self._instead.values()
-                if made is not None and made.block.ref in message.refs
-            ]
+            wanted = [self._made[ref] for ref in message.refs if ref in self._made]
             if wanted:
                 answer = messages.Blocks(message.id, tuple(map(pack, wanted))).encode()
                 self._gateway.send(Parcel(peer, answer, messages.BLOCKS))
