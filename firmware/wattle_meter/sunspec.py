@@ -6,7 +6,7 @@ model number and its length in its first two registers; the number 0xFFFF ends t
 
 from wattle_meter.profile import Profile
 
-_MARKER = [0x5375, 0x6E53]  # "SunS"
+MARKER = [0x5375, 0x6E53]  # "SunS"
 _HEAD_WORDS = 2
 _END = 0xFFFF
 # A chain of blocks longer than any device has: one that leads in a circle ends here.
@@ -37,18 +37,18 @@ class Discovery:
     def question(self) -> tuple[int, int]:
         """(address, number of registers) to read next."""
         if self._block is None:
-            return self._bases[self._at], len(_MARKER) + _HEAD_WORDS
+            return self._bases[self._at], len(MARKER) + _HEAD_WORDS
         return self._block, _HEAD_WORDS
 
     def answered(self, words: list[int]) -> None:
         """Takes what was read as `question` said."""
         if self._block is None:
-            if words[: len(_MARKER)] != _MARKER:
+            if words[: len(MARKER)] != MARKER:
                 self.refused()
                 return
-            self._block = self._bases[self._at] + len(_MARKER)
+            self._block = self._bases[self._at] + len(MARKER)
             self._blocks = 0
-            words = words[len(_MARKER) :]
+            words = words[len(MARKER) :]
         model, length = words
         self._blocks += 1
         if model in self._models and length + _HEAD_WORDS >= self._words:

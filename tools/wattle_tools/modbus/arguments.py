@@ -12,8 +12,9 @@ _UNIT_MAX = 247
 def add_read(parser: argparse.ArgumentParser) -> None:
     """Arguments of `read`."""
     parser.description = (
-        "Reads a metering device over a USB adapter for RS-485: all of a profile, or one register. "
-        "No board takes part, and nothing is signed."
+        "Reads a metering device over a USB adapter for RS-485: all of a profile, as a meter would "
+        "read it, or one register. No board takes part, and nothing is signed. Of a SunSpec device "
+        "it is told where its model was found, and which quantities the device does not have."
     )
     _add_line(parser)
     parser.add_argument("--profile", help="of the device (firmware/PROFILES.md)")
@@ -31,6 +32,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         "its maker says; a wrong unit number or speed makes a device silent until it is found."
     )
     _add_line(parser)
+    parser.add_argument("--profile", help="of the device: how its line is set")
     _add_register(parser, "the register")
     parser.add_argument("--value", type=_number, required=True, help="what is to stand in it")
     parser.add_argument("--single", action="store_true", help="by function 6 (one word only)")

@@ -20,13 +20,14 @@ from wattle_tools.errors import (
     ToolError,
     UnfitBoardError,
 )
-from wattle_tools.modbus import registers
-from wattle_tools.modbus.registers import HOLDING, DeviceProfile, Register
+from wattle_tools.modbus.as_meter import ProfileReader
+from wattle_tools.modbus.registers import HOLDING, Register
 
 # Slow devices take half a second; a longer silence is one.
 _ANSWER_S = 1.0
 _RETRIES = 2
-_BAUD, _PARITY, _STOP_BITS = 9_600, "N", 1
+# Where no profile says it.
+_LINE = (9_600, "N", 1)
 # Modbus application protocol, section 7.
 _REFUSALS = {
     1: "it does not know this function",
@@ -39,29 +40,49 @@ _REFUSALS = {
 
 def read(options: argparse.Namespace) -> int:
     """Reads and prints; the exit code."""
-    found = _profile(options)
-    values: dict[str, str] = {}
-    lines = []
-    with _client(options, found) as client:
-        device = _Device(client, options.unit)
-        if found is not None:
-            for name, register in sorted(found.registers.items()):
-                words = device.read(register, found.function)
-                number = register.value(words, found.low_first)
-                values[name] = f"{number:f}"
-                lines.append(registers.shown(name, number))
-        else:
-            register = Register(options.register, options.type)
-            words = device.read(register, options.function)
-            name = f"{options.register:#06x}"
-            values[name] = f"{register.value(words, options.low_first):f}"
-            raw = " ".join(f"{word:04x}" for word in words)
-            lines.append(f"{name} {values[name]} ({raw})")
+    if (options.profile is None) == (options.register is None):
+        raise SettingsError("what is to be read?", "give --profile or --register, one of them")
+    told, lines = _of_profile(options) if options.profile else _of_register(options)
     if options.json:
-        print(json.dumps({"unit": options.unit, "values": values}, indent=1))
+        print(json.dumps({"unit": options.unit, **told}, indent=1))
     else:
         print("\n".join(lines))
     return DONE
+
+
+def _of_profile(options: argparse.Namespace) -> tuple[dict[str, object], list[str]]:
+    """What a device has of a profile: for programs, and for people."""
+    with _reader(options) as reader, _client(options, reader.line) as client:
+        device = _Device(client, options.unit)
+
+        def ask(function: int, address: int, count: int) -> list[int] | None:
+            try:
+                return device.read(address, count, function)
+            except _RefusedError:
+                return None
+
+        found = reader.read(ask)
+    told: dict[str, object] = {
+        "profile": options.profile,
+        "values": {name: f"{value:f}" for name, value in found.values.items()},
+        "missing": found.missing,
+    }
+    if found.model is not None:
+        told["sunspec"] = {"model": found.model, "base": found.base}
+    return told, found.lines()
+
+
+def _of_register(options: argparse.Namespace) -> tuple[dict[str, object], list[str]]:
+    """One register, likewise."""
+    register = Register(options.register, options.type)
+    with _client(options, _LINE) as client:
+        words = _Device(client, options.unit).read(
+            register.address, register.words, options.function
+        )
+    name = f"{options.register:#06x}"
+    value = f"{register.value(words, options.low_first):f}"
+    raw = " ".join(f"{word:04x}" for word in words)
+    return {"values": {name: value}}, [f"{name} {value} ({raw})"]
 
 
 def write(options: argparse.Namespace) -> int:
@@ -72,21 +93,23 @@ def write(options: argparse.Namespace) -> int:
     words = register.encoded(options.value, options.low_first)
     if options.single and len(words) != 1:
         raise SettingsError(f"{options.type} has {len(words)} words", "leave out --single")
+    line = _writable_line(options)
     journal = None if options.dry_run else audit_command.journal(options)
     name = f"{options.register:#06x}"
     facts: dict[str, object] = {"port": options.port, "unit": options.unit, "register": name}
     facts["value"] = f"{options.value:f}"
     try:
-        with _client(options, None) as client:
+        with _client(options, line) as client:
             device = _Device(client, options.unit)
-            before = register.value(device.read(register, HOLDING), options.low_first)
+            words_before = device.read(register.address, register.words, HOLDING)
+            before = register.value(words_before, options.low_first)
             facts["before"] = f"{before:f}"
             if journal is None:
                 text = f"{name} is {before:f}, would be set to {options.value:f}"
                 print(json.dumps(facts, indent=1) if options.json else text)
                 return DONE
             device.write(register.address, words, options.single)
-            if device.read(register, HOLDING) != words:
+            if device.read(register.address, register.words, HOLDING) != words:
                 raise ReadBackError(
                     f"{name} does not read back as {options.value:f}",
                     "the device may want a setting mode first: see its manual",
@@ -101,27 +124,31 @@ def write(options: argparse.Namespace) -> int:
     return DONE
 
 
+class _RefusedError(UnfitBoardError):
+    """The device answers that it does not."""
+
+
 class _Device:
-    """One unit on the line. Raises SerialLineError when it is silent, UnfitBoardError when it
+    """One unit on the line. Raises SerialLineError when it is silent, _RefusedError when it
     refuses."""
 
     def __init__(self, client: ModbusSerialClient, unit: int) -> None:
         self._client = client
         self._unit = unit
 
-    def read(self, register: Register, function: int) -> list[int]:
+    def read(self, address: int, count: int, function: int) -> list[int]:
         ask = (
             self._client.read_holding_registers
             if function == HOLDING
             else self._client.read_input_registers
         )
         with _faults(self._unit):
-            answer = ask(register.address, count=register.words, device_id=self._unit)
-            _check(answer, register.address)
+            answer = ask(address, count=count, device_id=self._unit)
+            _check(answer, address)
         words = list(answer.registers)
-        if len(words) != register.words:
+        if len(words) != count:
             raise SerialLineError(
-                f"it answers {len(words)} words, expected {register.words}",
+                f"it answers {len(words)} words, expected {count}",
                 "check A and B, and that no unit number is there twice",
             )
         return words
@@ -149,22 +176,31 @@ def _check(answer: ModbusPDU, address: int) -> None:
     if isinstance(answer, ExceptionResponse):
         code = answer.exception_code
         said = _REFUSALS.get(code, f"exception {code}")
-        raise UnfitBoardError(f"register {address:#06x}: {said}", "see the device's manual")
+        raise _RefusedError(f"register {address:#06x}: {said}", "see the device's manual")
 
 
-def _profile(options: argparse.Namespace) -> DeviceProfile | None:
-    if (options.profile is None) == (options.register is None):
-        raise SettingsError("what is to be read?", "give --profile or --register, one of them")
+def _reader(options: argparse.Namespace) -> ProfileReader:
+    return ProfileReader(options.firmware or firmware_folder(), options.profile)
+
+
+def _writable_line(options: argparse.Namespace) -> tuple[int, str, int]:
+    """How the line is set for a device that can be written. Raises SettingsError for SunSpec."""
     if options.profile is None:
-        return None
-    return registers.profile(options.firmware or firmware_folder(), options.profile)
+        return _LINE
+    with _reader(options) as reader:
+        if reader.is_sunspec:
+            raise SettingsError(
+                f"{options.profile}: models 201 to 204 have no register that can be written",
+                "for one of the maker's own name its --register, without --profile",
+            )
+        return reader.line
 
 
 @contextlib.contextmanager
 def _client(
-    options: argparse.Namespace, found: DeviceProfile | None
+    options: argparse.Namespace, line: tuple[int, str, int]
 ) -> Iterator[ModbusSerialClient]:
-    baud, parity, stop_bits = found.line if found else (_BAUD, _PARITY, _STOP_BITS)
+    baud, parity, stop_bits = line
     client = ModbusSerialClient(
         options.port,
         baudrate=options.baud or baud,
