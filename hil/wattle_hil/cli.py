@@ -8,6 +8,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from wattle_hil.children.programs import find_programs
@@ -25,6 +26,9 @@ from wattle_hil.runs.replay import replay
 from wattle_hil.serial_board import serve as serve_boards
 
 DONE, FAILED, CANNOT, INTERRUPTED = 0, 1, 2, 130
+
+# What is served runs until a signal: who reads it through a pipe reads each line at once.
+_tell = partial(print, flush=True)
 
 _EPILOG = (
     "exit codes: 0 done and all checks hold, 1 a check failed, 2 could not be done, 130 interrupted"
@@ -69,12 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _device(options: argparse.Namespace, stop: StopSignal) -> int:
-    serve_device.serve(options, stop)
+    serve_device.serve(options, stop, _tell)
     return DONE
 
 
 def _boards(options: argparse.Namespace, stop: StopSignal) -> int:
-    serve_boards.serve(options, stop)
+    serve_boards.serve(options, stop, _tell)
     return DONE
 
 

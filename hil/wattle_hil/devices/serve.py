@@ -61,9 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def serve(
-    options: argparse.Namespace, stop: StopSignal, tell: Callable[[str], None] = print
-) -> None:
+def serve(options: argparse.Namespace, stop: StopSignal, tell: Callable[[str], None]) -> None:
     """Serves the device until a signal. Raises the errors of the bench."""
     began_ms = host_ms()
     described, start_ms, load = _load(options, began_ms)

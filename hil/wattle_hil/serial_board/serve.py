@@ -72,9 +72,7 @@ def _metered_load(now_ms: int) -> EmulatedDevice:
     return EmulatedDevice(1, FAMILIES["sdm120"], Curve("constant", 1_000, series))
 
 
-def serve(
-    options: argparse.Namespace, stop: StopSignal, tell: Callable[[str], None] = print
-) -> None:
+def serve(options: argparse.Namespace, stop: StopSignal, tell: Callable[[str], None]) -> None:
     """Serves the boards until a signal. Raises the errors of the bench."""
     image = interpreter_image(romfs=options.romfs)
     if options.image is not None:
