@@ -56,6 +56,10 @@ demo: $(STAMP) micropython  ## four gateways, four meters and their loads on thi
 test: $(STAMP) micropython parts  ## all tests (ARGS="-k cbor" narrows them, WORKERS=n)
 	@$(PYTHON_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+.PHONY: wheel-run
+wheel-run: $(STAMP) micropython  ## bare board to final sample, by the built wheel alone, with its times
+	@PYTHONPATH=tests/kit $(PYTHON_VENV) -m wattle_testkit.bare_to_final
+
 .PHONY: sim
 sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; a seed replays a run)
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation \
@@ -116,7 +120,8 @@ $(BUILD)/stubs/.stamp: firmware/stubs.lock | $(STAMP)
 .PHONY: firmware-types
 firmware-types: $(BUILD)/stubs/.stamp
 	$(PYTHON_VENV) -m mypy --no-error-summary --config-file firmware/mypy.ini \
-		$(wildcard firmware/main.py firmware/boards/esp32/*.py) firmware/wattle_meter
+		$(wildcard firmware/main.py firmware/adapter_read.py firmware/boards/esp32/*.py) \
+		firmware/wattle_meter
 
 .PHONY: firmware-code
 firmware-code: $(STAMP)

@@ -1,0 +1,186 @@
+"""`make wheel-run`: from a bare board to a meter whose first sample is final, from the wheel alone.
+
+The commands are those that a technician and an operator type, each from the installed wheel: the
+real esptool and mpremote fill an emulated ESP32 on a pty with the whole firmware; provisioned, it
+has this machine's network, and a real gateway with its broker takes what it signs. Afterwards
+`ecdsa` verifies proof and samples without any code of ours.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cbor2
+from wattle_hil.children.free_port import free_ports
+from wattle_hil.children.processes import Process, ProcessGroup
+from wattle_hil.parts.folder import build_folder
+
+from wattle_testkit.installed_wheel import InstalledWheel, NoPackageIndexError
+from wattle_testkit.spec_reader import opened
+from wattle_testkit.technician import PASSWORD, SITE, WIFI
+from wattle_testkit.waiting import until
+
+LIMIT_S = 120.0
+_START_S = 30.0
+_FINAL_S = 60.0
+_STOP_S = 15.0
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Outcome:
+    """What came of a run. `shown`: what `wattle-tool boards` says of the board at the end; `row`:
+    what `meters list` says of the meter; proof and samples as the ledger's export has them.
+    """
+
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    shown: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, Any] = field(default_factory=dict)
+    ledger_id: bytes = b""
+    proof: bytes = b""
+    samples: list[bytes] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took from the bare board to the final sample."""
+        return sum(seconds for _, seconds in self.steps)
+
+    def timed(self, step: str, do: Callable[[], Result]) -> Result:
+        """Does one step and notes how long it took."""
+        began = time.monotonic()
+        result = do()
+        self.steps.append((step, time.monotonic() - began))
+        return result
+
+
+def installed(folder: Path) -> InstalledWheel:
+    """The wheel for a run. Raises NoPackageIndexError, ProcessError, PartMissingError."""
+    environment = {
+        # The emulated board is made of it; no command of the technician's uses it.
+        "WATTLE_BUILD": str(build_folder()),
+        "WATTLE_WIFI_PASSWORD": PASSWORD,
+        "WATTLE_TECHNICIAN": "ada",
+    }
+    return InstalledWheel(folder, environment)
+
+
+def bare_to_final(wheel: InstalledWheel) -> Outcome:
+    """The run. Raises ProcessError or AssertionError that says which step failed."""
+    outcome = Outcome()
+    gateway = wheel.folder / "gateway"
+    broker_port = str(free_ports(1)[0])
+    with ProcessGroup() as group:
+        wheel.run("wattle-gateway", "init", gateway, "--port", broker_port, "--site", SITE)
+        running = group.start(wheel.process("wattle-gateway", "run", gateway))
+        _said(running, "connected to the broker")
+        image = wheel.folder / "interpreter.bin"
+        words = ("boards", "--bare", "--metered", "--image", image)
+        boards = group.start(wheel.process("wattle-hil", *words))
+        port = _said(boards, "until Ctrl-C").split()[0]
+        _fill(wheel, port, image, outcome)
+        _provision(wheel, port, gateway, outcome)
+        following = ("samples", gateway, "--raw", "--follow", "--format", "csv")
+        samples = group.start(wheel.process("wattle-gateway", *following))
+        rows = outcome.timed("first sample final", lambda: _sample_rows(samples))
+        outcome.samples = [bytes.fromhex(row["raw"]) for row in rows]
+        [outcome.row] = json.loads(
+            wheel.run("wattle-gateway", "meters", "list", gateway, "--format", "json")
+        )
+        [outcome.shown] = _boards(wheel, port)
+        running.stop(_STOP_S)
+    wheel.run("wattle-gateway", "audit", gateway)
+    wheel.run("wattle-tool", "audit")
+    return outcome
+
+
+def _fill(wheel: InstalledWheel, port: str, image: Path, outcome: Outcome) -> None:
+    [found] = outcome.timed("boards", lambda: _boards(wheel, port))
+    assert found["state"] == "no interpreter", found
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    words = ("flash", "--port", port, "--image", image, "--accept-image", digest)
+    outcome.timed("flash", lambda: wheel.run("wattle-tool", *words))
+
+
+def _provision(wheel: InstalledWheel, port: str, gateway: Path, outcome: Outcome) -> None:
+    """Provisions and enrols it; notes the proof that it gave."""
+    words = ["provision", "--port", port, "--output", str(wheel.folder), *WIFI]
+    words += ["--profile", "sdm120", "--site-file", str(gateway / "site.json")]
+    words += ["--enrol-through", wheel.command("wattle-gateway"), "--gateway-folder", str(gateway)]
+    outcome.timed("provision and enrol", lambda: wheel.run("wattle-tool", *words))
+    [file] = wheel.folder.glob("*.enrol.json")
+    row = json.loads(file.read_text())
+    outcome.ledger_id, outcome.proof = (bytes.fromhex(row[key]) for key in ("ledger_id", "proof"))
+
+
+def _boards(wheel: InstalledWheel, port: str) -> list[dict[str, Any]]:
+    found = json.loads(wheel.run("wattle-tool", "boards", "--port", port, "--json"))
+    rows: list[dict[str, Any]] = found["boards"]
+    return rows
+
+
+def _said(process: Process, words: str) -> str:
+    """All that it printed, once it has said these words."""
+
+    def text() -> str:
+        process.check()
+        said = process.log.read_text()
+        return said if words in said else ""
+
+    return until(text, _START_S, f"{process.name} says {words!r}")
+
+
+def _sample_rows(process: Process) -> list[dict[str, str]]:
+    """The rows of the first sample, as soon as the ledger has it."""
+
+    def rows() -> list[dict[str, str]]:
+        process.check()
+        whole = process.log.read_text().rpartition("\n")[0]
+        return list(csv.DictReader(io.StringIO(whole)))
+
+    return until(rows, _FINAL_S, "a sample on the ledger")
+
+
+def verify(outcome: Outcome) -> int:
+    """The proof of possession, and every sample under the key that it names, by `ecdsa` over what
+    cbor2 reads; gives how many samples. Raises AssertionError or ecdsa's BadSignatureError.
+    """
+    public = cbor2.loads(cbor2.loads(outcome.proof).value[2])[1]
+    opened("enrol", outcome.ledger_id, outcome.proof, public)
+    samples = set(outcome.samples)
+    for sample in samples:
+        opened("sample", outcome.ledger_id, sample, public)
+    assert samples
+    return len(samples)
+
+
+def main() -> int:
+    """Runs it and says how long each step took; exit code 1 when it took too long."""
+    with tempfile.TemporaryDirectory(prefix="wattle-wheel-") as folder:
+        began = time.monotonic()
+        try:
+            wheel = installed(Path(folder))
+        except NoPackageIndexError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(f"{time.monotonic() - began:6.1f} s  built and installed: wattle-grid[tools]")
+        outcome = bare_to_final(wheel)
+    for step, seconds in outcome.steps:
+        print(f"{seconds:6.1f} s  {step}")
+    row = outcome.row
+    print(f"{outcome.seconds:6.1f} s  from bare MicroPython board to final sample, in all")
+    print(f"meter {row['meter']}, key protection {row['protection']}, final {row['final']}")
+    print(f"ecdsa verifies its proof of possession and {verify(outcome)} sample(s)")
+    return 0 if outcome.seconds < LIMIT_S else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
