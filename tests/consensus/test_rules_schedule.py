@@ -168,3 +168,33 @@ def test_a_turn_has_no_multiple_of_three_slots_rule_28(
 ) -> None:
     found = schedules(f"leader_commits: 8\nrules: 3\n1: *\n2-20: * {away}", members)
     assert found[-1] == leaders
+
+
+@pytest.mark.parametrize(
+    ("members", "resting", "leaders"),
+    [
+        (4, "B", "ACD"),
+        (7, "G", "ABCDEF"),
+        (7, "A C", "BDEFG"),
+        (10, "A B C", "DEFGHIJ"),
+    ],
+)
+def test_who_rests_leads_no_slot_from_the_first_on_rule_28(
+    members: int, resting: str, leaders: str
+) -> None:
+    found = schedules(f"resting: {resting}\nleader_commits: 8\n1-20: *", members)
+    assert len(found) > 15
+    assert {"".join(sorted(set(turn))) for turn in found} == {leaders}
+    assert all(len(turn) % 3 for turn in found)
+
+
+def test_a_resting_member_counts_as_one_of_f_set_aside_rule_28() -> None:
+    """f = 2: beside G that rests one more goes, the least connected, and no third."""
+    text = "leader_commits: 8\n1: *\n2-24: *(* -A -B)"
+    assert schedules(text, 7)[-1] == "CDEFG"
+    assert schedules(f"resting: G\n{text}", 7)[-1] == "ACDEF"
+
+
+def test_with_f_resting_nobody_else_is_set_aside_rule_28() -> None:
+    found = schedules("resting: D\nleader_commits: 8\n1: *\n" + lag("A", "2-24"))
+    assert set(found) == {"ABCA", "ABCB"}

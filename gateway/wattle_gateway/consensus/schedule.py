@@ -1,7 +1,8 @@
-"""The leader schedule by connectivity (rule 28): a function of committed blocks and nothing else.
+"""The leader schedule by connectivity (rule 28): a function of the epoch and of committed blocks.
 
 Members whose blocks come too late to be named by q others in the next round lose their slots, so
-that nobody waits for them, and get them back when their blocks are connected again.
+that nobody waits for them, and get them back when their blocks are connected again. Whom the epoch
+lets rest has none in it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ class Schedule:
         """At the start of an epoch, or where `window` leaves it: the blocks of each commit from
         number `first_needed` of the epoch on."""
         self._epoch = epoch
-        self._leaders = tuple(range(epoch.size))
+        self._leaders = leaders_after([0] * epoch.size, epoch)
         self._tally = Tally(epoch.size)
         self._commits = 0
         for blocks in window:
@@ -78,17 +79,18 @@ class Tally:
 
 
 def leaders_after(scores: Sequence[int], epoch: Epoch) -> tuple[int, ...]:
-    """All authors by rising index without the at most f least connected; the best connected
+    """All authors by rising index without f that rest or are least connected; the best connected
     leads once more where a turn would else have a multiple of three slots (from rules 3 on).
 
-    Set aside are the f lowest scores (ties: higher index first), each only if it is below
-    `leader_permille` thousandths of the upper median.
+    Set aside are those that rest and, up to f in all, the lowest scores of the others (ties:
+    higher index first), each only if it is below `leader_permille` thousandths of the upper median.
     """
     median = sorted(scores)[len(scores) // 2]
-    least = sorted(range(len(scores)), key=lambda author: (scores[author], -author))
-    aside = {
+    resting = epoch.resting_authors
+    least = sorted(set(range(len(scores))) - resting, key=lambda author: (scores[author], -author))
+    aside = resting | {
         author
-        for author in least[: epoch.faulty_max]
+        for author in least[: epoch.faulty_max - len(resting)]
         if scores[author] * 1000 < epoch.constants.leader_permille * median
     }
     leaders = tuple(author for author in range(len(scores)) if author not in aside)

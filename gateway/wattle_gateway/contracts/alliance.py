@@ -4,7 +4,7 @@ The rows about members, as `registry` has those about meters: each is read and w
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from wattle_wire import cbor, cose, structure
@@ -15,7 +15,7 @@ from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Meter, Rows
 from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger import genesis
-from wattle_gateway.ledger.epoch import Epoch, EpochChange
+from wattle_gateway.ledger.epoch import Epoch, EpochChange, resting_part
 from wattle_gateway.ledger.errors import LedgerError
 
 _HASH_BYTES = 32
@@ -80,7 +80,8 @@ def epoch_row(state: Rows, number: int) -> EpochRow | None:
 
 def put_epoch(state: State, number: int, commit_index: int, change: EpochChange) -> None:
     """Write how an epoch begins."""
-    state.put(key("epoch", number), cbor.encode([commit_index, *_change_row(change)]))
+    row = [commit_index, *_change_row(change), *resting_part(change.resting)]
+    state.put(key("epoch", number), cbor.encode(row))
 
 
 def pending_change(state: Rows, proposer: bytes) -> PendingChange | None:
@@ -107,11 +108,10 @@ def delete_change(state: State, proposer: bytes) -> None:
     state.delete(key("change", proposer))
 
 
-def end_epoch(state: State, epoch: Epoch, commit_index: int, change: EpochChange) -> None:
-    """Commit `commit_index` ended `epoch`: nothing waits any more, and the next one begins."""
+def forget_changes(state: State, epoch: Epoch) -> None:
+    """A change was approved: nothing that was proposed beside it waits any more."""
     for pending in pending_changes(state, epoch):
         delete_change(state, pending.proposer)
-    put_epoch(state, epoch.number + 1, commit_index, change)
 
 
 def pending_enrolment(state: Rows, digest: bytes) -> PendingEnrolment | None:
@@ -206,18 +206,25 @@ def _change(members: object, rules: object, constants: object) -> EpochChange:
 
 
 def _epoch_row(number: int, value: object) -> EpochRow:
+    resting: tuple[bytes, ...] = ()
+    if isinstance(value, list) and len(value) == 5:
+        *value, kids = value
+        resting = _kids(kids, "resting")
     row = structure.array(value, 4, "epoch")
-    return EpochRow(number, structure.uint(row[0], "commit index"), _change(*row[1:]))
+    change = replace(_change(*row[1:]), resting=resting)
+    return EpochRow(number, structure.uint(row[0], "commit index"), change)
 
 
 def _pending_change(proposer: bytes, value: object) -> PendingChange:
     row = structure.array(value, 5, "change")
-    approvers = tuple(
-        structure.octets(kid, cose.KID_BYTES, "approver")
-        for kid in structure.items(row[4], genesis.MEMBERS_MAX, "approvers")
-    )
+    approvers = _kids(row[4], "approvers")
     digest = structure.octets(row[0], _HASH_BYTES, "digest")
     return PendingChange(proposer, digest, _change(*row[1:4]), approvers)
+
+
+def _kids(value: object, what: str) -> tuple[bytes, ...]:
+    items = structure.items(value, genesis.MEMBERS_MAX, what)
+    return tuple(structure.octets(kid, cose.KID_BYTES, what) for kid in items)
 
 
 def _pending_enrolment(digest: bytes, value: object) -> PendingEnrolment:

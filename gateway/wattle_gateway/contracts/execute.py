@@ -109,9 +109,11 @@ def execute(
     for verified in blocks:
         for position, raw in enumerate(verified.entries):
             run.entry(verified.block, position, raw)
-    upkeep.after_entries(run.state, epoch, commit, ended=run.ended is not None)
+    ended = upkeep.after_entries(run.state, epoch, commit, run.ended)
     if run.ended is not None:
-        alliance.end_epoch(run.state, epoch, commit.index, run.ended)
+        alliance.forget_changes(run.state, epoch)
+    if ended is not None:
+        alliance.put_epoch(run.state, epoch.number + 1, commit.index, ended)
     changes = run.state.changes()
     periodic = commit.index % epoch.constants.state_root_every == 0
     state_digest = state_rows.digest(
@@ -126,7 +128,7 @@ def execute(
         tuple(run.outcomes),
         changes,
         tuple(sorted(run.meters)),
-        run.ended,
+        ended,
         tuple(sorted(run.cheats)),
     )
 

@@ -28,7 +28,8 @@ class Epoch:
     """Members and constants in force, with the numbers that validity needs.
 
     `number` counts from 0; `digest` is the round-0 block of every author; `name` that of the
-    genesis; `created_ms` the time of round 0; `everyone` all members by rising kid.
+    genesis; `created_ms` the time of round 0; `everyone` all members by rising kid; `resting`
+    kids, rising, of at most f voting members that lead no slot of it.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Epoch:
     everyone: tuple[Member, ...]
     rules: int
     constants: Constants
+    resting: tuple[bytes, ...] = ()
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
@@ -74,6 +76,11 @@ class Epoch:
         return self._parties.get(kid)
 
     @cached_property
+    def resting_authors(self) -> frozenset[int]:
+        """The author indices of those that rest."""
+        return frozenset(self._authors[kid] for kid in self.resting)
+
+    @cached_property
     def _authors(self) -> dict[bytes, int]:
         return {member.kid: author for author, member in enumerate(self.members)}
 
@@ -84,11 +91,13 @@ class Epoch:
 
 @dataclass(frozen=True)
 class EpochChange:
-    """What the next epoch is made of: `members` all of them by rising kid."""
+    """What the next epoch is made of: `members` all of them by rising kid. `resting` as of an
+    Epoch: nobody proposes it, the ledger fills it in."""
 
     members: tuple[Member, ...]
     rules: int
     constants: Constants
+    resting: tuple[bytes, ...] = ()
 
 
 def first_epoch(genesis: Genesis) -> Epoch:
@@ -118,7 +127,8 @@ def _epoch(
     last_commit_digest: bytes,
 ) -> Epoch:
     """An epoch with its digest: SHA-256 of encoded `["wattle/1/epoch", ledger id, epoch, last
-    commit digest, members, rules, constants]`; epoch 0 takes 32 zero bytes as that digest."""
+    commit digest, members, rules, constants]`, and `[kid, ..]` of those that rest if any do; epoch
+    0 takes 32 zero bytes as that digest."""
     constants = constants_under(change.constants, change.rules)
     said = [
         "wattle/1/epoch",
@@ -128,6 +138,7 @@ def _epoch(
         [member_row(member) for member in change.members],
         change.rules,
         constants_map(constants),
+        *resting_part(change.resting),
     ]
     digest = sha256(cbor.encode(said)).digest()
     return Epoch(
@@ -139,4 +150,11 @@ def _epoch(
         change.members,
         change.rules,
         constants,
+        change.resting,
     )
+
+
+def resting_part(resting: tuple[bytes, ...]) -> list[list[bytes]]:
+    """How those that rest stand at the end of an array: not at all if there are none, so that an
+    epoch in which all lead is written as before rules 3."""
+    return [list(resting)] if resting else []

@@ -8,7 +8,8 @@ from typing import Any
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto, entry, genesis
 from wattle_gateway.ledger.block import Block, BlockRef, CommitVote, VerifiedBlock
-from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.commit import first_head
+from wattle_gateway.ledger.epoch import Epoch, EpochChange, next_epoch
 from wattle_gateway.ledger.genesis import Constants
 
 from wattle_testkit import dag_text
@@ -32,10 +33,17 @@ class Committee:
 
 
 @cache
-def committee_of(size: int, *, rules: int = genesis.RULES, **constants: Any) -> Committee:
-    """A committee of `size` members; constants that are not named are those of a new ledger."""
+def committee_of(
+    size: int, *, rules: int = genesis.RULES, resting: tuple[int, ...] = (), **constants: Any
+) -> Committee:
+    """A committee of `size` members, `resting` those that lead no slot; constants that are not
+    named are those of a new ledger."""
     parties = {party.kid: party for party in (Party(f"member {n}") for n in range(size))}
     epoch = epoch_of(*parties.values(), constants=Constants(**constants), rules=rules)
+    if resting:
+        kids = tuple(epoch.members[author].kid for author in resting)
+        change = EpochChange(epoch.everyone, epoch.rules, epoch.constants, kids)
+        epoch = next_epoch(epoch, change, first_head(epoch))
     return Committee(epoch, tuple(parties[member.kid] for member in epoch.members))
 
 
@@ -95,7 +103,7 @@ def draw(text: str, members: int | None = None) -> Drawing:
 
 def build(read: DagText) -> Drawing:
     """The blocks of a drawing that was read."""
-    committee = committee_of(read.members, **read.constants)
+    committee = committee_of(read.members, resting=read.resting, **read.constants)
     drawing = Drawing(committee, read.leaders, {})
     for drawn in read.blocks:
         made = sign_block(

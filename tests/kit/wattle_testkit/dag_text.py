@@ -2,6 +2,7 @@
 
     members: 4              # letters A, B, C, D are author indices 0, 1, 2, 3
     leaders: A C D          # optional: the leader schedule, all members by default
+    resting: B              # optional: who leads no slot of the epoch, nobody by default
     gc_depth: 6             # optional: constants by their names in the genesis, and its rules
     1: *                    # a block of every member
     2: * -B D'              # of every member but B, and a twin of D2
@@ -24,6 +25,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 MEMBERS_MAX = 26  # the letters there are
+_LISTS = ("leaders", "resting")
 _CONSTANTS = ("gc_depth", "leader_commits", "leader_permille", "rules")
 _HEADER = re.compile(r"([a-z_]+):[ ]*(.*)")
 _ROUNDS = re.compile(r"([1-9][0-9]*)(?:-([1-9][0-9]*))?:")
@@ -65,6 +67,7 @@ class DagText:
 
     members: int
     leaders: tuple[int, ...]
+    resting: tuple[int, ...]
     constants: dict[str, int]
     blocks: tuple[BlockText, ...]
 
@@ -134,7 +137,7 @@ class _Item:
 @dataclass
 class _Reader:
     members: int | None
-    leaders: tuple[int, ...] | None = None
+    listed: dict[str, tuple[int, ...]] = field(default_factory=dict)
     constants: dict[str, int] = field(default_factory=dict)
     blocks: dict[str, BlockText] = field(default_factory=dict)
     round: int = 0
@@ -163,18 +166,20 @@ class _Reader:
     def finish(self) -> DagText:
         if self.members is None or not self.blocks:
             raise DagTextError(1, 1, "a drawing without blocks")
-        leaders = self.leaders or tuple(range(self.members))
-        return DagText(self.members, leaders, self.constants, tuple(self.blocks.values()))
+        leaders = self.listed.get("leaders", tuple(range(self.members)))
+        resting = self.listed.get("resting", ())
+        blocks = tuple(self.blocks.values())
+        return DagText(self.members, leaders, resting, self.constants, blocks)
 
     def _header(self, cursor: _Cursor, header: re.Match[str]) -> None:
         name, at = header[1], header.start(2)
         if self.round:
             raise cursor.error("a header below a round")
-        if name == "leaders":
-            self._leaders(cursor, header)
+        if name in _LISTS:
+            self._list(cursor, header)
             return
         if name != "members" and name not in _CONSTANTS:
-            known = ", ".join(("members", "leaders", *_CONSTANTS))
+            known = ", ".join(("members", *_LISTS, *_CONSTANTS))
             raise cursor.error(f"header {name!r}, expected one of {known}")
         if name in self.constants or (name == "members" and self.members is not None):
             raise cursor.error(f"{name!r} is given twice")
@@ -187,20 +192,21 @@ class _Reader:
         if not 1 <= self.members <= MEMBERS_MAX:
             raise cursor.error(f"{self.members} members, expected 1 to {MEMBERS_MAX}", at)
 
-    def _leaders(self, cursor: _Cursor, header: re.Match[str]) -> None:
-        if self.leaders is not None:
-            raise cursor.error("'leaders' is given twice")
+    def _list(self, cursor: _Cursor, header: re.Match[str]) -> None:
+        name = header[1]
+        if name in self.listed:
+            raise cursor.error(f"{name!r} is given twice")
         cursor.at = header.start(2)
         found: list[int] = []
         while cursor.skip_spaces():
             at = cursor.at
             author = self._author(cursor, cursor.take(_LETTER, "a letter")[0], at)
             if found and author <= found[-1]:
-                raise cursor.error("leaders are not in rising order, each once", at)
+                raise cursor.error(f"{name} are not in rising order, each once", at)
             found.append(author)
         if not found:
-            raise cursor.error("no leaders")
-        self.leaders = tuple(found)
+            raise cursor.error(f"no {name}")
+        self.listed[name] = tuple(found)
 
     def _author(self, cursor: _Cursor, letter: str, at: int) -> int:
         members = self.members

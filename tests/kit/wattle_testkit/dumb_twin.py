@@ -24,7 +24,8 @@ class PlainBlock:
 @dataclass(frozen=True)
 class Rules:
     """A committee's size and the constants that the rules read; `repeats_best`: no turn of
-    leaders has a multiple of three slots, for the best connected leads once more (28)."""
+    leaders has a multiple of three slots, for the best connected leads once more (28); `resting`
+    authors lead none."""
 
     members: int
     gc_depth: int
@@ -32,6 +33,7 @@ class Rules:
     leader_permille: int
     created_ms: int
     repeats_best: bool = False
+    resting: tuple[int, ...] = ()
 
     @property
     def faulty_max(self) -> int:
@@ -65,7 +67,7 @@ class TwoCertifiedError(Exception):
 def commits_of(rules: Rules, blocks: Iterable[PlainBlock]) -> list[TwinCommit]:
     """All commits of an epoch that a whole graph shows. Raises TwoCertifiedError (23)."""
     graph = {block.name: block for block in blocks}
-    leaders = tuple(range(rules.members))
+    leaders = _turn(rules, [0] * rules.members)
     done: list[TwinCommit] = []
     cursor = 1
     while True:
@@ -205,14 +207,17 @@ def _leaders_after(
     window = [commit.blocks for commit in before[len(before) + 1 - rules.leader_commits :]]
     names = {name for blocks in window for name in blocks}
     names.update(_taken(rules, graph, before, leader))
-    scores = [_score(rules, graph, names, author) for author in range(rules.members)]
+    return _turn(rules, [_score(rules, graph, names, author) for author in range(rules.members)])
+
+
+def _turn(rules: Rules, scores: list[int]) -> tuple[int, ...]:
     median = sorted(scores)[rules.members // 2]
     lowest_first = sorted(range(rules.members), key=lambda author: (scores[author], -author))
-    set_aside = {
-        author
-        for author in lowest_first[: rules.faulty_max]
-        if scores[author] * 1000 < rules.leader_permille * median
-    }
+    set_aside = set(rules.resting)
+    for author in lowest_first:
+        poor = scores[author] * 1000 < rules.leader_permille * median
+        if poor and len(set_aside) < rules.faulty_max:
+            set_aside.add(author)
     left = tuple(author for author in range(rules.members) if author not in set_aside)
     if rules.repeats_best and set_aside and len(left) % 3 == 0:
         left += tuple([author for author in reversed(lowest_first) if author in left][:1])

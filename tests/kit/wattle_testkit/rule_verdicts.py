@@ -30,6 +30,7 @@ def rules_of(epoch: Epoch) -> Rules:
         constants.leader_permille,
         epoch.created_ms,
         repeats_best=epoch.rules >= ANCHOR_RULES,
+        resting=tuple(epoch.resting_authors),
     )
 
 

@@ -1,11 +1,11 @@
 """What each commit does for reputations by itself, from rules 3 on; below them nothing."""
 
-from wattle_gateway.contracts.reputation import connection, seats
+from wattle_gateway.contracts.reputation import connection, resting, seats
 from wattle_gateway.contracts.reputation.conduct import charge
 from wattle_gateway.contracts.state import State
 from wattle_gateway.contracts.weights import DOUBLE_SIGNING
 from wattle_gateway.ledger.commit import Commit
-from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.epoch import Epoch, EpochChange
 
 
 def cheated(state: State, epoch: Epoch, kid: bytes, time_ms: int) -> None:
@@ -15,13 +15,17 @@ def cheated(state: State, epoch: Epoch, kid: bytes, time_ms: int) -> None:
         charge(state, market, kid, DOUBLE_SIGNING, time_ms)
 
 
-def after_entries(state: State, epoch: Epoch, commit: Commit, *, ended: bool) -> None:
-    """The entries of a commit are executed: count who was connected, and look whose seat the
-    alliance should take (unless the epoch is over anyway)."""
+def after_entries(
+    state: State, epoch: Epoch, commit: Commit, approved: EpochChange | None
+) -> EpochChange | None:
+    """The entries of a commit are executed: count who was connected, look whose seat the alliance
+    should take, and who leads. What the next epoch is made of, None if this one goes on;
+    `approved` the change that the members have ended it with."""
     market = epoch.constants.market
     if market is None:
-        return
+        return approved
     leader = commit.blocks[-1]  # its round is the highest
     connection.take(state, epoch, market, leader, commit.time_ms)
-    if not ended:
+    if approved is None:
         seats.review(state, epoch, market, commit.time_ms)
+    return resting.next_change(state, epoch, market, commit.time_ms, approved)
