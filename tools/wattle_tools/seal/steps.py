@@ -1,8 +1,11 @@
 """The steps that make a chip's flash memory unreadable to who holds it, as commands of espefuse.
 
-From ESP-IDF Programming Guide, "Flash Encryption" and "Security Features Enablement Workflows", of
-each chip. None of this has been run on silicon by this project: espefuse takes the commands for a
-virtual chip (`--virt`), which is how they are tested.
+From ESP-IDF Programming Guide, of each chip: "Security Features Enablement Workflows", section
+"Enable Flash Encryption Externally", steps 3 to 5 and 8, which name eFuses by chip; its page "Flash
+Encryption" says what each does. The order is that guide's: what write-protects comes behind what it
+protects, and what shuts the serial loader last, since espefuse burns nothing behind it.
+None of this has been run on silicon by this project: espefuse takes the commands for a virtual chip
+(`--virt`), and espsecure encrypts and decrypts by the key, which is how they are tested.
 
 What they cannot do alone: MicroPython as micropython.org builds it has no flash encryption (its
 sdkconfig says so), and whoever reaches its prompt reads NVS however the flash is kept. So a chip is
@@ -42,33 +45,52 @@ _CLASSIC = (
         ),
     ),
     Step("no debugger", ("burn-efuse", "JTAG_DISABLE", "1")),
+    Step("nobody burns the cache away", ("write-protect-efuse", "DIS_CACHE")),
     Step(
         "no serial loader at all (revision 3 and later): the chip takes no other interpreter ever",
         ("burn-efuse", "UART_DOWNLOAD_DIS", "1"),
     ),
 )
-_NEWER = (
-    Step(
-        "the chip's key; afterwards nobody reads it, not even the chip's own program",
-        ("burn-key", "BLOCK_KEY0", KEY_FILE, "XTS_AES_128_KEY"),
-    ),
-    Step("encryption is on for good", ("burn-efuse", "SPI_BOOT_CRYPT_CNT", "7")),
-    Step(
-        "the serial loader encrypts nothing, and sees no cache",
-        ("burn-efuse", "DIS_DOWNLOAD_MANUAL_ENCRYPT", "1", "DIS_DOWNLOAD_ICACHE", "1"),
-    ),
-    Step(
-        "no debugger, no start past the second-stage loader",
-        ("burn-efuse", "DIS_PAD_JTAG", "1", "DIS_USB_JTAG", "1", "DIS_DIRECT_BOOT", "1"),
-    ),
-    Step(
-        "the serial loader reads no memory any more",
-        ("burn-efuse", "ENABLE_SECURITY_DOWNLOAD", "1"),
-    ),
-)
-STEPS: Mapping[str, Sequence[Step]] = {"esp32": _CLASSIC, "esp32s3": _NEWER, "esp32c3": _NEWER}
+
+
+def _newer(caches: Sequence[str]) -> tuple[Step, ...]:
+    """Of the chips whose cipher is AES-XTS; `caches`: what the serial loader sees flash through."""
+    closed = [word for name in ("DIS_DOWNLOAD_MANUAL_ENCRYPT", *caches) for word in (name, "1")]
+    return (
+        Step(
+            "the chip's key; afterwards nobody reads it, not even the chip's own program",
+            ("burn-key", "BLOCK_KEY0", KEY_FILE, "XTS_AES_128_KEY"),
+        ),
+        Step("encryption is on for good", ("burn-efuse", "SPI_BOOT_CRYPT_CNT", "7")),
+        Step(
+            "the serial loader encrypts nothing, and sees no cache",
+            ("burn-efuse", *closed),
+        ),
+        Step(
+            "no debugger, by pins or by USB; no start past the second-stage loader",
+            ("burn-efuse", "DIS_PAD_JTAG", "1", "DIS_USB_JTAG", "1", "DIS_DIRECT_BOOT", "1"),
+        ),
+        Step(
+            "nobody burns the cache away, or what else of this group is left (one bit protects it)",
+            ("write-protect-efuse", "DIS_ICACHE"),
+        ),
+        Step(
+            "the serial loader reads no memory any more, and espefuse burns nothing more",
+            ("burn-efuse", "ENABLE_SECURITY_DOWNLOAD", "1"),
+        ),
+    )
+
+
+# soc_caps.h of each chip says which it has: an ESP32-C3 has one cache for instructions and data.
+STEPS: Mapping[str, Sequence[Step]] = {
+    "esp32": _CLASSIC,
+    "esp32s3": _newer(("DIS_DOWNLOAD_ICACHE", "DIS_DOWNLOAD_DCACHE")),
+    "esp32c3": _newer(("DIS_DOWNLOAD_ICACHE",)),
+}
 # The first chip's cipher is its own, the others' is AES-XTS.
 CIPHER_OPTION: Mapping[str, str] = {"esp32": "", "esp32s3": " --aes-xts", "esp32c3": " --aes-xts"}
+# Where the second-stage loader begins: what is encrypted for another address is noise.
+LOADER_AT: Mapping[str, str] = {"esp32": "0x1000", "esp32s3": "0x0", "esp32c3": "0x0"}
 
 
 def chip_of(name: str) -> str | None:
@@ -93,7 +115,8 @@ def written(chip: str, mac: str) -> str:
         "steps end in a chip that does not start.",
         "",
         "1. Keep a copy of nothing: when all is done, destroy " + KEY_FILE + ".",
-        "2. Encrypt each part of the interpreter for its address, and write it:",
+        "2. Encrypt each part of the interpreter for its address (its loader begins at",
+        f"   {LOADER_AT[chip]}), and write it:",
         f"     espsecure encrypt-flash-data --keyfile {KEY_FILE}{CIPHER_OPTION[chip]} \\",
         "         --address ADDRESS --output PART.enc PART.bin",
         f"     esptool --chip {chip} --port PORT write-flash --force ADDRESS PART.enc",
