@@ -5,7 +5,6 @@ The signatory over a real driver among four in memory; time passes when nobody h
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import registry
 from wattle_gateway.contracts.execute import HELD, RECORDED, REPEAT
 from wattle_gateway.errors import RefusedError, UsageError
-from wattle_gateway.ledger import entry, transaction
+from wattle_gateway.ledger import entry, genesis, transaction
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_testkit.alliance import (
@@ -44,36 +43,46 @@ def four(tmp_path: Path) -> Iterator[DrivenAlliance]:
     made.close()
 
 
-@dataclass
 class Identity:
-    """The parts of bob's identity that sign."""
+    """The parts of a member's identity that sign."""
 
-    genesis = genesis_of(*PARTIES, constants=CONSTANTS)
-    block_key = private_key("bob block")
-    kid = PARTIES[1].kid
+    def __init__(self, party: Party, *parties: Party) -> None:
+        self.party = party
+        self.genesis = genesis_of(*parties, constants=CONSTANTS)
+        self.block_key = private_key(f"{party.name} block")
+        self.kid = party.kid
+
+
+BOB = Identity(PARTIES[1], *PARTIES)
 
 
 class PlayedThread:
-    """Bob's ledger as its thread shows it."""
+    """A gateway's ledger as its thread shows it."""
 
-    def __init__(self, alliance: DrivenAlliance) -> None:
+    def __init__(self, alliance: DrivenAlliance, name: str) -> None:
         self._alliance = alliance
+        self._name = name
 
     async def read(self, question: Callable[[LedgerDriver], Any]) -> Any:
-        return question(self._alliance["bob"])
+        return question(self._alliance[self._name])
 
     async def step(self, work: Callable[..., Any]) -> Any:
-        result, _ = self._alliance.step("bob", work)
+        result, _ = self._alliance.step(self._name, work)
         return result
 
 
-def played(four: DrivenAlliance, use: Callable[[Signatory], Coroutine[Any, Any, Any]]) -> Any:
-    """What `use` of bob's signatory comes to, while time passes."""
+def played(
+    four: DrivenAlliance,
+    use: Callable[[Signatory], Coroutine[Any, Any, Any]],
+    identity: Identity = BOB,
+) -> Any:
+    """What `use` of a signatory comes to, while time passes."""
+    name = identity.party.name
 
     async def play() -> Any:
-        signatory = Signatory(Identity(), PlayedThread(four))  # type: ignore[arg-type]
+        signatory = Signatory(identity, PlayedThread(four, name))  # type: ignore[arg-type]
         task = asyncio.create_task(use(signatory))
-        heard = len(four.members["bob"].heard)
+        heard = len(four.members[name].heard)
         for _ in range(STEPS_MAX):
             # As often as it takes to come to where only the ledger can help.
             for _ in range(10):
@@ -81,9 +90,9 @@ def played(four: DrivenAlliance, use: Callable[[Signatory], Coroutine[Any, Any, 
             if task.done():
                 return await task
             four.run(STEP_MS)
-            for progress in four.members["bob"].heard[heard:]:
+            for progress in four.members[name].heard[heard:]:
                 signatory.follow(progress)
-            heard = len(four.members["bob"].heard)
+            heard = len(four.members[name].heard)
         task.cancel()
         raise AssertionError("no answer")
 
@@ -253,3 +262,59 @@ def test_what_another_party_signed_is_carried_once(four: DrivenAlliance) -> None
     assert (type(first), str(first)) == (RefusedError, "the ledger refused it: asset_unknown")
     assert (type(second), "expected 1 in lane 0" in str(second)) == (UsageError, True)
     assert recorded(four, PARTIES[0].kid) == 1
+
+
+class TestWithoutAVote:
+    """An observer's transactions stand in the blocks of those who vote."""
+
+    WATCHER = Party("eve", genesis.OBSERVER)
+    ALL = (*PARTIES, WATCHER)
+    EPOCH = epoch_of(*ALL, constants=CONSTANTS)
+    EVE = Identity(WATCHER, *ALL)
+
+    @pytest.fixture
+    def five(self, tmp_path: Path) -> Iterator[DrivenAlliance]:
+        made = DrivenAlliance(tmp_path, *self.ALL, epoch=self.EPOCH)
+        made.run(1000)
+        yield made
+        made.close()
+
+    def decide(self, five: DrivenAlliance, kind: int = transaction.DECIDE) -> Any:
+        body: list[object] = [bytes(32), 0, "so be it"]
+        return played(five, lambda one: one.commit(kind, body, alone=True), self.EVE)
+
+    def test_the_ledger_answers_it_once(self, five: DrivenAlliance) -> None:
+        for count in (1, 2):
+            with pytest.raises(RefusedError, match="dispute_unknown"):
+                self.decide(five)
+            assert recorded(five, self.WATCHER.kid) == count
+        five.run(5_000)
+        assert [five[party.name].queue.size for party in PARTIES] == [0] * 4
+
+    def test_one_who_answers_is_enough(self, five: DrivenAlliance) -> None:
+        five.cut("dee")
+        with pytest.raises(RefusedError, match="dispute_unknown"):
+            self.decide(five)
+
+    def test_what_its_role_may_not_send_is_not_sent(self, five: DrivenAlliance) -> None:
+        with pytest.raises(UsageError, match="only voting members"):
+            self.decide(five, transaction.OPEN)
+        assert five["eve"].next_nonce(0) == recorded(five, self.WATCHER.kid) == 0
+
+    def test_without_a_link_it_says_so(self, five: DrivenAlliance) -> None:
+        five.cut("eve")
+        with pytest.raises(UsageError, match="none that has a vote is linked"):
+            self.decide(five)
+
+    def test_one_at_a_time_waits_at_each_member(self, five: DrivenAlliance) -> None:
+        """The others are away, so ann can commit nothing; eve may send what she likes."""
+        five.cut("bob")
+        five.cut("cid")
+        raws = [
+            entry.decode(transaction_entry(self.EPOCH, self.WATCHER, 23, [bytes(32), n, "x"])).body
+            for n in range(5)
+        ]
+        for raw in raws:
+            for parcel in five["eve"].synchronizer.hand_on(raw):
+                five["ann"].receive(self.WATCHER.kid, parcel.raw, five.now)
+        assert len(five["ann"].queue.unanswered(self.WATCHER.kid)) == 1

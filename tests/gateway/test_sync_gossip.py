@@ -258,6 +258,7 @@ NOT_FOR_GUESTS: list[m.Message] = [
     m.Evidence(_evidence()),
     m.Checkpoint(1, 1, bytes(32), bytes(64)),
     m.Cards(()),
+    m.Carry(b"whatever"),
 ]
 
 

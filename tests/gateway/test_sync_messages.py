@@ -44,6 +44,7 @@ ALL: list[m.Message] = [
     m.Cards((b"one", b"two")),
     m.Join(b"ready", b"card"),
     m.Bye(3, "a reason"),
+    m.Carry(b"a transaction"),
 ]
 
 
@@ -120,6 +121,7 @@ def _heads() -> list[tuple[int, object]]:
         (m.CHECKPOINT, [0, 1, digest, bytes(64)]),
         (m.CHECKPOINT, [1, 1, digest, bytes(63)]),
         (m.JOIN, []),
+        (m.CARRY, []),
         (m.BYE, [0, ""]),
         (m.BYE, [0, "x" * (m.BYE_TEXT_MAX + 1)]),
         (0, []),

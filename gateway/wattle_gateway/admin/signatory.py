@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from wattle_gateway.consensus.engine import Now
-from wattle_gateway.contracts import classes, parties, registry
+from wattle_gateway.contracts import classes, parties, registry, transactions
 from wattle_gateway.contracts import execute as contracts
 from wattle_gateway.contracts.execute import Outcome
 from wattle_gateway.errors import DeadlineError, RefusedError, UsageError
@@ -33,7 +33,11 @@ NO_VOTE = (
     "this gateway has no vote in the epoch in force: only voting members propose, approve, enrol "
     "and revoke (`wattle-gateway alliance show`)"
 )
-
+NOBODY_CARRIES = (
+    "this gateway has no vote, so another one has to carry its transactions, and none that has a "
+    "vote is linked now (`wattle-gateway status`)"
+)
+TOOK_ITS_NONCE = "another transaction of this party took its nonce; sign again"
 
 _Added = tuple[tuple[bytes, Outcome | None], Progress]
 """((digest, outcome if it was executed at once), progress of the step)."""
@@ -71,8 +75,8 @@ class Signatory:
         was not committed in time and sends it again would pay twice.
 
         Raises RefusedError with the ledger's verdict, DeadlineError if it is not committed in
-        time (it may be yet), UsageError if this gateway has no vote (its entries get into no
-        block) or it fits into no entry, StoreError.
+        time (it may be yet), StoreError; UsageError if it fits into no entry, or if this gateway
+        has no vote and its role may not send this kind, or nobody is there to carry it.
         """
 
         def add(driver: LedgerDriver, at: Now) -> _Added:
@@ -85,8 +89,9 @@ class Signatory:
             while True:
                 digest, outcome = await self._submit(add)
                 # A transaction that the ledger calls a repeat had no effect and never will: its
-                # nonce was used by one of ours that we had not seen.
-                if outcome.effect != contracts.REPEAT:
+                # nonce was used by one of ours that we had not seen. Without a vote that may be
+                # one that others had for longer than we waited: who asked has to look first.
+                if outcome.effect != contracts.REPEAT or await self._ledger.read(_is_carried):
                     return _accepted(digest, outcome)
 
     async def commit_each(self, kind: int, bodies: Sequence[list[object]]) -> list[str | None]:
@@ -149,8 +154,6 @@ class Signatory:
 
         async with self._one_at_a_time, _deadline():
             digest, outcome = await self._submit(add)
-            if outcome.effect == contracts.REPEAT:
-                raise RefusedError("another transaction of this party took its nonce; sign again")
             return _accepted(digest, outcome)
 
     async def _await_current(self) -> None:
@@ -182,9 +185,14 @@ class Signatory:
         return digest, outcome
 
     def _sign_and_add(self, driver: LedgerDriver, at: Now, kind: int, body: list[object]) -> _Added:
-        if driver.author is None:
+        raw, digest = self._signed(driver, at, kind, body, driver.next_nonce(LANE))
+        if driver.author is not None:
+            return _add(driver, at, raw, digest)
+        member = driver.epoch.party_of(self._identity.kid)
+        kinds = transactions.ROLES[driver.epoch.rules]
+        if member is None or member.role not in kinds.get(kind, ()):
             raise UsageError(NO_VOTE)
-        return _add(driver, at, *self._signed(driver, at, kind, body, driver.next_nonce(LANE)))
+        return _hand_on(driver, at, raw, digest)
 
     def _signed(
         self, driver: LedgerDriver, at: Now, kind: int, body: list[object], nonce: int
@@ -210,6 +218,16 @@ def _add(driver: LedgerDriver, at: Now, raw: bytes, digest: bytes) -> _Added:
     return (digest, progress.transactions.get(digest)), progress
 
 
+def _hand_on(driver: LedgerDriver, at: Now, raw: bytes, digest: bytes) -> _Added:
+    """Without blocks of our own: those with a vote carry it in theirs."""
+    parcels = driver.synchronizer.hand_on(raw)
+    if not parcels:
+        raise UsageError(NOBODY_CARRIES)
+    progress = driver.tick(at)
+    progress.to_send += parcels
+    return (digest, progress.transactions.get(digest)), progress
+
+
 def _row(driver: LedgerDriver, raw: bytes, digest: bytes) -> PoolEntry:
     wrapped = entry.encode(entry.TRANSACTION, raw, driver.epoch.constants.entry_bytes_max)
     return PoolEntry(0, entry.TRANSACTION, None, None, digest, 0, 0, wrapped)
@@ -223,7 +241,7 @@ async def _answers(digests: Sequence[bytes], arrived: asyncio.Queue[Outcome]) ->
         outcome = await arrived.get()
         assert outcome.digest is not None
         if outcome.effect == contracts.REPEAT:
-            raise UsageError("another transaction of this party took its nonce; sign again")
+            raise UsageError(TOOK_ITS_NONCE)
         if outcome.effect == contracts.HELD:
             continue  # it comes again
         try:
@@ -249,27 +267,16 @@ def _carriable(driver: LedgerDriver, raw: bytes) -> Transaction:
         raise UsageError(
             f"it has nonce {tx.nonce} in lane {tx.lane}, expected {due} in lane {LANE}; sign again"
         )
-    others = [digest for digest in _unanswered(driver, tx.kid) if digest != tx.digest]
+    others = [digest for digest in driver.queue.unanswered(tx.kid) if digest != tx.digest]
     if others:
         raise UsageError(_unanswered_text(others[0]))
     return tx
 
 
 def _check_answered(driver: LedgerDriver, kid: bytes) -> None:
-    waiting = _unanswered(driver, kid)
+    waiting = driver.queue.unanswered(kid)
     if waiting:
         raise UsageError(_unanswered_text(waiting[0]))
-
-
-def _unanswered(driver: LedgerDriver, kid: bytes) -> list[bytes]:
-    """Digests of the transactions of a party that this gateway has and no commit has yet."""
-    ledger_id = driver.epoch.ledger_id
-    found = []
-    for row in driver.queue.transactions():
-        tx = transaction.parse(entry.decode(row.body).body, ledger_id)
-        if tx.kid == kid:
-            found.append(tx.digest)
-    return found
 
 
 def _unanswered_text(digest: bytes) -> str:
@@ -280,6 +287,8 @@ def _unanswered_text(digest: bytes) -> str:
 
 
 def _accepted(digest: bytes, outcome: Outcome) -> bytes:
+    if outcome.effect == contracts.REPEAT:
+        raise RefusedError(TOOK_ITS_NONCE)
     if outcome.effect != contracts.RECORDED:
         raise RefusedError(f"the ledger did not take it: {outcome.effect}")
     if outcome.verdict == classes.KIND_UNKNOWN:
@@ -304,10 +313,14 @@ async def _deadline() -> AsyncIterator[None]:
         ) from error
 
 
+def _is_carried(driver: LedgerDriver) -> bool:
+    """Whether others have to carry what this gateway signs."""
+    return driver.author is None
+
+
 def _is_current(driver: LedgerDriver) -> bool:
     """Whether the next nonce by the own state is that of the ledger, as far as anybody can know:
-    own blocks are signed, and all is executed that others are believed to have. Without a vote
-    there is nothing to wait for."""
-    if driver.author is None:
-        return True
-    return driver.signing and driver.head.index >= driver.synchronizer.reached
+    own blocks are signed (without a vote there are none), and all is executed that others are
+    believed to have."""
+    signing = driver.author is None or driver.signing
+    return signing and driver.head.index >= driver.synchronizer.reached

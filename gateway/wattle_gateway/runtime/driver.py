@@ -94,8 +94,7 @@ class LedgerDriver:
         """Read the ledger and take up where it stands; also after an error (disk full ...): the
         links that were up are taken to be up still.
 
-        Raises StoreError, StoppedError for a ledger that must not go on, and what a damaged one
-        leads to.
+        Raises StoreError, StoppedError for a ledger that must not go on, and what damage leads to.
         """
         self.close()
         ledger_id = self._first.ledger_id
@@ -280,6 +279,7 @@ class LedgerDriver:
         if self.epoch.number == number:
             for author in received.accused:
                 self.engine.accuse(author)
+        self.queue.carry(received.carried, self.state)
         for share in received.checkpoints:
             for shown in self.checkpoints.take(share, self.head.index):
                 self._accuse(shown, step)

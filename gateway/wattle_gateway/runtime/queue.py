@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from wattle_gateway.contracts import execute as contracts
+from wattle_gateway.contracts import registry
 from wattle_gateway.contracts.execute import Outcome
+from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.ledger import entry, evidence, signed_sample, transaction
 from wattle_gateway.ledger.evidence import TwoSamples
 from wattle_gateway.store import pool_rows
@@ -57,6 +59,15 @@ class EntryQueue:
         self.size += 1
         self._hold(row)
         return pool_rows.insert(self._connection, row)
+
+    def carry(self, bodies: Iterable[bytes], state: Rows) -> None:
+        """Transactions of members that have no blocks of their own, as entries. One that is not the
+        next of its lane is left, and while one of a party waits no other: nobody fills our disk."""
+        for body in bodies:
+            tx = transaction.parse(entry.decode(body).body, self._ledger_id)
+            due = registry.next_nonce(state, tx.kid, tx.lane)
+            if tx.nonce == due and not self.unanswered(tx.kid):
+                self.insert(entry_row(body, self._ledger_id))
 
     def next_for(self, entries_max: int, bytes_max: int) -> tuple[list[bytes], list[bytes]]:
         """Entries to offer to the engine now, (urgent, others), within its room; they count as
@@ -165,10 +176,13 @@ class EntryQueue:
             return True
         return pool_rows.has_digest(self._connection, digest)
 
-    def transactions(self) -> list[PoolEntry]:
-        """The transactions that wait or are carried: all that the ledger has not answered yet."""
+    def unanswered(self, kid: bytes) -> list[bytes]:
+        """Digests of the transactions of a party that wait or are carried: all that are here and
+        that the ledger has not answered yet."""
         carried = [row for row in self._carried.values() if row.kind == entry.TRANSACTION]
-        return [*pool_rows.transactions(self._connection), *carried]
+        rows = [*pool_rows.transactions(self._connection), *carried]
+        found = [transaction.parse(entry.decode(row.body).body, self._ledger_id) for row in rows]
+        return [tx.digest for tx in found if tx.kid == kid]
 
     def find(self, kind: int, meter: bytes, seq: int) -> PoolEntry | None:
         """The waiting entry of a kind for a meter and seq, wherever it is."""

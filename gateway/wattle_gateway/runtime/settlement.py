@@ -97,4 +97,7 @@ def _note(outcome: Outcome, step: Step) -> None:
     if outcome.meter is not None:
         step.moved.add(outcome.meter)
     if outcome.kind == entry.TRANSACTION and outcome.digest is not None:
-        step.progress.transactions[outcome.digest] = outcome
+        # Of several copies in one step the first may be recorded; the others repeat it then.
+        known = step.progress.transactions.get(outcome.digest)
+        if known is None or known.effect != contracts.RECORDED:
+            step.progress.transactions[outcome.digest] = outcome

@@ -1,10 +1,11 @@
-"""What is told to all peers beside blocks: evidence, peer cards, own checkpoints."""
+"""What is told to all peers beside blocks: evidence, peer cards, own checkpoints, and what a member
+without a vote wants to have carried."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wattle_gateway.ledger import checkpoint as checkpoints
-from wattle_gateway.ledger import entry, evidence, peer_card, ready
+from wattle_gateway.ledger import entry, evidence, peer_card, ready, transaction
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.evidence import TwoBlocks, TwoCheckpoints
 from wattle_gateway.ledger.peer_card import PeerCard
@@ -12,9 +13,11 @@ from wattle_gateway.sync.intake import Intake
 from wattle_gateway.sync.messages import (
     CARDS,
     CARDS_MAX,
+    CARRY,
     CHECKPOINT,
     EVIDENCE,
     Cards,
+    Carry,
     Checkpoint,
     Evidence,
     Join,
@@ -24,6 +27,9 @@ from wattle_gateway.sync.peer import Links, Peer
 
 # Cards change once in months; who makes more is not passed on faster than this.
 CARD_AGAIN_MS = 10000
+# What a transaction to be carried costs of a peer's budget: a signature is checked, and the pool
+# is looked through.
+CARRY_COST_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,31 @@ class Gossip:
         self._intake.verify(wish.member.block_key, wish.digest, wish.signature)
         self._intake.verify(wish.member.block_key, card.digest, card.signature)
         return JoinRequest(wish.kid, message.ready, message.card, source)
+
+    def hand_on(self, raw: bytes) -> list[Parcel]:
+        """Have a transaction (COSE_Sign1) of this member carried: by every voting member that is
+        linked, since any one of them may be away or keep it to itself. Empty: nobody is."""
+        message = Carry(raw).encode()
+        return [Parcel(peer.kid, message, CARRY) for _, peer in self._links.voting()]
+
+    def carry(self, peer: Peer, message: Carry, steady_ms: int) -> Received:
+        """A transaction of a member that has no vote, its own; LedgerError unless it signed it.
+
+        Who has a vote has blocks for it. Here or there another epoch may be in force.
+        """
+        epoch = self._links.epoch
+        member = epoch.party_of(peer.kid)
+        if member is None or member.votes or self._links.author is None:
+            return Received()
+        if not peer.budget.allows(steady_ms):
+            return Received()
+        peer.budget.spend(CARRY_COST_BYTES)
+        tx = transaction.parse(message.transaction, epoch.ledger_id)
+        if tx.kid != peer.kid:
+            raise FormatError(f"carry: {peer.kid.hex()} sent a transaction of {tx.kid.hex()}")
+        self._intake.verify(member.block_key, tx.digest, tx.signature)
+        bytes_max = epoch.constants.entry_bytes_max
+        return Received(carried=(entry.encode(entry.TRANSACTION, message.transaction, bytes_max),))
 
     def _to_members(self, raw: bytes, kind: int, sender: bytes | None) -> list[Parcel]:
         kids = [peer.kid for peer in self._links.members() if peer.kid != sender]

@@ -29,6 +29,7 @@ CHECKPOINT = 12
 CARDS = 13
 JOIN = 14
 BYE = 15
+CARRY = 16
 KIND_NAMES = {
     HELLO: "hello",
     BLOCK: "block",
@@ -45,6 +46,7 @@ KIND_NAMES = {
     CARDS: "cards",
     JOIN: "join",
     BYE: "bye",
+    CARRY: "carry",
 }
 
 VERSION = 1
@@ -280,6 +282,17 @@ class Bye:
         return _message(BYE, [self.code, self.text[:BYE_TEXT_MAX] or "-"])
 
 
+@dataclass(frozen=True)
+class Carry:
+    """A transaction (COSE_Sign1) of the sender, which has no vote and so no blocks of its own."""
+
+    transaction: bytes
+
+    def encode(self) -> bytes:
+        """The message's bytes."""
+        return _message(CARRY, [], self.transaction)
+
+
 Message = (
     Hello
     | OwnBlock
@@ -296,6 +309,7 @@ Message = (
     | Cards
     | Join
     | Bye
+    | Carry
 )
 
 

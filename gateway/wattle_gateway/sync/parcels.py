@@ -61,7 +61,8 @@ class Received:
     kid of who gave them if it has ended the epoch in force, else None; `history` to be
     adopted in order; `evidence` new, verified evidence entries (for the own pool and
     `Engine.accuse` of `accused`, author indices of the epoch in force); `cards` new, verified
-    peer cards for the address book; `faults` what was wrong with it: any ends the link.
+    peer cards for the address book; `carried` verified transactions of members without a vote, as
+    entries for the own pool; `faults` what was wrong with it: any ends the link.
     """
 
     parcels: Sequence[Parcel] = ()
@@ -73,4 +74,5 @@ class Received:
     cards: tuple[bytes, ...] = ()
     joins: tuple[JoinRequest, ...] = ()
     checkpoints: tuple[CheckpointShare, ...] = ()
+    carried: tuple[bytes, ...] = ()
     faults: tuple[str, ...] = field(default=())

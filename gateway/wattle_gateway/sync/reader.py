@@ -29,7 +29,7 @@ def parse(raw: bytes) -> m.Message:
     kind, parts = split(raw)
     read = _READERS.get(kind)
     if read is None:
-        raise PeerMessageError(f"message kind {kind}, expected {m.HELLO} to {m.BYE}")
+        raise PeerMessageError(f"message kind {kind}, expected {m.HELLO} to {m.CARRY}")
     rest = _Parts(parts)
     try:
         message = read(cbor.decode(rest.take(cbor.INPUT_BYTES_MAX, "head")), rest)
@@ -201,6 +201,11 @@ def _bye(head: object, parts: _Parts) -> m.Bye:
     return m.Bye(structure.uint(row[0], "code"), structure.text(row[1], m.BYE_TEXT_MAX, "text"))
 
 
+def _carry(head: object, parts: _Parts) -> m.Carry:
+    structure.array(head, 0, "head")
+    return m.Carry(parts.take(ENTRY_BYTES_MAX, "transaction"))
+
+
 def _rounds(value: object) -> tuple[int, ...]:
     rounds = structure.items(value, MEMBERS_MAX, "rounds")
     return tuple(structure.uint(item, "round", ROUND_MAX) for item in rounds)
@@ -234,4 +239,5 @@ _READERS: dict[int, Callable[[object, _Parts], m.Message]] = {
     m.CARDS: _cards,
     m.JOIN: _join,
     m.BYE: _bye,
+    m.CARRY: _carry,
 }

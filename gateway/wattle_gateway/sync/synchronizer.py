@@ -212,6 +212,10 @@ class Synchronizer:
         """The newest own checkpoint signature; told again to everyone who comes."""
         return self._gossip.share(m.Checkpoint(commit_index, size, root, signature))
 
+    def hand_on(self, raw: bytes) -> Sequence[Parcel]:
+        """An own transaction (COSE_Sign1), for others to carry; empty: nobody is there to."""
+        return self._gossip.hand_on(raw)
+
     # Messages, by their type.
 
     def _table(self) -> Mapping[type, Callable[..., Received]]:
@@ -229,6 +233,7 @@ class Synchronizer:
             m.Checkpoint: self._checkpoint,
             m.Cards: self._cards,
             m.Join: self._join,
+            m.Carry: self._gossip.carry,
         }
 
     def _own_block(self, peer: Peer, message: m.OwnBlock, steady_ms: int) -> Received:
