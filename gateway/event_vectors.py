@@ -26,12 +26,15 @@ INTERVAL_MS = 900_000
 BEGIN_MS = (TIME_MS // INTERVAL_MS + 2) * INTERVAL_MS
 SELECT_MS = BEGIN_MS - 300_000
 ORDER_MS = SELECT_MS + 1_000
-TERMS = OfferTerms("north", 7, DOWN, 2_000, "EUR", 90_000, 2_000, 14_400_000, 0, 10_000, 1, 300)
+TERMS = OfferTerms(
+    *("north/feeder-7/section-2", 7, DOWN, 2_000, "EUR", 90_000),
+    *(2_000, 14_400_000, 0, 10_000, 1, 300),
+)
 EVENT = Publish(
     event_bodies.BID,
     False,
     "north",
-    7,
+    "north/feeder-7",
     DOWN,
     BEGIN_MS,
     2,
@@ -70,9 +73,10 @@ class Called(Accounts):
         money = [self._entry("", transaction.ISSUE, Issue("EUR", 2, self._kids[""], 10_000))]
         money += [self._entry(HOUSE, transaction.OPEN, Open("EUR"))]
         meter, enrol = self._enrol_both()
+        far = replace(TERMS, area="north/feeder-9")
         offers = [
             self._built(HOUSE, transaction.OFFER, OfferBody(meter, 1, TERMS).row()),
-            self._built(NEIGHBOUR, transaction.OFFER, OfferBody(meter, 2, TERMS).row()),
+            self._built(NEIGHBOUR, transaction.OFFER, OfferBody(meter, 2, far).row()),
         ]
         publish = self._built("", transaction.PUBLISH, EVENT.row())
         dear = self._built("", transaction.PUBLISH, replace(EVENT, quantity_w=10**9).row())

@@ -153,7 +153,7 @@ def test_what_is_wrong_with_a_command_of_events(house: House) -> None:
         ((*publish, "--asset", "CNY"), 2, "there is no asset CNY"),
         ((*publish, "--energy", "1.234"), 2, "has 3 digits after the point"),
         ((*publish, "--method", "realtime", "--select", "+1s"), 2, "chosen at once"),
-        ((*publish, "--area", "North"), 2, "expected nothing or [a-z0-9-]"),
+        ((*publish, "--area", "north", "--near", "south/f1"), 2, "no line joins area north and"),
         ((*publish, "--fund", "12"), 2, "expected 64 hex digits"),
         ((*publish, "--energy", "1000000000"), 7, "balance_short"),
         (("dr", "event", folder, "abcd"), 2, "0 events begin with 'abcd'"),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from wattle_gateway.cli.main import main
 from wattle_testkit.gateway_process import GatewayProcess, command
 
 TERMS = (
@@ -79,6 +80,15 @@ def test_from_an_offer_to_a_choice_and_back(site: tuple[GatewayProcess, str]) ->
     assert "not enough" in shown
     assert "90.50 CNY" in shown
     assert "offered kW" in command("dr", "pool", gateway.folder).stdout
+    offer(site, 2, "--price", "90.50", "--area", "north/feeder-7/section-2")
+    words = ("dr", "select", gateway.folder, "--need", "3kW", "--within", "5s", "--for", "1h")
+    near = (*words, "--near", "north/feeder-7", "--area", "north")
+    loads = json.loads(command(*near, "--format", "json").stdout)["loads"]
+    assert [(load["point"], load["why"], load["distance"]) for load in loads] == [
+        (f"{meter}/2", "chosen", 0),
+        (f"{meter}/1", "dearer", 1),
+    ]
+    assert "near north/feeder-7" in command(*near).stdout
     for device in (1, 2):
         done = command("dr", "retract", gateway.folder, f"{meter}/{device}")
         assert done.stdout == f"{meter}/{device} offers nothing any more\n"
@@ -93,7 +103,6 @@ def test_from_an_offer_to_a_choice_and_back(site: tuple[GatewayProcess, str]) ->
         (3, (), 7, "point_unknown"),
         (1, ("--asset", "EUR"), 2, "there is no asset EUR"),
         (1, ("--price", "1.234"), 2, "has 3 digits after the point, CNY has 2"),
-        (1, ("--area", "North"), 2, "area 'North', expected [a-z0-9-]{1,32}"),
         (1, ("--within", "2h"), 2, "response_ms"),
         (1, ("--capacity", "0W"), 2, "capacity_w is 0"),
         (0, (), 2, "expected METER/D"),
@@ -105,6 +114,35 @@ def test_what_is_wrong_with_an_offer_is_named(
     gateway, meter = site
     done = command("dr", "offer", gateway.folder, f"{meter}/{device}", *TERMS, *words)
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dr", "offer", "DIR", "dab1a5856b562aeb/1", *TERMS, "--area", "north/"),
+        ("dr", "pool", "DIR", "--area", "north/"),
+        ("dr", "select", "DIR", "--need", "1W", "--near", "north/"),
+        ("dr", "events", "DIR", "--area", "north/"),
+        ("dr", "publish", "DIR", "--near", "north/"),
+        ("dr", "publish", "DIR", "--area", "north/"),
+    ],
+)
+def test_a_place_that_is_none_is_named(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert f"{words[-2]}: area 'north/', expected a name [a-z0-9-]{{1,32}}, or the way" in said
+
+
+def test_older_rules_know_no_path(tmp_path: Path) -> None:
+    made = GatewayProcess(tmp_path / "old", "--rules", "2")
+    path = (*TERMS, "--area", "north/feeder-7")
+    refused = command("dr", "offer", made.folder, "dab1a5856b562aeb/1", *path)
+    assert refused.returncode == 2
+    assert "is a path, which rules 2 of this ledger do not know" in refused.stderr
 
 
 def test_a_need_of_nothing_is_none(site: tuple[GatewayProcess, str], tmp_path: Path) -> None:

@@ -207,6 +207,27 @@ def test_53_the_offer_fits_the_event(
     assert refused(ledger, event) == classes.OFFER_UNFIT
 
 
+@pytest.mark.parametrize(
+    ("asked", "stands", "fits"),
+    [
+        ("north", "north/feeder-7/section-2", True),
+        ("north/feeder-7", "north/feeder-7/section-2", True),
+        ("north/feeder-7", "north/feeder-70", False),
+        ("north", "north2", False),
+        ("north/feeder-7", "north", False),
+    ],
+)
+def test_53_an_area_has_all_that_lies_behind_it(
+    ledger: EventLedger, asked: str, stands: str, fits: bool
+) -> None:
+    event = ledger.publish(area=asked)
+    ledger.offer(HOUSE, area=stands)
+    if fits:
+        ledger.declare_load(event, HOUSE)
+    else:
+        assert refused(ledger, event) == classes.OFFER_UNFIT
+
+
 def test_an_event_without_an_area_is_for_all(ledger: EventLedger) -> None:
     ledger.offer(HOUSE, area="south")
     ledger.declare_load(ledger.publish(area=""), HOUSE)

@@ -194,6 +194,46 @@ def test_no_load_is_sold_twice_nor_without_its_rest(
     assert ledger.quota(second, HOUSE).why == why
 
 
+@pytest.mark.parametrize(
+    ("near", "lines"),
+    [("north/f1", (0, 3, 4)), ("north/f2/s1", (4, 0, 3)), ("north/f2/s2", (4, 2, 0))],
+)
+def test_of_equal_loads_the_one_with_the_fewest_lines_to_the_need_is_selected(
+    ledger: EventLedger, near: str, lines: tuple[int, int, int]
+) -> None:
+    for user, place in zip(USERS, ("north/f1/s1", "north/f2/s1", "north/f2/s2/s3"), strict=True):
+        ledger.offer(user, area=place)
+    event = ledger.publish(quantity_w=1, near=near)
+    for user in USERS:
+        ledger.declare_load(event, user)
+    ledger.commit_at(SELECT_MS)
+    found = [ledger.quota(event, user) for user in USERS]
+    # The start value for score and reputation, 3 of 5 s left, rested: weights 4, 2, 2, 1, 1.
+    assert [quota.merit for quota in found] == [
+        (4 * 500 + 2 * 500 + 2 * 600 + (1_000 - 100 * far) + 1_000) // 10 for far in lines
+    ]
+    assert [quota.was_selected for quota in found] == [far == 0 for far in lines]
+
+
+def test_whom_no_line_joins_with_the_need_is_not_called(ledger: EventLedger) -> None:
+    ledger.offer(HOUSE, area="south/f1")
+    ledger.offer(NEIGHBOUR, area="north2/f1")
+    ledger.offer(THIRD, area="north/f9")
+    event = answered(ledger, area="", near="north/f1")
+    ledger.commit_at(SELECT_MS)
+    apart = ("released", "not_connected")
+    assert whys(ledger, event) == [apart, apart, CHOSEN]
+
+
+def test_where_nothing_says_where_the_need_is_nobody_is_far(ledger: EventLedger) -> None:
+    for user, place in zip(USERS, ("north", "north/f1", "south/f1/s1"), strict=True):
+        ledger.offer(user, area=place)
+    event = answered(ledger, area="")
+    ledger.commit_at(SELECT_MS)
+    assert len({ledger.quota(event, user).merit for user in USERS}) == 1
+    assert whys(ledger, event) == [CHOSEN, CHOSEN, DEARER]
+
+
 def test_a_realtime_event_asks_the_standing_offers(ledger: EventLedger) -> None:
     ledger.offer(HOUSE, price=EVENT.energy_price + 1)
     ledger.offer(NEIGHBOUR, area="south")

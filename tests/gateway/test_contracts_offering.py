@@ -7,7 +7,7 @@ from wattle_gateway.contracts import classes, offering, registry
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.state import key
-from wattle_gateway.ledger import transaction
+from wattle_gateway.ledger import genesis, transaction
 from wattle_gateway.ledger.account_bodies import Assign, Issue
 from wattle_gateway.ledger.offer_bodies import (
     DOWN,
@@ -39,8 +39,13 @@ TERMS = OfferTerms(
 
 @pytest.fixture
 def ledger() -> AccountLedger:
+    """As `founded`, under the newest rules."""
+    return founded(genesis.RULES)
+
+
+def founded(rules: int) -> AccountLedger:
     """GRID's meter with a point that a user of AGGREGATOR owns; GRID issues EUR."""
-    made = AccountLedger()
+    made = AccountLedger(rules=rules)
     made.host(HOUSE)
     made.host(NEIGHBOUR)
     board = Board("board", made.epoch)
@@ -141,6 +146,18 @@ def test_4_rules_1_know_no_offers() -> None:
     assert old.send(GRID, RETRACT, Retract(bytes(8), 1).row()) == classes.KIND_UNKNOWN
 
 
+def test_an_area_may_be_a_path_from_rules_3_on(ledger: AccountLedger) -> None:
+    path = offer(ledger, area="north/feeder-7/section-2")
+    ledger.done(HOUSE, OFFER, path)
+    assert [one.terms.area for one in standing(ledger)] == ["north/feeder-7/section-2"]
+    old = founded(rules=2)
+    assert old.send(HOUSE, OFFER, path) == classes.MALFORMED_BODY
+    # Of all clauses the form is the first, as it was before there were paths.
+    unknown = OfferBody(bytes(8), 1, replace(TERMS, area="north/feeder-7")).row()
+    assert old.send(HOUSE, OFFER, unknown) == classes.MALFORMED_BODY
+    old.done(HOUSE, OFFER, offer(old, area="n" * 32))
+
+
 def test_an_offer_ends_with_its_owner(ledger: AccountLedger) -> None:
     ledger.done(HOUSE, OFFER, offer(ledger))
     later_ms = CREATED_MS + 1_000
@@ -156,6 +173,9 @@ def test_an_offer_ends_with_its_owner(ledger: AccountLedger) -> None:
         {"area": "North"},
         {"area": ""},
         {"area": "n" * 33},
+        {"area": "north/"},
+        {"area": "north//s2"},
+        {"area": "/".join(["n" * 32] * 4)},
         {"node": -1},
         {"node": 2**32},
         {"direction": 0},

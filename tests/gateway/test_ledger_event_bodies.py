@@ -37,7 +37,22 @@ from wattle_wire import cbor, structure
 EVENT, METER = bytes(range(32)), b"\x01" * 8
 RULE = rule_form.encode(presets.PRESETS["pjm-high-4-of-5"].rule)
 PUBLISH = Publish(
-    event_bodies.BID, True, "north", 7, 2, 900_000, 4, 5, 6, 300_000, 8, 9, 10, 11, RULE, "EUR"
+    event_bodies.BID,
+    True,
+    "north",
+    "north/2",
+    2,
+    900_000,
+    4,
+    5,
+    6,
+    300_000,
+    8,
+    9,
+    10,
+    11,
+    RULE,
+    "EUR",
 )
 
 
@@ -48,7 +63,7 @@ def test_a_publish_in_cbor_is_that_of_spec() -> None:
         "04"
         "01"
         "656e6f727468"
-        "07"
+        "676e6f7274682f32"
         "02"
         "1a000dbba0"
         "04"
@@ -98,7 +113,10 @@ def test_a_publish_comes_back(body: Publish) -> None:
         (2, "North"),
         (2, "n" * 33),
         (2, None),
-        (3, 1 << 32),
+        (2, "north/"),
+        (3, 0),
+        (3, "north/2/"),
+        (3, "south/2"),
         (4, 0),
         (4, 3),
         (5, -1),

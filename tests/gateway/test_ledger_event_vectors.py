@@ -114,11 +114,15 @@ def test_the_commit_of_the_order_has_selected_before() -> None:
     owner = row[2]
     assert row == [
         cheap[3], owner, owner, quotas_w, price, "selected", price, None, 300,
-        [order, commit_time_ms(number)], None, [merit(event), 1], "chosen",
+        [order, commit_time_ms(number)], None, [merit(event, 0), 1], "chosen",
     ]  # fmt: skip
     other = state["quota", event_digest, meter, dear[2][2]]
+    # A section of the feeder that the need is on; another feeder: out to the substation, and back.
+    assert event[3] == "north/feeder-7"
+    assert state["offer", meter, device][4][0] == "north/feeder-7/section-2"
+    assert state["offer", meter, dear[2][2]][4][0] == "north/feeder-9"
     assert other[3] == [1_500]  # one for all that are alike
-    assert other[5:] == ["released", None, None, None, None, None, [merit(event), 2], "dearer"]
+    assert other[5:] == ["released", None, None, None, None, None, [merit(event, 2), 2], "dearer"]
     assert state["order", order] == [event_digest, commit_time_ms(number), end_ms, 1]
     assert state["called", meter, device] == [[event_digest, event[5], end_ms]]
     reserved = most(sum(quotas_w), price, event[11])
@@ -127,13 +131,15 @@ def test_the_commit_of_the_order_has_selected_before() -> None:
     assert state["account", AGGREGATOR, "EUR"] == [10_000 - reserved, reserved, 0]
 
 
-def merit(event: list[Any]) -> int:
+def merit(event: list[Any], lines: int) -> int:
     """Of a load of which nothing is known: score and reputation as at the start, 2 of 5 s left
-    over, at the node of the event, rested for ever."""
+    over, so many lines from the need, rested for ever."""
     start = MARKET["reputation_start"]
     names = ("score", "reputation", "speed", "nearness", "rest")
     weights = [MARKET[f"select_{name}"] for name in names]
-    parts = [start, start, 1000 * (event[10] - 2_000) // event[10], 1000, 1000]
+    far = MARKET["select_far"]
+    near = 1000 * (far - lines) // far
+    parts = [start, start, 1000 * (event[10] - 2_000) // event[10], near, 1000]
     total = sum(weight * part for weight, part in zip(weights, parts, strict=True))
     return int(total // sum(weights))
 

@@ -41,7 +41,7 @@ BODY = Publish(
     method=event_bodies.FIXED,
     emergency=False,
     area="north",
-    node=0,
+    near="",
     direction=DOWN,
     begin_ms=NOON_MS,
     intervals=4,
@@ -94,6 +94,7 @@ def test_a_file_with_everything(tmp_path: Path) -> None:
         ({"methods": ["realtime"]}, "expected some of cost, fixed, contract, bid, in a list"),
         ({"directions": "down"}, "expected some of down, up, in a list"),
         ({"areas": ["North"]}, "rule 1: areas is"),
+        ({"areas": ["north/"]}, "rule 1: areas is"),
         ({"share": "0%"}, "expected a part of the capacity"),
         ({"share": "101%"}, "expected a part of the capacity"),
         ({"hours": ["20:00-08:00"]}, "expected times of the day"),
@@ -164,6 +165,13 @@ def test_what_a_rule_does_not_want(
     rule: dict[str, object], body: dict[str, object], why: str
 ) -> None:
     assert said(parsed(**rule), **body) == Decision(None, 0, why)
+
+
+def test_an_area_of_a_policy_has_what_lies_behind_it() -> None:
+    behind = replace(OFFER, terms=replace(TERMS, area="north/feeder-7/section-2"))
+    event = replace(EVENT, body=replace(BODY, area="north/feeder-7"))
+    for area, quota_w in (("north", 3_001), ("north/feeder-7", 3_001), ("north/feeder-70", None)):
+        assert decide(parsed(areas=[area]), event, behind, EUR, None).quota_w == quota_w
 
 
 def test_hours_and_days() -> None:

@@ -27,7 +27,7 @@ PUBLISH = Publish(
     method=event_bodies.FIXED,
     emergency=False,
     area="north",
-    node=0,
+    near="",
     direction=DOWN,
     begin_ms=BEGIN_MS,
     intervals=4,
@@ -79,6 +79,17 @@ class Story:
 
     def orders(self, time_ms: int) -> list[PointOrder]:
         return ledger_orders.standing(self.ledger.state, time_ms)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [("north/f1", True), ("north/f1/s2", True), ("north", True), ("north/f2", False)],
+)
+def test_the_events_of_an_area_are_those_that_some_load_of_it_may_answer(
+    asked: str, shown: bool
+) -> None:
+    book = Story(area="north/f1", near="north/f1/s3").book(CREATED_MS)
+    assert [line.as_json()["near"] for line in book.lines(asked, None)] == ["north/f1/s3"] * shown
 
 
 def test_an_event_from_its_publication_to_an_order() -> None:

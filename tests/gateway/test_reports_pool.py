@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from wattle_gateway.contracts.selection.choice import CHOSEN, DEARER
-from wattle_gateway.contracts.selection.offers import TOO_SLOW, Need
+from wattle_gateway.contracts.selection.offers import NOT_CONNECTED, TOO_SLOW, Need
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.account_bodies import Issue
@@ -64,6 +64,17 @@ def test_the_pool_by_area_way_and_response_time(ledger: AccountLedger) -> None:
     assert pool(ledger, "east") == []
 
 
+def test_the_pool_of_an_area_has_all_that_lies_behind_it(ledger: AccountLedger) -> None:
+    areas = ("north", "north/f1", "north/f1/s2", "north/f10", "north2")
+    meter = enrol(ledger, "first", *[1_000] * len(areas))
+    for device, area in enumerate(areas, 1):
+        offer(ledger, meter, device, area=area)
+    assert [line.area for line in pool(ledger, "north")] == list(areas[:4])
+    assert [line.area for line in pool(ledger, "north/f1")] == ["north/f1", "north/f1/s2"]
+    assert [line.area for line in pool(ledger, "north2")] == ["north2"]
+    assert sum(line.offered_w for line in pool(ledger)) == 5_000
+
+
 def test_revoked_meters_are_in_no_pool(ledger: AccountLedger) -> None:
     meter = enrol(ledger, "first", 1_500, 300)
     offer(ledger, meter)
@@ -106,6 +117,31 @@ def test_only_what_is_wanted_is_asked(ledger: AccountLedger) -> None:
     assert asked(Wanted(DOWN, "south")) == [f"{south.hex()}/1"]
     assert asked(Wanted(UP)) == [f"{south.hex()}/2"]
     assert asked(Wanted(UP, "south")) == []
+
+
+def test_the_nearer_load_is_called_and_its_lines_are_said(ledger: AccountLedger) -> None:
+    areas = ("north/f1/s1", "north/f2/s1", "north2/f1")
+    meter = enrol(ledger, "first", *[1_000] * len(areas))
+    for device, area in enumerate(areas, 1):
+        offer(ledger, meter, device, area=area)
+    need = replace(NEED, quota_w=1_000)
+
+    def why(wanted: Wanted) -> dict[str, tuple[str, int | None]]:
+        found = pool_report.select(ledger.state, CREATED_MS, need, wanted).as_json()
+        assert found["place"] == (wanted.near or wanted.area or "")
+        return {load["area"]: (load["why"], load["distance"]) for load in found["loads"]}
+
+    assert why(Wanted(DOWN, near="north/f1")) == {
+        "north/f1/s1": (CHOSEN, 0),
+        "north/f2/s1": (DEARER, 3),
+        "north2/f1": (NOT_CONNECTED, None),
+    }
+    assert why(Wanted(DOWN, "north", near="north/f2/s2")) == {
+        "north/f2/s1": (CHOSEN, 2),
+        "north/f1/s1": (DEARER, 4),
+    }
+    assert {lines for _, lines in why(Wanted(DOWN)).values()} == {0}
+    assert {lines for _, lines in why(Wanted(DOWN, "north")).values()} == {0}
 
 
 def test_prices_in_two_assets_are_not_compared(ledger: AccountLedger) -> None:

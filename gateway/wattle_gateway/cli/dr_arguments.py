@@ -6,6 +6,7 @@ from wattle_gateway.cli import dr_commands, dr_dispute, dr_event_arguments, dr_p
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.dr_event_arguments import direction
+from wattle_gateway.cli.places import area
 from wattle_gateway.cli.quantities import milliseconds, signed_watts, watts
 
 
@@ -29,8 +30,15 @@ def _offer(command: argparse.ArgumentParser) -> None:
     )
     folder(command)
     command.add_argument("point", metavar="METER/D", help="the point that meters the load")
-    command.add_argument("--area", required=True, metavar="AREA", help="a-z, 0-9 and hyphen")
-    command.add_argument("--node", type=int, default=0, metavar="N", help="of the grid, if known")
+    command.add_argument(
+        "--area",
+        type=area,
+        required=True,
+        help="where in the grid: substation/feeder/section, or as much of it as is known",
+    )
+    command.add_argument(
+        "--node", type=int, default=0, metavar="N", help="the grid company's number for it, if any"
+    )
     direction(command)
     command.add_argument(
         "--capacity",
@@ -119,10 +127,16 @@ def _select(command: argparse.ArgumentParser) -> None:
     )
     direction(command)
     _area(command)
+    command.add_argument(
+        "--near",
+        type=area,
+        metavar="AREA",
+        help="where it is needed: the fewer lines from there, the better (default: in the area)",
+    )
     command.add_argument("--asset", metavar="NAME", help="only loads priced in it")
     output_format(command, "table", "json")
     command.set_defaults(run=dr_commands.select)
 
 
 def _area(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--area", metavar="AREA", help="of one area only")
+    command.add_argument("--area", type=area, help="only of it and what lies behind")

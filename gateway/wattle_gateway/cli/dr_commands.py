@@ -15,7 +15,7 @@ from wattle_gateway.cli.text import console, parsed_time
 from wattle_gateway.contracts import accounts
 from wattle_gateway.contracts.selection.offers import Need
 from wattle_gateway.errors import UsageError
-from wattle_gateway.ledger import transaction
+from wattle_gateway.ledger import area, genesis, transaction
 from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.errors import LedgerError
@@ -38,8 +38,10 @@ EXIT_NOT_ENOUGH = 1
 def offer(arguments: argparse.Namespace) -> None:
     """Put a standing offer of a load on the ledger."""
     meter, device = parsed_point(arguments.point)
-    with opened_book(arguments.folder) as (book, _):
+    with opened_book(arguments.folder) as (book, moment):
         asset = book.asset(arguments.asset)
+        rules = moment.epoch.rules
+    _check_area(arguments.area, rules)
     if asset is None:
         raise UsageError(f"there is no asset {arguments.asset} on the ledger (`account show`)")
     try:
@@ -103,13 +105,22 @@ def select(arguments: argparse.Namespace) -> int:
         state, now_ms = ledger.state, ledger.head.time_ms
         market = ledger.epoch.constants.market
     need = Need(arguments.need, arguments.within, arguments.hold)
-    wanted = Wanted(arguments.direction, arguments.area, arguments.asset)
+    wanted = Wanted(arguments.direction, arguments.area, arguments.asset, arguments.near)
     found = pool_report.select(state, now_ms, need, wanted, market)
     if arguments.format == "json":
         print(json.dumps(found.as_json(), indent=2))
     else:
         _print_selection(found, state)
     return 0 if found.choice.enough else EXIT_NOT_ENOUGH
+
+
+def _check_area(place: str, rules: int) -> None:
+    if area.is_path(place) and rules < genesis.AREA_PATH_RULES:
+        raise UsageError(
+            f"area {place!r} is a path, which rules {rules} of this ledger do not know: expected"
+            f" one name, or rules {genesis.AREA_PATH_RULES} or higher; they come by"
+            " `wattle-gateway alliance upgrade`"
+        )
 
 
 def _state(arguments: argparse.Namespace) -> tuple[Mapping[bytes, bytes], int]:
@@ -136,14 +147,15 @@ def _pool_cells(line: PoolLine) -> tuple[str, ...]:
 def _print_selection(found: Selection, state: Mapping[bytes, bytes]) -> None:
     choice = found.choice
     short = "" if choice.enough else ", which is not enough: everything that can answer is chosen"
+    near = f", near {found.place}" if found.place else ""
     table = Table(
         title=f"{_kilowatts(choice.need.quota_w)} kW within {choice.need.within_ms / 1000:g} s for"
         f" {choice.need.hold_ms / 60_000:g} min: {len(choice.chosen)} of {len(choice.reasons)}"
-        f" loads, {_kilowatts(choice.reached_w)} kW{short}"
+        f" loads, {_kilowatts(choice.reached_w)} kW{near}{short}"
     )
-    table.add_column("load")
-    table.add_column("why")
-    for name in ("kW", "per MWh", "response s", "merit", "rank"):
+    for name in ("load", "area", "why"):
+        table.add_column(name)
+    for name in ("kW", "per MWh", "response s", "lines", "merit", "rank"):
         table.add_column(name, justify="right")
     for reason in choice.reasons:
         standing = found.standing[reason.offer.digest]
@@ -151,10 +163,12 @@ def _print_selection(found: Selection, state: Mapping[bytes, bytes]) -> None:
         assert asset is not None, "an offer names an asset of the ledger"
         table.add_row(
             pool_report.point_name(standing),
+            standing.terms.area,
             reason.why.replace("_", " "),
             _kilowatts(reason.offer.quota_w),
             f"{shown_amount(reason.offer.price, asset.decimals)} {asset.name}",
             f"{reason.offer.response_ms / 1000:g}",
+            "" if reason.offer.distance is None else str(reason.offer.distance),
             "" if reason.merit is None else str(reason.merit),
             "" if reason.rank is None else str(reason.rank),
         )

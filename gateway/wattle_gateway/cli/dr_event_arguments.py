@@ -8,6 +8,7 @@ from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.dr_event_commands import RULE_PREFIX
 from wattle_gateway.cli.event_times import EXPECTED
+from wattle_gateway.cli.places import area, area_or_everywhere
 from wattle_gateway.cli.quantities import milliseconds, watts
 from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.contracts.events.rows import EventState
@@ -58,8 +59,19 @@ def _publish(command: argparse.ArgumentParser) -> None:
     _price(command, "--energy", "per MWh delivered; of every method but fixed the most")
     _price(command, "--availability", "per MW and hour declared (default: nothing)", "0")
     _price(command, "--penalty", "per MWh that is missing (default: nothing)", "0")
-    add("--area", default="", metavar="AREA", help="only loads of it (default: of everywhere)")
-    add("--node", type=int, default=0, metavar="N", help="of the grid, if known")
+    add(
+        "--area",
+        type=area_or_everywhere,
+        default="",
+        help="only loads of it and what lies behind (default: of everywhere)",
+    )
+    add(
+        "--near",
+        type=area_or_everywhere,
+        default="",
+        metavar="AREA",
+        help="where it is needed: the fewer lines from there, the better (default: in the area)",
+    )
     add("--emergency", action="store_true", help="gateways act before the order is final")
     add("--fund", metavar="DIGEST", help="that pays, instead of the account")
     add(
@@ -118,7 +130,7 @@ def _dispatch(command: argparse.ArgumentParser) -> None:
 
 def _events(command: argparse.ArgumentParser) -> None:
     folder(command)
-    command.add_argument("--area", metavar="AREA", help="that loads of one area may answer")
+    command.add_argument("--area", type=area, help="that loads of one area may answer")
     command.add_argument("--state", choices=[str(state) for state in EventState])
     _shown(command, dr_event_commands.events)
 

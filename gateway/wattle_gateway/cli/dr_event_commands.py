@@ -112,7 +112,7 @@ def _published(arguments: argparse.Namespace, place: _Place, now_ms: int) -> Pub
             method=method,
             emergency=arguments.emergency,
             area=arguments.area,
-            node=arguments.node,
+            near=arguments.near,
             direction=arguments.direction,
             begin_ms=begin_ms,
             intervals=intervals(arguments.length, market.interval_ms),

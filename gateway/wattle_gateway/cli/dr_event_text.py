@@ -25,6 +25,7 @@ def published(digest: str, body: Publish, asset: Asset, interval_ms: int) -> str
     """What was published, in a sentence."""
     end_ms = body.begin_ms + body.intervals * interval_ms
     where = f" in {body.area}" if body.area else ""
+    where += f" near {body.near}" if body.near else ""
     until = "" if body.method == REALTIME else f", loads until {shown_time(body.select_ms)} UTC"
     energy = f"{shown_amount(body.energy_price, asset.decimals)} {asset.name} per MWh"
     return (
@@ -100,7 +101,7 @@ def print_event(line: EventLine, parts: Sequence[PartLine]) -> None:
     """The answer of `dr event`."""
     row, body = line.row, line.row.body
     print(f"event {row.digest.hex()}, {line.phase}")
-    where = body.area or "everywhere"
+    where = (body.area or "everywhere") + (f" near {body.near}" if body.near else "")
     emergency = ", emergency" if body.emergency else ""
     print(
         f"  {METHOD_NAMES[body.method]}{emergency}, by {_named(line.publisher)} at"

@@ -13,6 +13,7 @@ from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Meter, Rows
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
+from wattle_gateway.ledger import area, genesis
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.offer_bodies import OfferBody, OfferTerms, Retract, parse_terms
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Point, Transaction
@@ -35,6 +36,8 @@ class StandingOffer:
 def offer(state: State, tx: Transaction, body: OfferBody, party: Party, setting: Setting) -> None:
     """Execute an `offer`, which replaces an earlier one. RefusedError for the first clause that
     fails."""
+    if area.is_path(body.terms.area) and setting.epoch.rules < genesis.AREA_PATH_RULES:
+        raise RefusedError(classes.MALFORMED_BODY)
     meter, point = point_of(state, body.meter, body.device)
     if meter.revoked is not None:
         raise RefusedError(classes.ALREADY_REVOKED)

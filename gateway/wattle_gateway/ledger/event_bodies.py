@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from wattle_wire import cbor, cose, structure
 from wattle_wire.sample import DEVICE_MAX
 
+from wattle_gateway.ledger import area as areas
 from wattle_gateway.ledger.account_bodies import parse_asset
 from wattle_gateway.ledger.errors import FormatError, LimitError, wire_errors_named
 from wattle_gateway.ledger.offer_bodies import (
-    AREA_PATTERN,
     DAY_MS,
     DIRECTION_NAMES,
-    NODE_MAX,
     PRICE_MAX,
     RESPONSE_MS_MAX,
 )
@@ -46,19 +45,20 @@ class Publish:
     """Body of kind 15: a call for adjustable loads.
 
     `method` one of METHOD_NAMES; `emergency` whether gateways act on its orders before they are
-    committed; `area` text, empty for everywhere, and `node` of the grid, 0 for none; `direction`
-    DOWN or UP; the window begins at `begin_ms` and has `intervals` of the ledger's length;
-    `quantity_w` asked in each; `notice_ms` between the selection at `select_ms` (0: at once, of
-    method REALTIME) and the beginning; `within_ms` from order to reached. Prices in the smallest
-    unit of `asset`: `availability_price` per MW and hour, `energy_price` and `penalty_price` per
-    MWh; of every method but FIXED the most that is paid. `rule` the baseline rule, an encoded
-    array (`contracts.baseline.rule_form`); `fund` digest of the fund that pays, or None.
+    committed; `area` whose loads may answer and `near` where the need is, each empty for
+    everywhere; `direction` DOWN or UP; the window begins at `begin_ms` and has `intervals` of the
+    ledger's length; `quantity_w` asked in each; `notice_ms` between the selection at `select_ms`
+    (0: at once, of method REALTIME) and the beginning; `within_ms` from order to reached. Prices in
+    the smallest unit of `asset`: `availability_price` per MW and hour, `energy_price` and
+    `penalty_price` per MWh; of every method but FIXED the most that is paid. `rule` the baseline
+    rule, an encoded array (`contracts.baseline.rule_form`); `fund` digest of the fund that pays,
+    or None.
     """
 
     method: int
     emergency: bool
     area: str
-    node: int
+    near: str
     direction: int
     begin_ms: int
     intervals: int
@@ -73,13 +73,18 @@ class Publish:
     asset: str
     fund: bytes | None = None
 
+    @property
+    def place(self) -> str:
+        """Where the need is, from which distances count; empty: everywhere."""
+        return self.near or self.area
+
     def row(self) -> list[object]:
         """As it stands in CBOR."""
         return [
             self.method,
             int(self.emergency),
             self.area,
-            self.node,
+            self.near,
             self.direction,
             self.begin_ms,
             self.intervals,
@@ -167,8 +172,7 @@ def parse_publish(body: object) -> Publish:
         return Publish(
             method,
             structure.uint(row[1], "emergency", 1) == 1,
-            _area(row[2]),
-            structure.uint(row[3], "node", NODE_MAX),
+            *_places(row[2], row[3]),
             _one_of(row[4], DIRECTION_NAMES, "direction"),
             structure.uint(row[5], "begin_ms", TIME_MS_MAX),
             _positive(row[6], "intervals", INTERVALS_MAX),
@@ -242,13 +246,11 @@ def _setpoint(value: object) -> Setpoint:
     return Setpoint(*parse_point(row[0], row[1], "load"), setpoint_w)
 
 
-def _area(value: object) -> str:
-    if value == "":
-        return ""
-    area = structure.text(value, 32, "area")
-    if not AREA_PATTERN.fullmatch(area):
-        raise FormatError(f"area {area!r}, expected nothing or [a-z0-9-]{{1,32}}")
-    return area
+def _places(first: object, second: object) -> tuple[str, str]:
+    area, near = areas.parse_place(first), areas.parse_place(second)
+    if area and near and areas.distance(area, near) is None:
+        raise FormatError(f"publish: no line joins area {area} and {near}, near which it is needed")
+    return area, near
 
 
 def _rule(value: object) -> bytes:

@@ -24,6 +24,7 @@ RULES_KNOWN = (1, 2, 3)
 ACCOUNT_RULES = 2
 RESTART_RULES = 2  # counters of a point begin anew, its rating is that of the primary side
 ANCHOR_RULES = 3  # a turn of leaders meets every one of them as anchor (CONSENSUS, rule 28)
+AREA_PATH_RULES = 3  # areas say where they hang in the grid, before only one name
 EVENT_RULES = 3  # events: called loads are measured, scored and paid by the ledger itself
 MARKET = "market"
 NAME_PATTERN = re.compile(r"[a-z0-9.-]{1,64}")

@@ -1,11 +1,11 @@
 """Bodies of `offer` and `retract`: adjustable loads on the market (SPEC section 10, rules 2)."""
 
-import re
 from dataclasses import dataclass
 
 from wattle_wire import cose, structure
 from wattle_wire.sample import DEVICE_MAX
 
+from wattle_gateway.ledger import area as areas
 from wattle_gateway.ledger.account_bodies import parse_asset
 from wattle_gateway.ledger.errors import FormatError, wire_errors_named
 from wattle_gateway.ledger.transaction import RATING_W_MAX
@@ -13,7 +13,6 @@ from wattle_gateway.ledger.transaction import RATING_W_MAX
 DOWN = 1
 UP = 2
 DIRECTION_NAMES = {DOWN: "down", UP: "up"}
-AREA_PATTERN = re.compile(r"[a-z0-9-]{1,32}")
 PRICE_MAX = 10**12  # per MWh: times a rating it stays far inside what integers of a cost need
 NODE_MAX = (1 << 32) - 1
 DAY_MS = 86_400_000
@@ -25,11 +24,12 @@ RESOLUTION_WH_MAX = 10**6
 class OfferTerms:
     """What a load can do, and for how much.
 
-    `area` where it stands and `node` of the grid it hangs on (0: not known); `direction` DOWN
-    (uses less when called) or UP; `capacity_w` by how much; `asset` and `price` (its smallest
-    unit, per MWh); `response_ms` from dispatch to reached, `holds_ms` how long it can, `rest_ms`
-    it needs between two calls; `period_ms` between readings of its meter, `resolution_wh` step
-    of its register as shown; `called_w` the setpoint that is sent when it is called.
+    `area` where in the grid it hangs; `node` a number that its grid company has for it (0: none),
+    which no rule reads; `direction` DOWN (uses less when called) or UP; `capacity_w` by how much;
+    `asset` and `price` (its smallest unit, per MWh); `response_ms` from dispatch to reached,
+    `holds_ms` how long it can, `rest_ms` it needs between two calls; `period_ms` between readings
+    of its meter, `resolution_wh` step of its register as shown; `called_w` the setpoint that is
+    sent when it is called.
     """
 
     area: str
@@ -106,9 +106,6 @@ def parse_retract(body: object) -> Retract:
 def parse_terms(value: object) -> OfferTerms:
     """Terms in decoded CBOR; raises FormatError or WireError."""
     row = structure.array(value, 12, "terms")
-    area = structure.text(row[0], 32, "area")
-    if not AREA_PATTERN.fullmatch(area):
-        raise FormatError(f"area {area!r}, expected [a-z0-9-]{{1,32}}")
     direction = structure.uint(row[2], "direction")
     if direction not in DIRECTION_NAMES:
         raise FormatError(f"direction {direction}, expected one of {sorted(DIRECTION_NAMES)}")
@@ -116,7 +113,7 @@ def parse_terms(value: object) -> OfferTerms:
     if abs(called_w) > RATING_W_MAX:
         raise FormatError(f"called_w {called_w}, expected at most {RATING_W_MAX} either way")
     return OfferTerms(
-        area,
+        areas.parse(row[0]),
         structure.uint(row[1], "node", NODE_MAX),
         direction,
         _positive(row[3], "capacity_w", RATING_W_MAX),

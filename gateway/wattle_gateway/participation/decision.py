@@ -9,6 +9,7 @@ from wattle_wire import topics
 from wattle_gateway.contracts.accounts import Asset
 from wattle_gateway.contracts.events.rows import EventRow
 from wattle_gateway.contracts.offering import StandingOffer
+from wattle_gateway.ledger import area
 from wattle_gateway.ledger.event_bodies import CONTRACT, FIXED, METHOD_NAMES, REALTIME
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 from wattle_gateway.participation.policy import MINUTES_A_DAY, PERMILLE, Hours, Policy, Rule
@@ -73,9 +74,9 @@ def _why_not(rule: Rule, event: EventRow, offer: StandingOffer) -> str | None:
         return f"method {METHOD_NAMES[body.method]}"
     if body.direction != terms.direction or body.direction not in rule.directions:
         return f"direction {DIRECTION_NAMES[body.direction]}"
-    if body.area not in ("", terms.area):
+    if not area.within(terms.area, body.area):
         return f"another area than {terms.area}"
-    if rule.areas and terms.area not in rule.areas:
+    if rule.areas and not any(area.within(terms.area, place) for place in rule.areas):
         return f"area {terms.area}"
     if body.asset != terms.asset:
         return f"paid in {body.asset}, its offer is priced in {terms.asset}"

@@ -5,7 +5,7 @@ points = ["dab1a5856b562aeb/1"]          # or "all": each that this member has o
 least_price = "80.00 EUR"                # per MWh; events paid in another asset are left
 methods = ["fixed", "bid", "cost"]       # default: these three
 directions = ["down"]                    # default: both
-areas = ["north"]                        # default: any
+areas = ["north", "south/feeder-2"]      # and what lies behind; default: any
 share = "80%"                            # of the offered capacity; default: all of it
 hours = ["08:00-12:00", "13:00-20:00"]   # the window lies in one of them; default: any
 timezone = "Asia/Shanghai"               # of hours and days; default: UTC
@@ -24,8 +24,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wattle_gateway.errors import ConfigError
+from wattle_gateway.ledger import area
 from wattle_gateway.ledger.event_bodies import BID, CONTRACT, COST, FIXED, METHOD_NAMES
-from wattle_gateway.ledger.offer_bodies import AREA_PATTERN, DIRECTION_NAMES
+from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 
 ALL = "all"
 # A rule for each load of the largest member, written by hand or by a program.
@@ -159,10 +160,10 @@ def _directions(value: object) -> dict[str, Any]:
 
 
 def _areas(value: object) -> dict[str, Any]:
-    areas = frozenset(_texts(value))
-    if not all(AREA_PATTERN.fullmatch(area) for area in areas):
+    places = frozenset(_texts(value))
+    if not all(area.PATTERN.fullmatch(place) and len(place) <= area.CHARS_MAX for place in places):
         raise ValueError
-    return {"areas": areas}
+    return {"areas": places}
 
 
 def _share(value: object) -> dict[str, Any]:
@@ -233,7 +234,7 @@ _KEYS: dict[str, tuple[str, Callable[[object], dict[str, Any]]]] = {
         _methods,
     ),
     "directions": (f"some of {', '.join(DIRECTION_NAMES.values())}, in a list", _directions),
-    "areas": ('areas such as ["north"]', _areas),
+    "areas": ('areas such as ["north", "south/feeder-2"]', _areas),
     "share": ('a part of the capacity from "0.1%" to "100%"', _share),
     "hours": ('times of the day such as ["08:00-20:00"]', _hours),
     "timezone": ('a time zone such as "Asia/Shanghai"', _timezone),

@@ -12,6 +12,7 @@ from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow, QuotaStatus
 from wattle_gateway.contracts.state import State
 from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger import area as areas
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.event_bodies import METHOD_NAMES
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
@@ -57,7 +58,7 @@ class EventLine:
             "method": METHOD_NAMES[body.method],
             "emergency": body.emergency,
             "area": body.area,
-            "node": body.node,
+            "near": body.near,
             "direction": DIRECTION_NAMES[body.direction],
             "published_ms": row.published_ms,
             "select_ms": body.select_ms,
@@ -150,11 +151,14 @@ class EventBook:
         self._time_ms = time_ms
 
     def lines(self, area: str | None, state: str | None) -> list[EventLine]:
-        """The events by beginning; of one area (those of everywhere too), or in one state."""
+        """The events by beginning; those that some load of one area may answer, or those in one
+        state."""
         return [
             self.line(row)
             for row in self._all
-            if area is None or row.body.area in ("", area)
+            if area is None
+            or areas.within(area, row.body.area)
+            or areas.within(row.body.area, area)
             if state is None or row.state == state
         ]
 

@@ -16,6 +16,7 @@ from wattle_gateway.contracts.selection.choice import Choice, Reason, choose
 from wattle_gateway.contracts.selection.offers import Need, Offer, Weights
 from wattle_gateway.contracts.state import State
 from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger import area as areas
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 
@@ -69,8 +70,8 @@ class _Load(NamedTuple):
 
 
 def pool(state: Mapping[bytes, bytes], time_ms: int, area: str | None) -> list[PoolLine]:
-    """The lines of one area or of all, by area, direction and response time; loads without an
-    offer last, and only if no area is asked for. Raises StateError."""
+    """The lines of one area and what lies behind it, or of all, by area, direction and response
+    time; loads without an offer last, and only if no area is asked for. Raises StateError."""
     standing = {(one.meter, one.device): one for one in offering.standing_offers(state, time_ms)}
     under_order = _under_order(state, time_ms)
     groups: dict[tuple[str, int, int], list[_Load]] = {}
@@ -91,7 +92,7 @@ def pool(state: Mapping[bytes, bytes], time_ms: int, area: str | None) -> list[P
     lines = [
         PoolLine(where, DIRECTION_NAMES[direction], within_ms, len(loads), *_sums(loads))
         for (where, direction, within_ms), loads in sorted(groups.items())
-        if area in (None, where)
+        if area is None or areas.within(where, area)
     ]
     if idle and area is None:
         lines.append(PoolLine(None, None, None, len(idle), *_sums(idle)))
@@ -122,10 +123,12 @@ def _under_order(state: Mapping[bytes, bytes], time_ms: int) -> dict[tuple[bytes
 
 @dataclass(frozen=True)
 class Selection:
-    """A choice, and the offers that it was made among by the digest of their transaction."""
+    """A choice, and the offers that it was made among by the digest of their transaction; `place`
+    of the need, from which distances count."""
 
     choice: Choice
     standing: Mapping[bytes, StandingOffer]
+    place: str
 
     def as_json(self) -> dict[str, Any]:
         """The choice as JSON."""
@@ -133,6 +136,7 @@ class Selection:
             "need_w": self.choice.need.quota_w,
             "within_ms": self.choice.need.within_ms,
             "hold_ms": self.choice.need.hold_ms,
+            "place": self.place,
             "reached_w": self.choice.reached_w,
             "enough": self.choice.enough,
             "loads": [self._load(reason) for reason in self.choice.reasons],
@@ -143,6 +147,8 @@ class Selection:
         return {
             "point": point_name(standing),
             "why": reason.why,
+            "area": standing.terms.area,
+            "distance": reason.offer.distance,
             "capacity_w": reason.offer.quota_w,
             "price": reason.offer.price,
             "asset": standing.terms.asset,
@@ -155,18 +161,25 @@ class Selection:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which offers are asked: of a `direction`; of one area and priced in one asset, or of any."""
+    """Which offers are asked: of a `direction`; of one area and priced in one asset, or of any.
+    `near` is where the need is, from which distances count; None: in the area."""
 
     direction: int
     area: str | None = None
     asset: str | None = None
+    near: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the need is; EVERYWHERE if nothing says."""
+        return self.near or self.area or areas.EVERYWHERE
 
     def takes(self, standing: StandingOffer) -> bool:
         """Whether an offer is asked."""
         terms = standing.terms
         return (
             terms.direction == self.direction
-            and self.area in (None, terms.area)
+            and (self.area is None or areas.within(terms.area, self.area))
             and self.asset in (None, terms.asset)
         )
 
@@ -180,7 +193,6 @@ def select(
 ) -> Selection:
     """Which standing offers answer a need, by what the ledger keeps of who sent them: scores,
     reputations, faults, calls. Without `market` (below rules 3) it keeps none, and all are equal.
-    Distances are equal as long as the ledger has no grid.
 
     Raises UsageError for prices in several assets, StateError.
     """
@@ -192,7 +204,7 @@ def select(
             " with --asset"
         )
     weights = Weights() if market is None else weights_of(market)
-    offers = [_offer(one, weights) for one in standing]
+    offers = [_offer(one, weights, wanted.place) for one in standing]
     if market is not None:
         origins = {one.origin for one in standing}
         known = {kid: standing_of(state, market, kid, time_ms) for kid in origins}
@@ -200,7 +212,8 @@ def select(
             _judged(offer, state, one, known[one.origin], market, time_ms)
             for offer, one in zip(offers, standing, strict=True)
         ]
-    return Selection(choose(offers, need, weights), {one.digest: one for one in standing})
+    by_digest = {one.digest: one for one in standing}
+    return Selection(choose(offers, need, weights), by_digest, wanted.place)
 
 
 def _judged(
@@ -229,7 +242,7 @@ def point_name(standing: StandingOffer) -> str:
     return f"{topics.meter_id(standing.meter)}/{standing.device}"
 
 
-def _offer(standing: StandingOffer, weights: Weights) -> Offer:
+def _offer(standing: StandingOffer, weights: Weights, place: str) -> Offer:
     terms = standing.terms
     return Offer(
         standing.digest,
@@ -237,6 +250,7 @@ def _offer(standing: StandingOffer, weights: Weights) -> Offer:
         terms.price,
         terms.response_ms,
         terms.holds_ms,
+        distance=areas.distance(terms.area, place),
         rested_ms=weights.rested_ms,
     )
 

@@ -42,7 +42,7 @@ EVENT = Publish(
     event_bodies.BID,
     False,
     "north",
-    0,
+    "",
     DOWN,
     BEGIN_MS,
     4,

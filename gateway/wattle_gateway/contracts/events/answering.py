@@ -9,7 +9,7 @@ from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.settlement import agreements
 from wattle_gateway.contracts.state import State
-from wattle_gateway.ledger import event_bodies, genesis
+from wattle_gateway.ledger import area, event_bodies, genesis
 from wattle_gateway.ledger.transaction import Point
 
 # Fewer readings than this in an interval say little about its energy (D12).
@@ -36,7 +36,7 @@ def fits(event: EventRow, offer: StandingOffer) -> bool:
     """Whether it stands in the event's area, goes its direction, and is paid in its asset."""
     body, terms = event.body, offer.terms
     return (
-        body.area in ("", terms.area)
+        area.within(terms.area, body.area)
         and body.direction == terms.direction
         and body.asset == terms.asset
     )

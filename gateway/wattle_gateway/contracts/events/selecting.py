@@ -22,7 +22,7 @@ from wattle_gateway.contracts.selection import choice
 from wattle_gateway.contracts.selection.offers import SUSPENDED, Need, Offer, Weights
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
-from wattle_gateway.ledger import event_bodies
+from wattle_gateway.ledger import area, event_bodies
 from wattle_gateway.ledger.market import Market
 
 # Why a load was not chosen, beside the words of `contracts.selection`.
@@ -204,6 +204,7 @@ def _candidate(
             terms.holds_ms,
             score=score_of(standing, market),
             reputation=standing.reputation,
+            distance=area.distance(terms.area, event.body.place),
             rested_ms=event.begin_ms - ended_ms,
             standing_permille=standing.selection_permille,
         ),

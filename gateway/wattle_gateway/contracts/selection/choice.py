@@ -42,25 +42,24 @@ class Choice:
 
 def choose(offers: Sequence[Offer], need: Need, weights: Weights) -> Choice:
     """Which offers answer the need at the least cost. Digests are told apart; pure."""
-    unable = sorted(
-        (Reason(offer, why) for offer in offers if (why := unfit(offer, need, weights))),
-        key=lambda reason: reason.offer.digest,
-    )
-    fit = {offer.digest: offer for offer in offers if unfit(offer, need, weights) is None}
+    fit: dict[bytes, tuple[Offer, int]] = {}
+    unable: list[Reason] = []
+    for offer in offers:
+        why = unfit(offer, need, weights)
+        if why is None:
+            fit[offer.digest] = offer, merit(offer, need, weights)
+        else:
+            unable.append(Reason(offer, why))
+    unable.sort(key=lambda reason: reason.offer.digest)
     loads = covering.ranked(
-        Load(offer.quota_w, cost(offer, need, weights), digest) for digest, offer in fit.items()
+        Load(offer.quota_w, cost(offer, worth), digest) for digest, (offer, worth) in fit.items()
     )
     found = covering.cover(loads, need.quota_w)
     taken = {load.digest for load in (loads if found is None else found)}
     reasons = [
-        Reason(
-            fit[load.digest],
-            CHOSEN if load.digest in taken else DEARER,
-            merit(fit[load.digest], need, weights),
-            load.cost,
-            rank,
-        )
+        Reason(offer, CHOSEN if load.digest in taken else DEARER, worth, load.cost, rank)
         for rank, load in enumerate(loads, 1)
+        for offer, worth in (fit[load.digest],)
     ]
-    reached_w = sum(fit[digest].quota_w for digest in taken)
+    reached_w = sum(fit[digest][0].quota_w for digest in taken)
     return Choice(need, reached_w, found is not None, (*reasons, *unable))

@@ -12,7 +12,7 @@ class Offer:
     `digest` of the declaration (32 bytes); `quota_w` > 0 what it holds in every interval of the
     event; `price` money per MWh, >= 0; `response_ms` from dispatch to reached; `holds_ms` how
     long it can hold; `score` and `reputation` permille; `distance` number of lines between it and
-    the event's node, None if the grid does not connect them; `rested_ms` since it was last called;
+    the place of the need, None if none joins them; `rested_ms` since it was last called;
     `standing_permille` what its merit is multiplied with for faults on record (D15).
     """
 
@@ -90,9 +90,9 @@ def merit(offer: Offer, need: Need, weights: Weights) -> int:
     return max(1, mean * offer.standing_permille // PERMILLE)
 
 
-def cost(offer: Offer, need: Need, weights: Weights) -> int:
-    """What the choice counts an offer at: its price for its quota, raised as its merit falls.
+def cost(offer: Offer, merit: int) -> int:
+    """What the choice counts an offer at: its price for its quota, raised as its `merit` falls.
 
     One more than the price, so that of loads that ask nothing the better still comes first.
     """
-    return (offer.price + 1) * offer.quota_w * PERMILLE // merit(offer, need, weights)
+    return (offer.price + 1) * offer.quota_w * PERMILLE // merit

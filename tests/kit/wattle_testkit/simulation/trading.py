@@ -30,6 +30,8 @@ _INTERVAL_MS = TRADING_MARKET.interval_ms
 _DISPUTES = prefix("dispute", 1)
 _RULE = rule_form.encode(Rule("a-minute", method=Method.SAME_DAY, window=Window(before_from_min=1)))
 _TERMS = OfferTerms("north", 0, DOWN, CAPACITY_W, ASSET, 500, 2_000, 60_000, 0, 1_000, 1, 400)
+# Where events are needed: every other load is there, the rest on the feeder beside it.
+_NEAR = "north/feeder-1"
 
 Order = tuple[int, list[object]]
 """Kind and body of a transaction."""
@@ -95,7 +97,8 @@ class Trader:
             return None
         for meter in own:
             if offering.standing_offer(state, meter.kid, 1, time_ms) is None:
-                terms = replace(_TERMS, price=self._random.randrange(1_000))
+                area = f"{_NEAR[:-1]}{1 + meter.kid[0] % 2}"
+                terms = replace(_TERMS, area=area, price=self._random.randrange(1_000))
                 return transaction.OFFER, OfferBody(meter.kid, 1, terms).row()
         return None
 
@@ -112,8 +115,8 @@ class Trader:
         body = Publish(
             method,
             random.random() < 0.2,
-            random.choice(("", "", "north", "south")),
-            0,
+            (area := random.choice(("", "", "north", "south"))),
+            "" if area == "south" else _NEAR,
             DOWN,
             begin_ms,
             random.choice((1, 1, 2)),
