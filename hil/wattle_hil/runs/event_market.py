@@ -92,7 +92,7 @@ class EventMarket:
         def offered(one: Participant) -> None:
             point = f"{meter_ids[PARTICIPANTS.index(one)]}/1"
             self._by(
-                one, "dr", "offer", point, "--area", event_plan.AREA, "--down",
+                one, "dr", "offer", point, "--area", one.area, "--down",
                 "--capacity", f"{one.capacity_w}W", "--called", f"{one.called_w}W",
                 "--asset", ASSET, "--price", one.price, "--within", f"{response_ms}ms",
                 "--holds", "1h", "--period", f"{self._sampling_ms}ms",
@@ -106,7 +106,7 @@ class EventMarket:
         window = f"{times.before_from_min}min-{times.before_to_min}min"
         said = self._control(1).call(
             "dr", "publish", "--method", "bid", "--area", event_plan.AREA,
-            "--quantity", f"{quantity_w}W", "--begin", str(begin_ms),
+            "--near", event_plan.NEAR, "--quantity", f"{quantity_w}W", "--begin", str(begin_ms),
             "--for", f"{times.length_ms}ms", "--notice", f"{times.select_before_ms}ms",
             "--within", f"{times.within_ms}ms", "--asset", ASSET,
             "--energy", event_plan.ENERGY_PRICE, "--availability", event_plan.AVAILABILITY_PRICE,

@@ -12,7 +12,9 @@ from wattle_hil.errors import RunError
 ASSET = "EUR"
 # What a load of some kilowatts earns in six minutes is less than a cent.
 DECIMALS = 6
+# Whose loads are asked, and where in the grid it is needed: on the first of its feeders.
 AREA = "bench"
+NEAR = "bench/feeder-1"
 ISSUED = "100000.00"
 HOSTED_USER = "house-7"
 # Prices per MWh, and per MW and hour, for people: in units of ASSET.
@@ -35,7 +37,8 @@ _SETTLED_AFTER_S, _FINAL_AFTER_S = 6.0, 12.0
 class Participant:
     """A party with a load: `gateway` (from 1) whose member it is or is hosted by, `owner` where
     that is not the member at whose gateway the meter is. quota_w: what it declares, None: its
-    policy does. price: per MWh, in units of ASSET. habit: what it is there to show."""
+    policy does. price: per MWh, in units of ASSET. area: where in the grid the
+    load hangs. habit: what it is there to show."""
 
     party: str
     gateway: int
@@ -46,6 +49,7 @@ class Participant:
     capacity_w: int
     quota_w: int | None
     price: str
+    area: str
     habit: str
 
     @property
@@ -58,18 +62,22 @@ class Participant:
 PARTICIPANTS: Sequence[Participant] = (
     Participant(
         *("bench-3", 3, "bench-3", "cold store", 3_000, 500, 2_500, 2_500, "90.00"),
+        area="bench/feeder-1/section-2",
         habit="keeps its word",
     ),
     Participant(
         *("bench-2", 2, None, "heat pumps", 3_000, 500, 5_000, 5_000, "80.00"),
+        area="bench/feeder-2",
         habit="declares twice what its load can do",
     ),
     Participant(
         *(HOSTED_USER, 3, HOSTED_USER, "boiler", 2_800, 300, 2_500, 2_500, "95.00"),
+        area="bench/feeder-1",
         habit="stops reporting after the first interval",
     ),
     Participant(
         *("bench-4", 4, None, "EV chargers", 3_200, 700, 2_500, None, "180.00"),
+        area="bench/feeder-1",
         habit="asks more than the others, by its policy",
     ),
 )

@@ -102,12 +102,13 @@ class EventStory:
         event = market.publish(begin_ms, event_plan.QUANTITY_W)
         kilowatts = event_plan.QUANTITY_W / 1_000
         ahead_s = (begin_ms - clock.now_ms()) / clock.speed / 1_000
-        self._say(f"event {event[:8]}: bench-1 calls for {kilowatts:g} kW, in {ahead_s:.0f} s")
+        asked = f"{kilowatts:g} kW near {event_plan.NEAR}"
+        self._say(f"event {event[:8]}: bench-1 calls for {asked}, in {ahead_s:.0f} s")
         market.declare(event, ids)
         self.declared = True
         for one in PARTICIPANTS:
             how = "answers by its policy" if one.quota_w is None else f"declares {one.quota_w} W"
-            self._say(f"{one.party}, {one.load} at {one.price}: {how}")
+            self._say(f"{one.party}, {one.load} on {one.area} at {one.price}: {how}")
         self._wait_for(event, begin_ms - times.select_before_ms, ("selected", "failed"))
         written_s = self._dispatch(event, begin_ms - times.dispatch_before_ms)
         self._wait_until(begin_ms + times.interval_ms * 5 // 4)

@@ -142,7 +142,7 @@ class _Hall:
                 enrolments.append(self.entry(owner, transaction.ENROL, body))
             self.alliance.add(owner.name, *enrolments)
             self.settle("enrolments")
-            offers = [OfferBody(board.kid, 1, _TERMS).row() for board in batch]
+            offers = [OfferBody(board.kid, 1, _terms_at(board.kid)).row() for board in batch]
             entries = [self.entry(owner, transaction.OFFER, body) for body in offers]
             self.alliance.add(owner.name, *entries)
             self.settle("offers")
@@ -226,6 +226,11 @@ def _answer(hall: _Hall, answers: list[tuple[int, int, bytes]]) -> list[tuple[in
     return waiting
 
 
+def _terms_at(kid: bytes) -> OfferTerms:
+    """The terms of a load: they hang on 256 feeders of one substation."""
+    return replace(_TERMS, area=f"north/feeder-{kid[0]}")
+
+
 def _confirmed(alliance: _MeteredAlliance, hall: _Hall) -> int:
     """The loads whose answer is in the state of every gateway."""
     counts = []
@@ -242,7 +247,7 @@ def _publish(begin_ms: int, loads: int) -> Publish:
         method=event_bodies.REALTIME,
         emergency=False,
         area="north",
-        node=0,
+        near="north/feeder-1",
         direction=DOWN,
         begin_ms=begin_ms,
         intervals=4,
