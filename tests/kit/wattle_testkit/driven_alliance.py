@@ -4,7 +4,7 @@ Messages arrive at once and in order. Killing a gateway is forgetting everything
 """
 
 import shutil
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,7 +58,8 @@ class DrivenMember:
 class DrivenAlliance:
     """Gateways of one ledger; all that are up are linked unless `cut` said otherwise.
 
-    `opened` how a member's database is opened, if not as usual.
+    `opened` how a member's database is opened, if not as usual. `messages`, `message_bytes`: what
+    each gateway has sent to and was sent by the others.
     """
 
     def __init__(self, folder: Path, *parties: Party, epoch: Epoch | None = None) -> None:
@@ -69,6 +70,8 @@ class DrivenAlliance:
         self.steady_ms = 1_000_000
         self.members: dict[str, DrivenMember] = {}
         self.opened: dict[str, OpenDatabase] = {}
+        self.messages: Counter[str] = Counter()
+        self.message_bytes: Counter[str] = Counter()
         self._cut: set[frozenset[str]] = set()
         self._post: deque[tuple[str, str, bytes]] = deque()
         for party in parties:
@@ -280,6 +283,9 @@ class DrivenAlliance:
         for parcel in progress.to_send:
             if parcel.to in kids:
                 self._post.append((name, kids[parcel.to], parcel.raw))
+                for end in (name, kids[parcel.to]):
+                    self.messages[end] += 1
+                    self.message_bytes[end] += len(parcel.raw)
         return progress
 
     def pass_ms(self, duration_ms: int) -> None:
