@@ -8,7 +8,8 @@ from wattle_gateway.cli.alliance_text import print_alliance
 from wattle_gateway.cli.members_text import members_table
 from wattle_gateway.contracts import alliance as rows
 from wattle_gateway.contracts.reputation import seats
-from wattle_gateway.contracts.reputation.standing import standing
+from wattle_gateway.contracts.reputation.standing import Standing, put_standing, standing
+from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import evidence, genesis
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.reports import alliance, member_status
@@ -70,6 +71,7 @@ def members(ledger: CommitChain) -> AllianceStanding:
             round=1,
             block_ms=ledger.head.time_ms,
             slow=False,
+            resting=member.kid in ledger.epoch.resting,
             cheat=rows.cheat(ledger.state, member.kid),
             false_checkpoints=None,
             reputation=standing(ledger.state, Market(), member.kid, ledger.head.time_ms),
@@ -77,7 +79,7 @@ def members(ledger: CommitChain) -> AllianceStanding:
         )
         for member in EPOCH.everyone
     )
-    return AllianceStanding(EPOCH, ledger.head, found)
+    return AllianceStanding(ledger.epoch, ledger.head, found)
 
 
 def test_status_says_by_what_command_its_seat_is_taken(ledger: CommitChain) -> None:
@@ -89,3 +91,21 @@ def test_status_says_by_what_command_its_seat_is_taken(ledger: CommitChain) -> N
     text = shown(members_table(lines, None))
     assert f"`alliance approve DIR {proposal.digest.hex()}` takes its seat" in text
     assert text.count("SUSPENDED") == 1
+
+
+def test_who_leads_no_slot_is_named_in_both_and_is_not_called_slow() -> None:
+    ledger = CommitChain(EPOCH, *FOUR)
+    state = State({})
+    put_standing(state, Standing(LIAR.kid, 200, suspended_ms=EPOCH.created_ms))
+    ledger.state.update({row: value for row, value in state.changes() if value is not None})
+    ledger.commit()
+    found = alliance.read(ledger.state, ledger.epoch, ledger.head, FOUR[0].kid, {}, None)
+    assert [member.name for member in found.members if member.resting] == ["two"]
+    lines = member_status.lines(members(ledger), FOUR[0].kid, ledger.head.time_ms, None)
+    assert [line.name for line in lines if line.resting] == ["two"]
+    for text in (
+        shown(lambda page: print_alliance(page, found)),
+        shown(members_table(lines, None)),
+    ):
+        assert text.count(", leads no slot") == 1
+        assert "slow" not in text

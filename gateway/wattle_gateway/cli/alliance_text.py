@@ -67,7 +67,7 @@ def _members(members: list[MemberLine]) -> Table:
             "this gateway" if member.own else "",
             f"CHEATED: {member.cheated}" if member.cheated else "",
             f"CHEATED: {member.false_checkpoints}" if member.false_checkpoints else "",
-            suspended_words(member.suspended_until_ms),
+            suspended_words(member.suspended_until_ms, resting=member.resting),
         ]
         table.add_row(
             shown_name(member.name),

@@ -29,9 +29,12 @@ def members_table(members: list[MemberStatus], live: dict[str, Any] | None) -> T
     return table
 
 
-def suspended_words(until_ms: int | None) -> str:
-    """That a member is suspended, and until when if nothing else happens; "" if it is not."""
-    return "" if until_ms is None else f"SUSPENDED until {shown_time(until_ms)}"
+def suspended_words(until_ms: int | None, *, resting: bool) -> str:
+    """That a member is suspended, until when if nothing else happens, and whether it leads no slot
+    meanwhile; "" if it is not."""
+    if until_ms is None:
+        return ""
+    return f"SUSPENDED until {shown_time(until_ms)}" + (", leads no slot" if resting else "")
 
 
 def _link(link: dict[str, Any] | None, *, own: bool, running: bool) -> tuple[str, str, str, str]:
@@ -51,7 +54,7 @@ def _remarks(member: MemberStatus) -> str:
     words = [
         "CHEATED (`alliance show`)" if member.cheated else "",
         "ITS CHECKPOINT IS NOT OF OUR LEDGER" if member.differs else "",
-        suspended_words(member.suspended_until_ms),
+        suspended_words(member.suspended_until_ms, resting=member.resting),
         f"`alliance approve DIR {member.proposed}` takes its seat" if member.proposed else "",
         "silent" if member.silent else "",
         "slow: does not lead" if member.slow else "",

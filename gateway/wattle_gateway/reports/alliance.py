@@ -41,7 +41,8 @@ class Who:
 class MemberLine:
     """One member. `cheated`, `false_checkpoints` say what evidence in the ledger shows of it, ""
     for nothing; `address` where its card says that it is, "" if that is not known; `reputation`
-    permille, None below rules 3; `suspended_until_ms` None if it is not suspended."""
+    permille, None below rules 3; `suspended_until_ms` None if it is not suspended; `resting`: it
+    leads no slot of the epoch."""
 
     name: str
     kid: str
@@ -53,6 +54,7 @@ class MemberLine:
     false_checkpoints: str
     reputation: int | None
     suspended_until_ms: int | None
+    resting: bool
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,11 @@ def read(
         members=[
             _member_line(
                 state,
+                epoch,
                 member,
-                own_kid,
                 addresses.get(member.kid, ""),
                 _standing(state, epoch, member, head),
+                own=member.kid == own_kid,
             )
             for member in epoch.everyone
         ],
@@ -303,7 +306,13 @@ def _standing(state: Rows, epoch: Epoch, member: Member, head: CommitHead) -> St
 
 
 def _member_line(
-    state: Rows, member: Member, own_kid: bytes, address: str, stands: Standing | None
+    state: Rows,
+    epoch: Epoch,
+    member: Member,
+    address: str,
+    stands: Standing | None,
+    *,
+    own: bool,
 ) -> MemberLine:
     cheat = alliance.cheat(state, member.kid)
     false = alliance.false_checkpoints(state, member.kid)
@@ -312,7 +321,7 @@ def _member_line(
         kid=member.kid.hex(),
         role=genesis.ROLE_NAMES[member.role],
         votes=member.votes,
-        own=member.kid == own_kid,
+        own=own,
         address=address,
         cheated=""
         if cheat is None
@@ -322,4 +331,5 @@ def _member_line(
         else f"signed false checkpoints at sizes {false.first[0]} and {false.second[0]}",
         reputation=None if stands is None else stands.reputation,
         suspended_until_ms=None if stands is None else stands.back_ms,
+        resting=member.kid in epoch.resting,
     )

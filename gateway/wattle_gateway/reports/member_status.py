@@ -12,13 +12,13 @@ class MemberStatus:
     """One member. `round` of its newest block in the epoch, 0 for none; `block_age_ms` by its own
     clock, None for none.
 
-    `slow`: its turns to lead are taken away, since its blocks come late (rule 28); `silent`: it is
-    behind and has made no block for minutes; `cheated`: evidence on the ledger shows two blocks
-    of a round or a false checkpoint; `differs`: its newest checkpoint is not of our log, so that
-    one of both is wrong. `reputation` permille, None below rules 3; `suspended_until_ms` None if
-    it is not suspended; `proposed` the digest (hex) of the change that takes its seat, "" if the
-    ledger proposes none. `link` a row of `LiveStatus.peers`, None for ourselves or when the
-    gateway is stopped.
+    `slow`: its turns to lead are taken away, since its blocks come late (rule 28); `resting`: they
+    are in all of this epoch, since it is suspended; `silent`: it is behind and has made no block
+    for minutes; `cheated`: evidence on the ledger shows two blocks of a round or a false
+    checkpoint; `differs`: its newest checkpoint is not of our log, so that one of both is wrong.
+    `reputation` permille, None below rules 3; `suspended_until_ms` None if it is not suspended;
+    `proposed` the digest (hex) of the change that takes its seat, "" if the ledger proposes none.
+    `link` a row of `LiveStatus.peers`, None for ourselves or when the gateway is stopped.
     """
 
     name: str
@@ -29,6 +29,7 @@ class MemberStatus:
     round: int
     block_age_ms: int | None
     slow: bool
+    resting: bool
     silent: bool
     cheated: bool
     differs: bool
@@ -82,6 +83,7 @@ def _line(
         round=found.round,
         block_age_ms=None if found.block_ms is None else clock_ms - found.block_ms,
         slow=found.slow,
+        resting=found.resting,
         silent=silent,
         cheated=found.cheat is not None or found.false_checkpoints is not None,
         differs=differs,

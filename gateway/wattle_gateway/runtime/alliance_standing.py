@@ -28,9 +28,10 @@ class MemberStanding:
 
     `author` its index, None without a vote; `round` and `block_ms` (Unix ms, by its own clock) of
     its newest block in the epoch, 0 and None for none; `slow`: set aside by the leader schedule
-    (rule 28); `cheat`, `false_checkpoints` what evidence on the ledger shows of it; `reputation`
-    what it has earned, None below rules 3; `proposed` the digest of the change by which the ledger
-    proposes to take its seat, None if it does not.
+    for its blocks come late (rule 28); `resting`: it leads no slot of the epoch; `cheat`,
+    `false_checkpoints` what evidence on the ledger shows of it; `reputation` what it has earned,
+    None below rules 3; `proposed` the digest of the change by which the ledger proposes to take
+    its seat, None if it does not.
     """
 
     member: Member
@@ -38,6 +39,7 @@ class MemberStanding:
     round: int
     block_ms: int | None
     slow: bool
+    resting: bool
     cheat: Cheat | None
     false_checkpoints: FalseCheckpoints | None
     reputation: Standing | None
@@ -96,6 +98,7 @@ def _standing(
 ) -> MemberStanding:
     epoch = ledger.epoch
     author = epoch.author_of(member.kid)
+    resting = member.kid in epoch.resting
     newest = None
     if author is not None:
         newest = block_rows.load_newest(connection, epoch.ledger_id, epoch.number, author)
@@ -108,7 +111,8 @@ def _standing(
         author=author,
         round=0 if newest is None else newest.round,
         block_ms=None if newest is None else newest.time_ms,
-        slow=author is not None and author not in leaders,
+        slow=author is not None and author not in leaders and not resting,
+        resting=resting,
         cheat=alliance.cheat(ledger.state, member.kid),
         false_checkpoints=alliance.false_checkpoints(ledger.state, member.kid),
         reputation=reputation,
