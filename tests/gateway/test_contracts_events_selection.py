@@ -212,6 +212,7 @@ def test_of_equal_loads_the_one_with_the_fewest_lines_to_the_need_is_selected(
     assert [quota.merit for quota in found] == [
         (4 * 500 + 2 * 500 + 2 * 600 + (1_000 - 100 * far) + 1_000) // 10 for far in lines
     ]
+    assert [quota.distance for quota in found] == list(lines)
     assert [quota.was_selected for quota in found] == [far == 0 for far in lines]
 
 
@@ -223,6 +224,7 @@ def test_whom_no_line_joins_with_the_need_is_not_called(ledger: EventLedger) -> 
     ledger.commit_at(SELECT_MS)
     apart = ("released", "not_connected")
     assert whys(ledger, event) == [apart, apart, CHOSEN]
+    assert [ledger.quota(event, user).distance for user in USERS] == [None, None, 2]
 
 
 def test_where_nothing_says_where_the_need_is_nobody_is_far(ledger: EventLedger) -> None:

@@ -114,7 +114,7 @@ def test_the_commit_of_the_order_has_selected_before() -> None:
     owner = row[2]
     assert row == [
         cheap[3], owner, owner, quotas_w, price, "selected", price, None, 300,
-        [order, commit_time_ms(number)], None, [merit(event, 0), 1], "chosen",
+        [order, commit_time_ms(number)], None, [merit(event, 0), 1, 0], "chosen",
     ]  # fmt: skip
     other = state["quota", event_digest, meter, dear[2][2]]
     # A section of the feeder that the need is on; another feeder: out to the substation, and back.
@@ -122,7 +122,16 @@ def test_the_commit_of_the_order_has_selected_before() -> None:
     assert state["offer", meter, device][4][0] == "north/feeder-7/section-2"
     assert state["offer", meter, dear[2][2]][4][0] == "north/feeder-9"
     assert other[3] == [1_500]  # one for all that are alike
-    assert other[5:] == ["released", None, None, None, None, None, [merit(event, 2), 2], "dearer"]
+    assert other[5:] == [
+        "released",
+        None,
+        None,
+        None,
+        None,
+        None,
+        [merit(event, 2), 2, 2],
+        "dearer",
+    ]
     assert state["order", order] == [event_digest, commit_time_ms(number), end_ms, 1]
     assert state["called", meter, device] == [[event_digest, event[5], end_ms]]
     reserved = most(sum(quotas_w), price, event[11])

@@ -106,6 +106,7 @@ def test_an_event_from_its_publication_to_an_order() -> None:
     chosen, other = story.book(SELECT_MS).parts(line.row)
     assert (chosen.row.why, chosen.origin.name) == ("chosen", "factory")
     assert {chosen.row.rank, other.row.rank} == {1, 2}
+    assert (chosen.as_json()["distance"], other.as_json()["distance"]) == (0, 0)
     assert (other.row.why, str(other.row.status)) == ("dearer", "released")
     assert story.orders(SELECT_MS) == []
     order = story.dispatch()

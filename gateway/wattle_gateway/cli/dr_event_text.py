@@ -124,7 +124,7 @@ def _parts_table(line: EventLine, parts: Sequence[PartLine]) -> Table:
     for name in ("load", "of", "declared by", "status", "why"):
         table.add_column(name, no_wrap=True)
     table.add_column("quota")
-    for name in ("per MWh", "merit", "rank", "set to W", "answered W", "after s"):
+    for name in ("per MWh", "lines", "merit", "rank", "set to W", "answered W", "after s"):
         table.add_column(name, justify="right")
     for part in parts:
         row = part.row
@@ -138,6 +138,7 @@ def _parts_table(line: EventLine, parts: Sequence[PartLine]) -> Table:
             row.why.replace("_", " "),
             powers(row.quotas_w),
             _money(line, price),
+            _cell(row.distance),
             _cell(row.merit),
             _cell(row.rank),
             _cell(row.setpoint_w),

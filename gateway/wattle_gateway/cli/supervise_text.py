@@ -14,8 +14,8 @@ _DIGITS = 12
 # What each table has, by keys of the report.
 TABLES: Mapping[str, tuple[str, ...]] = {
     "events": (
-        "event", "publisher", "method", "area", "direction", "begin_ms", "end_ms", "state",
-        "version", "asset", "energy_price", "uniform_price", "paid_per_mwh", "quantity_w",
+        "event", "publisher", "method", "area", "near", "direction", "begin_ms", "end_ms",
+        "state", "version", "asset", "energy_price", "uniform_price", "paid_per_mwh", "quantity_w",
         "reached_w", "declared", "selected", "called", "confirmed", "delivered_mwh",
         "availability", "energy", "penalty", "decided", "corrected", "paid", "reserved", "fund",
     ),

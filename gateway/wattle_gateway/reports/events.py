@@ -120,6 +120,7 @@ class PartLine:
             "why": row.why,
             "merit": row.merit,
             "rank": row.rank,
+            "distance": row.distance,
             "quotas_w": list(row.quotas_w),
             "price": row.price,
             "price_mwh": row.price_mwh,

@@ -99,6 +99,7 @@ def _event(account: Account) -> Json:
         "emergency": body.emergency,
         "direction": DIRECTION_NAMES[body.direction],
         "area": body.area,
+        "near": body.near,
         "begin_ms": event.begin_ms,
         "end_ms": event.end_ms,
         "state": str(event.state),

@@ -99,8 +99,8 @@ class QuotaRow:
     `price_mwh`, from the selection on, what counts (both per MWh). `withdrawn_from` index of the
     first interval for which it opted out. `setpoint_w` what it is set to when called, from the
     selection on; `order` digest of the order that called it, in force from `ordered_ms` on;
-    confirmed by a reading at `confirmed_ms` at `confirmed_w`. `merit`, `rank` and `why` explain
-    the selection.
+    confirmed by a reading at `confirmed_ms` at `confirmed_w`. `merit`, `rank`, `distance`
+    (lines to where the need is) and `why` explain the selection.
     """
 
     event: bytes
@@ -121,6 +121,7 @@ class QuotaRow:
     confirmed_w: int | None = None
     merit: int | None = None
     rank: int | None = None
+    distance: int | None = None
     why: str = ""
 
     @property
@@ -241,7 +242,7 @@ def put_quota(state: State, quota: QuotaRow) -> None:
         quota.setpoint_w,
         None if quota.order is None else [quota.order, quota.ordered_ms],
         None if quota.confirmed_ms is None else [quota.confirmed_ms, quota.confirmed_w],
-        None if quota.merit is None else [quota.merit, quota.rank],
+        None if quota.merit is None else [quota.merit, quota.rank, quota.distance],
         quota.why,
     ]
     state.put(key("quota", quota.event, quota.meter, quota.device), cbor.encode(row))
@@ -329,7 +330,7 @@ def _decode_quota(event: EventRow, meter: bytes, device: int, value: bytes) -> Q
         row = structure.array(cbor.decode(value), 13, "quota")
         ordered = _group(row[9], 2, "order")
         confirmed = _group(row[10], 2, "confirmation")
-        ranked = _group(row[11], 2, "rank")
+        ranked = _group(row[11], 3, "rank")
         return QuotaRow(
             event.digest,
             meter,
@@ -349,6 +350,7 @@ def _decode_quota(event: EventRow, meter: bytes, device: int, value: bytes) -> Q
             None if confirmed is None else structure.integer(confirmed[1], "confirmed_w"),
             None if ranked is None else structure.uint(ranked[0], "merit"),
             None if ranked is None else structure.uint(ranked[1], "rank"),
+            None if ranked is None else structure.uint(ranked[2], "distance"),
             _why(row[12]),
         )
     except (WireError, ValueError) as error:

@@ -19,6 +19,7 @@ from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.reputation import standing as standings
 from wattle_gateway.contracts.reputation.standing import Standing
 from wattle_gateway.contracts.selection import choice
+from wattle_gateway.contracts.selection.choice import Reason
 from wattle_gateway.contracts.selection.offers import SUSPENDED, Need, Offer, Weights
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
@@ -131,7 +132,7 @@ def _choose(
     offers = [one.offer for one in candidates.values()]
     for reason in choice.choose(offers, need, weights_of(market)).reasons:
         candidate = candidates[reason.offer.digest]
-        quota = replace(candidate.quota, merit=reason.merit, rank=reason.rank, why=reason.why)
+        quota = _explained(candidate.quota, reason)
         if reason.why == choice.CHOSEN:
             chosen.append(replace(candidate, quota=quota))
         else:
@@ -148,6 +149,14 @@ def _choose(
     else:
         _fail(state, event, market, time_ms)
     return event, selected
+
+
+def _explained(quota: QuotaRow, reason: Reason) -> QuotaRow:
+    """With the reasons of the choice (D26), of which only `why` is for who cannot answer at all."""
+    if reason.merit is None:
+        return replace(quota, why=reason.why)
+    distance = reason.offer.distance
+    return replace(quota, merit=reason.merit, rank=reason.rank, distance=distance, why=reason.why)
 
 
 def _selected(state: State, event: EventRow, quota: QuotaRow, time_ms: int) -> QuotaRow:
