@@ -82,6 +82,7 @@ CONFIRMATIONS = PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.d
 bench: $(STAMP) micropython parts  ## costs of signature, sample, finality, dispatch, upkeep (ARGS="--only dispatch")
 	@$(PYTHON_VENV) -m wattle_hil.bench $(ARGS)
 	@$(if $(ARGS),,PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.control_latency)
+	@$(if $(ARGS),,PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation.latency)
 	@$(if $(ARGS),$(if $(findstring dispatch,$(ARGS)),$(CONFIRMATIONS)),$(CONFIRMATIONS))
 
 CURVE ?= ../shared/data/eemeter_il-electricity-cdd-hdd-hourly.csv.gz

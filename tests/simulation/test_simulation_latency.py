@@ -1,23 +1,17 @@
 """How fast an alliance of ten decides, in simulated time: the same figures on every machine."""
 
 import pytest
-from wattle_gateway.ledger.genesis import Constants
-from wattle_testkit.simulation.latency import median_latency_ms
+from wattle_testkit.simulation import latency
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 30
-# Two members whose links are this much slower: their blocks come after the leader timeout.
-SLOW_MS = 400
-
 
 def test_ten_members_of_whom_two_are_down_decide_within_0_9_s() -> None:
-    assert median_latency_ms(10, seconds=SECONDS, absent=2) <= 900
+    assert (latency.MEMBERS, latency.DOWN, latency.P50_LIMIT_MS) == (10, 2, 900)
+    assert latency.with_members_down_ms() <= latency.P50_LIMIT_MS
 
 
 def test_a_schedule_by_connectivity_is_a_fifth_faster_than_round_robin() -> None:
-    by_connectivity = median_latency_ms(10, seconds=SECONDS, slow=2, slow_ms=SLOW_MS)
-    in_turn = median_latency_ms(
-        10, seconds=SECONDS, slow=2, slow_ms=SLOW_MS, constants=Constants(leader_permille=0)
-    )
-    assert by_connectivity <= 0.8 * in_turn
+    by_connectivity = latency.with_slow_members_ms(by_connectivity=True)
+    in_turn = latency.with_slow_members_ms(by_connectivity=False)
+    assert by_connectivity <= latency.SCHEDULE_LIMIT * in_turn
