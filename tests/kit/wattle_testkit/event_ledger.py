@@ -125,8 +125,9 @@ class EventLedger(AccountLedger):
         if outcome.verdict != classes.ACCEPTED:
             allowed = {key("nonce", who.kid, 0), key("connected")}
             if kind in _EVENT_KINDS:
-                # A fault may cost the member that erred its seat.
+                # A fault may cost the member that erred its seat, and until then its leader slots.
                 allowed |= {key("standing", who.kid), key("change", alliance.CONTRACT)}
+                allowed.add(key("epoch", self.epoch.number))
                 allowed.add(key("vain", who.kid))
             assert {row for row, _ in executed.changes} <= allowed
         return outcome.verdict
