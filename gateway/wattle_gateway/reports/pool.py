@@ -115,7 +115,8 @@ def _under_order(state: Mapping[bytes, bytes], time_ms: int) -> dict[tuple[bytes
             if quota.ordered_ms is None or quota.ordered_ms > time_ms:
                 continue
             quota_w = quota.quota_w(index)
-            confirmed_w = quota_w if quota.confirmed_ms is not None else 0
+            is_confirmed = quota.confirmed_ms is not None and quota.confirmed_ms <= time_ms
+            confirmed_w = quota_w if is_confirmed else 0
             before = found.get((quota.meter, quota.device), (0, 0))
             found[quota.meter, quota.device] = (before[0] + quota_w, before[1] + confirmed_w)
     return found
