@@ -154,7 +154,7 @@ def test_what_is_wrong_with_a_command_of_events(house: House) -> None:
         ((*publish, "--energy", "1.234"), 2, "has 3 digits after the point"),
         ((*publish, "--method", "realtime", "--select", "+1s"), 2, "chosen at once"),
         ((*publish, "--area", "north", "--near", "south/f1"), 2, "no line joins area north and"),
-        ((*publish, "--fund", "12"), 2, "expected 64 hex digits"),
+        ((*publish, "--fund", "12"), 2, "0 funds begin with '12'"),
         ((*publish, "--energy", "1000000000"), 7, "balance_short"),
         (("dr", "event", folder, "abcd"), 2, "0 events begin with 'abcd'"),
         (("dr", "dispatch", folder, "abcd", "--load", "x"), 2, "expected METER/D=POWER"),

@@ -2,7 +2,14 @@
 
 import argparse
 
-from wattle_gateway.cli import dr_commands, dr_dispute, dr_event_arguments, dr_profile, dr_statement
+from wattle_gateway.cli import (
+    dr_agreements,
+    dr_commands,
+    dr_dispute,
+    dr_event_arguments,
+    dr_profile,
+    dr_statement,
+)
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.dr_event_arguments import direction
@@ -21,6 +28,7 @@ def add(command: argparse.ArgumentParser) -> None:
     dr_profile.add(actions)
     dr_statement.add(actions)
     dr_dispute.add(actions)
+    dr_agreements.add(actions)
 
 
 def _offer(command: argparse.ArgumentParser) -> None:

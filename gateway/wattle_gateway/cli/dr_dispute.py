@@ -196,26 +196,32 @@ def listed(arguments: argparse.Namespace) -> None:
         print(json.dumps(shown, indent=2))
         return
     table = Table(title="disputes")
-    for name in ("dispute", "load", "from", "by", "reason", "state"):
+    for name in ("dispute", "event", "load", "from (UTC)"):
+        table.add_column(name, no_wrap=True)
+    for name in ("by", "reason", "answer", "decision"):
         table.add_column(name)
     for row in found:
         event = events.get(row.event)
-        begin = "" if event is None else shown_time(event.interval_begin_ms(row.index))
+        assert event is not None, "a dispute is forgotten with its event"
         table.add_row(
             row.digest.hex()[:_DIGITS_SHOWN],
+            row.event.hex()[:_DIGITS_SHOWN],
             f"{row.meter.hex()}/{row.device}",
-            begin,
+            shown_time(event.interval_begin_ms(row.index)),
             shown_name(names[row.opened.kid]),
             shown_name(row.opened.text),
-            _stands(row),
+            "" if row.answer is None else shown_name(row.answer.text),
+            _decision(row, _asset(book, event.body.asset)),
         )
     console().print(table)
 
 
-def _stands(row: DisputeRow) -> str:
-    if row.decision is not None:
-        return "decided"
-    return "open" if row.answer is None else "answered"
+def _decision(row: DisputeRow, asset: Asset) -> str:
+    decision = row.decision
+    if decision is None:
+        return ""
+    amount = decimal(decision.amount, -asset.decimals)
+    return f"{amount} {asset.name}: {shown_name(decision.said.text)}"
 
 
 def contract(arguments: argparse.Namespace) -> None:

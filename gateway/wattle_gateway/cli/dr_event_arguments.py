@@ -73,7 +73,7 @@ def _publish(command: argparse.ArgumentParser) -> None:
         help="where it is needed: the fewer lines from there, the better (default: in the area)",
     )
     add("--emergency", action="store_true", help="gateways act before the order is final")
-    add("--fund", metavar="DIGEST", help="that pays, instead of the account")
+    add("--fund", metavar="FUND", help="of `dr funds`, that pays instead of the account")
     add(
         "--baseline",
         required=True,

@@ -1,7 +1,6 @@
 """dr publish, declare, withdraw, dispatch, events, event."""
 
 import argparse
-import binascii
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +35,8 @@ from wattle_gateway.ledger.event_bodies import (
     Withdraw,
 )
 from wattle_gateway.ledger.market import Market
-from wattle_gateway.ledger.transaction import DIGEST_BYTES
 from wattle_gateway.participation import answers as answer_file
+from wattle_gateway.reports import agreements
 from wattle_gateway.reports.events import EventBook
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
@@ -125,7 +124,7 @@ def _published(arguments: argparse.Namespace, place: _Place, now_ms: int) -> Pub
             penalty_price=price(arguments.penalty),
             rule=rule_form.encode(rule),
             asset=asset.name,
-            fund=None if arguments.fund is None else _digest(arguments.fund),
+            fund=_fund(arguments, place),
         )
         return event_bodies.parse_publish(body.row())
     except LedgerError as error:
@@ -270,11 +269,7 @@ def _setpoint(word: str) -> Setpoint:
         raise UsageError(f"load {word!r}: {error}") from error
 
 
-def _digest(text: str) -> bytes:
-    try:
-        raw = binascii.unhexlify(text)
-    except ValueError as error:
-        raise UsageError(f"digest {text!r}, expected {2 * DIGEST_BYTES} hex digits") from error
-    if len(raw) != DIGEST_BYTES:
-        raise UsageError(f"digest {text!r}, expected {2 * DIGEST_BYTES} hex digits")
-    return raw
+def _fund(arguments: argparse.Namespace, place: _Place) -> bytes | None:
+    if arguments.fund is None:
+        return None
+    return agreements.fund_named(place.ledger.state, arguments.fund)

@@ -121,7 +121,7 @@ def print_statements(
         )
         for resource in one.resources:
             console.print(_table(one, resource, digits))
-            _print_afterwards(console, resource, digits)
+            _print_afterwards(console, one, resource, digits)
         _print_payment(console, one, digits)
 
 
@@ -170,13 +170,20 @@ def _entries(line: StatementLine) -> str:
     return " ".join(words)
 
 
-def _print_afterwards(console: Console, resource: ResourceStatement, digits: int) -> None:
+def _print_afterwards(
+    console: Console, one: EventStatement, resource: ResourceStatement, digits: int
+) -> None:
     for row in resource.disputes:
-        said = f"  dispute {row.digest.hex()[:_DIGITS_SHOWN]} of interval {row.index}: "
+        begin = shown_time(one.event.interval_begin_ms(row.index))
+        said = f"  dispute {row.digest.hex()[:_DIGITS_SHOWN]} of {begin}"
+        said += f", {shown_name(row.opened.text)}; "
+        if row.answer is not None:
+            said += f"answered, {shown_name(row.answer.text)}; "
         if row.decision is None:
-            console.print(said + ("answered" if row.answer else "open"))
+            console.print(f"{said}not decided")
         else:
-            console.print(f"{said}decided, {decimal(row.decision.amount, -digits)}")
+            amount, text = decimal(row.decision.amount, -digits), row.decision.said.text
+            console.print(f"{said}decided, {amount}, {shown_name(text)}")
     if resource.correction is not None:
         amount = decimal(resource.correction.amount, -digits)
         console.print(f"  correction by late samples, in the next statement: {amount}")
