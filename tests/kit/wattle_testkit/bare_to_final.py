@@ -29,6 +29,8 @@ from wattle_testkit.technician import PASSWORD, SITE, WIFI
 from wattle_testkit.waiting import until
 
 LIMIT_S = 120.0
+# So many samples, one a second, are waited for: a meter that starts and stops is none.
+GOES_ON = 5
 _START_S = 30.0
 _FINAL_S = 60.0
 _STOP_S = 15.0
@@ -90,8 +92,8 @@ def bare_to_final(wheel: InstalledWheel) -> Outcome:
         _provision(wheel, port, gateway, outcome)
         following = ("samples", gateway, "--raw", "--follow", "--format", "csv")
         samples = group.start(wheel.process("wattle-gateway", *following))
-        rows = outcome.timed("first sample final", lambda: _sample_rows(samples))
-        outcome.samples = [bytes.fromhex(row["raw"]) for row in rows]
+        outcome.timed("first sample final", lambda: _samples(samples, 1))
+        outcome.samples = _samples(samples, GOES_ON)
         [outcome.row] = json.loads(
             wheel.run("wattle-gateway", "meters", "list", gateway, "--format", "json")
         )
@@ -138,15 +140,16 @@ def _said(process: Process, words: str) -> str:
     return until(text, _START_S, f"{process.name} says {words!r}")
 
 
-def _sample_rows(process: Process) -> list[dict[str, str]]:
-    """The rows of the first sample, as soon as the ledger has it."""
+def _samples(process: Process, count: int) -> list[bytes]:
+    """The signed samples on the ledger, as soon as there are so many."""
 
-    def rows() -> list[dict[str, str]]:
+    def found() -> list[bytes]:
         process.check()
         whole = process.log.read_text().rpartition("\n")[0]
-        return list(csv.DictReader(io.StringIO(whole)))
+        signed = {row["raw"]: None for row in csv.DictReader(io.StringIO(whole))}
+        return [bytes.fromhex(raw) for raw in signed] if len(signed) >= count else []
 
-    return until(rows, _FINAL_S, "a sample on the ledger")
+    return until(found, _FINAL_S, f"{count} sample(s) on the ledger")
 
 
 def verify(outcome: Outcome) -> int:
@@ -155,11 +158,9 @@ def verify(outcome: Outcome) -> int:
     """
     public = cbor2.loads(cbor2.loads(outcome.proof).value[2])[1]
     opened("enrol", outcome.ledger_id, outcome.proof, public)
-    samples = set(outcome.samples)
-    for sample in samples:
+    for sample in outcome.samples:
         opened("sample", outcome.ledger_id, sample, public)
-    assert samples
-    return len(samples)
+    return len(outcome.samples)
 
 
 def main() -> int:
@@ -178,7 +179,7 @@ def main() -> int:
     row = outcome.row
     print(f"{outcome.seconds:6.1f} s  from bare MicroPython board to final sample, in all")
     print(f"meter {row['meter']}, key protection {row['protection']}, final {row['final']}")
-    print(f"ecdsa verifies its proof of possession and {verify(outcome)} sample(s)")
+    print(f"ecdsa verifies its proof of possession and {verify(outcome)} samples")
     return 0 if outcome.seconds < LIMIT_S else 1
 
 

@@ -124,12 +124,13 @@ class Uart(io.IOBase):
 
 
 class Pin:
-    """machine.Pin: an output that nothing hangs on."""
+    """machine.Pin: nothing hangs on an output, nobody presses the button on an input, which closes
+    to ground on every board that has none to pull it down."""
 
     IN, OUT, PULL_UP, PULL_DOWN = 0, 1, 2, 3
 
-    def __init__(self, number, mode=0, pull=None, value=0):
-        self._level = value
+    def __init__(self, number, mode=IN, pull=None, value=0):
+        self._level = int(pull != self.PULL_DOWN) if mode == self.IN else value
 
     def value(self, level=None):
         if level is not None:
