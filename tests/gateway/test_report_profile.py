@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,11 @@ def test_faults_and_suspension_are_shown(ledger: SettledEvent) -> None:
     assert found.as_json()["back_ms"] == 1_000 + MARKET.probation_ms
     text = text_of(found)
     assert "SUSPENDED until" in text
+    assert "leads no slot" not in text
+    resting = replace(ledger.epoch, resting=(HOUSE.kid,))
+    found = report.profile(rows, resting, MARKET, HOUSE.kid, 2_000, 10)
+    assert found.as_json()["resting"]
+    assert ", leads no slot" in text_of(found)
     assert "its merit counts 0.9" in text
     assert "E, reputation 250" in text
 

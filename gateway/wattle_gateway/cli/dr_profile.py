@@ -79,7 +79,7 @@ def _facts(found: Profile) -> Table:
     table.add_column()
     table.add_row("grade", f"{stands.grade}, reputation {stands.reputation} of 1000")
     if stands.suspended:
-        table.add_row("", suspended_words(stands.back_ms))
+        table.add_row("", suspended_words(stands.back_ms, resting=found.resting))
     faults = ", ".join(f"{name} {count}" for name, count in stands.faults.items())
     newest = f"; the last {shown_time(stands.last_fault_ms)}" if faults else ""
     table.add_row("faults", (faults or "none") + newest)

@@ -63,7 +63,8 @@ class EventScore:
 
 @dataclass(frozen=True)
 class Profile:
-    """A party. `standing` its row at the newest commit; `scores` of its last events, newest first.
+    """A party. `standing` its row at the newest commit; `resting`: as a gateway it leads no slot of
+    the epoch; `scores` of its last events, newest first.
 
     Of the `events` that the ledger holds with `loads` of it: `typical_w` the median of the power
     delivered in an interval; `response_ms` the median from order to confirmation, of `ordered`
@@ -73,6 +74,7 @@ class Profile:
 
     party: Holder
     standing: Standing
+    resting: bool
     scores: tuple[EventScore, ...]
     events: int
     loads: int
@@ -93,6 +95,7 @@ class Profile:
             "reputation": found.reputation,
             "suspended_ms": found.suspended_ms,
             "back_ms": found.back_ms,
+            "resting": self.resting,
             "last_fault_ms": found.last_fault_ms or None,
             "faults": dict(found.faults),
             "selection_permille": found.selection_permille,
@@ -145,6 +148,7 @@ def profile(
     return Profile(
         party=Book(state, epoch).holder(kid),
         standing=found,
+        resting=kid in epoch.resting,
         scores=tuple(
             EventScore(
                 mark.event.hex(),
