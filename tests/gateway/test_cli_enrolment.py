@@ -1,5 +1,6 @@
 """Meters that a member of another role has to approve: asked for, or approved by habit."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,11 @@ def test_it_waits_until_the_other_says_so(alliance: AllianceProcesses, tmp_path:
     assert waiting["meter"] == board.kid.hex()
     assert waiting["home"]["name"] == "gateway-2"
     assert [who["name"] for who in waiting["approvers"]] == ["gateway-1"]
-    assert "an enrolment waits" in command("alliance", "show", grid.folder).stdout
+    shown = command("alliance", "show", grid.folder).stdout
+    assert "an enrolment waits" in shown
+    # Who approves it sees what that key is worth.
+    assert re.search(r"its key\W+file", shown)
+    assert waiting["protection"] == "file"
     # Asking again proposes nothing new, and the own home has no say.
     assert waiting["digest"] in enrol(retailer, "asked", tmp_path)
     assert len(show(retailer)["enrolments"]) == 1

@@ -1,6 +1,7 @@
 """What a meter says of itself, and what an operator is shown of it."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -111,7 +112,7 @@ class Shown:
         done = command("meters", "health", self.gateway.folder, "--format", "json")
         assert done.returncode == 0, done.stderr
         [row] = json.loads(done.stdout)
-        assert row["meter"] == self.board.kid.hex()
+        assert (row["meter"], row["protection"]) == (self.board.kid.hex(), "file")
         found: dict[str, Any] | None = row["health"]
         return found
 
@@ -152,6 +153,8 @@ def test_an_operator_sees_a_sick_meter(shown: Shown) -> None:
     for words in (("meters", "health"), ("status",)):
         done = command(*words, shown.gateway.folder)
         assert "device 2: 300 reads failed" in " ".join(done.stdout.split()), done.stdout
+        # Wherever a meter stands, it is said what its key is worth.
+        assert re.search(rf"{shown.board.kid.hex()}.* file ", done.stdout), done.stdout
 
 
 def test_health_survives_a_restart_and_nonsense_changes_nothing(shown: Shown) -> None:

@@ -103,6 +103,7 @@ def change_table(change: ChangeLine) -> Table:
 def _enrolment(enrolment: EnrolmentLine) -> Table:
     table = _waiting("an enrolment waits", enrolment.digest)
     table.add_row("meter", f"{enrolment.meter} at site {enrolment.site}")
+    table.add_row("its key", enrolment.protection)
     table.add_row("home", _names([enrolment.home]))
     table.add_row("one of", _names(enrolment.approvers))
     table.add_row("until", shown_time(enrolment.until_ms))

@@ -32,7 +32,14 @@ def show_health(arguments: argparse.Namespace) -> None:
         found = meters.lines(reader, operation, ledger_rows.load_state(reader), now_ms)
     found = [line for line in found if line.state == ENROLLED]
     if arguments.format == "json":
-        rows = [{"meter": line.meter, "health": _as_json(line.health)} for line in found]
+        rows = [
+            {
+                "meter": line.meter,
+                "protection": line.protection,
+                "health": _as_json(line.health),
+            }
+            for line in found
+        ]
         print(json.dumps(rows, indent=2))
     else:
         console().print(health_table(found))
@@ -50,17 +57,28 @@ def shown_health(health: MeterHealth | None) -> str:
 def health_table(found: list[MeterLine]) -> Table:
     """The records for people."""
     table = Table(title=f"meters: {len(found)}")
-    for name in ("meter", "said", "up", "started by", "free", "signal", "not final", "flash"):
+    for name in (
+        "meter",
+        "key",
+        "said",
+        "up",
+        "started by",
+        "free",
+        "signal",
+        "not final",
+        "flash",
+    ):
         table.add_column(name)
     table.add_column("failed readings")
     table.add_column("health")
     for line in found:
         health = line.health
         if health is None:
-            table.add_row(line.meter, "never")
+            table.add_row(line.meter, line.protection, "never")
             continue
         table.add_row(
             line.meter,
+            line.protection,
             shown_time(health.at_ms),
             shown_age(health.uptime_s * 1000),
             ", ".join(f"{cause} {count}" for cause, count in health.resets.items() if count),

@@ -92,6 +92,7 @@ def _meters(lines: list[MeterLine], live: dict[str, object] | None) -> Table:
     for name in (
         "meter",
         "site",
+        "key",
         "final",
         "last",
         "waiting",
@@ -109,6 +110,7 @@ def _meters(lines: list[MeterLine], live: dict[str, object] | None) -> Table:
         table.add_row(
             line.meter,
             line.site,
+            line.protection,
             str(line.final),
             "" if line.last_seq is None else str(line.last_seq),
             str(line.waiting),

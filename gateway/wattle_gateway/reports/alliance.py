@@ -79,11 +79,12 @@ class ChangeLine:
 @dataclass(frozen=True)
 class EnrolmentLine:
     """An enrolment that waits until `until_ms` for one of `approvers`, who have another role than
-    the meter's home."""
+    the meter's home. `protection`: how the meter says that its key is kept."""
 
     digest: str
     meter: str
     site: str
+    protection: str
     home: Who
     until_ms: int
     approvers: list[Who]
@@ -209,6 +210,7 @@ def enrolment_line(pending: PendingEnrolment, epoch: Epoch) -> EnrolmentLine:
         digest=pending.digest.hex(),
         meter=pending.meter.kid.hex(),
         site=pending.meter.site,
+        protection=pending.meter.protection,
         home=who(epoch, pending.meter.home),
         until_ms=pending.until_ms,
         approvers=_named(member for member in epoch.members if member.role != role),
