@@ -1,7 +1,7 @@
 """What a gateway finds out about members, itself included: two blocks of a round, checkpoints of
 another log, a ledger of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,11 +100,9 @@ def test_each_minute_has_a_checkpoint_with_q_signatures(four: DrivenAlliance) ->
     assert len(roots) == 1
 
 
-def test_a_checkpoint_of_another_log_is_shown_once_its_signer_signs_ours(
-    four: DrivenAlliance,
-) -> None:
+def a_signer(four: DrivenAlliance) -> tuple[Party, Callable[[int, int, bytes], None]]:
+    """Dee's key without its gateway, and how it tells ann a checkpoint (commit, size, root)."""
     liar = four.members["dee"].party
-    seen = len(kept_notes(four, "ann"))
     four.kill("dee")
     origin = checkpoint.origin(four.epoch)
     four["ann"].connected(liar.kid, four.now)
@@ -114,6 +112,14 @@ def test_a_checkpoint_of_another_log_is_shown_once_its_signer_signs_ours(
         message = messages.Checkpoint(index, size, root, signed)
         four.hear("ann", liar.kid, message.encode())
 
+    return liar, says
+
+
+def test_a_checkpoint_of_another_log_is_shown_once_its_signer_signs_ours(
+    four: DrivenAlliance,
+) -> None:
+    seen = len(kept_notes(four, "ann"))
+    liar, says = a_signer(four)
     four.run(2 * MINUTE_MS)
     notes = kept_notes(four, "ann")
     assert len(notes) > seen, "three of four are enough"
@@ -131,6 +137,45 @@ def test_a_checkpoint_of_another_log_is_shown_once_its_signer_signs_ours(
         assert shown is not None
         assert shown.first == (true.size, bytes(32))
     assert len(four.heads()) == 1
+
+
+@pytest.mark.parametrize("minutes_back", [0, 1])
+def test_a_false_checkpoint_after_a_true_one_is_shown_at_once(
+    four: DrivenAlliance, minutes_back: int
+) -> None:
+    """Of the same size or a smaller one: its signer need not sign anything more."""
+    liar, says = a_signer(four)
+    four.run(2 * MINUTE_MS)
+    notes = [(at, checkpoint.parse_note(raw).checkpoint) for at, raw in kept_notes(four, "ann")]
+    index, true = notes[-1]
+    says(index, true.size, true.root)
+    assert four["ann"].checkpoints.differing() == ()
+    index, other = notes[-1 - minutes_back]
+    says(index, other.size, bytes(32))
+    four.run(MINUTE_MS)
+    for name in ("ann", "bob", "cid"):
+        shown = alliance_rows.false_checkpoints(four[name].state, liar.kid)
+        assert shown is not None
+        assert (shown.first, shown.second) == ((other.size, bytes(32)), (true.size, true.root))
+    assert len(four.heads()) == 1
+
+
+def test_no_other_share_hides_a_false_checkpoint(four: DrivenAlliance) -> None:
+    liar, says = a_signer(four)
+    four.run(2 * MINUTE_MS)
+    notes = [(at, checkpoint.parse_note(raw).checkpoint) for at, raw in kept_notes(four, "ann")]
+    (_, older), (index, true) = notes[-2:]
+    says(index, older.size, older.root)  # of our log, at another commit
+    assert four["ann"].checkpoints.differing() == ()
+    says(index, 1 << 40, bytes(32))  # no log will ever be so long
+    assert four["ann"].checkpoints.differing() == (liar.kid,)
+    says(index, true.size, true.root)
+    assert four["ann"].checkpoints.differing() == (liar.kid,)
+    says(index, older.size, bytes(32))
+    four.run(MINUTE_MS)
+    shown = alliance_rows.false_checkpoints(four["bob"].state, liar.kid)
+    assert shown is not None
+    assert shown.first == (older.size, bytes(32))
 
 
 def test_a_checkpoint_that_its_member_did_not_sign_says_nothing(four: DrivenAlliance) -> None:

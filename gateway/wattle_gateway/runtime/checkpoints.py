@@ -33,6 +33,14 @@ class _Open:
     finished: bool = False
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """A member's share that its checkpoint key of that epoch has signed."""
+
+    key: bytes
+    share: CheckpointShare
+
+
 class CheckpointDesk:
     """Signs and gathers checkpoints of the commits that enter a new minute."""
 
@@ -45,8 +53,12 @@ class CheckpointDesk:
         self._sign_text = sign_text
         self._open: dict[int, _Open] = {}
         self._ahead: dict[bytes, list[CheckpointShare]] = {}
-        # By kid a share that is not of our log, until one of the same member that is.
-        self._false: dict[bytes, CheckpointShare] = {}
+        # By kid the smallest share that is not of our log, and the largest that is: whichever
+        # comes first, both together are evidence, and no other share can hide them.
+        self._false: dict[bytes, _Seen] = {}
+        self._true: dict[bytes, _Seen] = {}
+        # Epoch and kid of those that were shown to lie: the ledger takes evidence of each once.
+        self._shown: set[tuple[int, bytes]] = set()
 
     def executed(
         self, before: CommitHead, head: CommitHead, epoch: Epoch, edge: RightEdge
@@ -90,11 +102,13 @@ class CheckpointDesk:
             checkpoint.verify_line(said, line, key)
         except LedgerError:
             return []
-        if said != found.text:
-            self._false.setdefault(share.kid, share)
-            return []
-        self._count(share.commit_index, found, author, share.signature)
-        return self._contradicted(share, said.origin, key)
+        seen = _Seen(key, share)
+        if said == found.text:
+            self._keep(self._true, seen, largest=True)
+            self._count(share.commit_index, found, author, share.signature)
+        elif not self._is_of_our_log(share, found.text.size):
+            self._keep(self._false, seen, largest=False)
+        return self._contradicted(share.kid, found.epoch)
 
     def differing(self) -> tuple[bytes, ...]:
         """Kids of members that signed a checkpoint which is not of our log, rising."""
@@ -118,22 +132,49 @@ class CheckpointDesk:
             checkpoint_rows.insert(self._connection, index, note.encode())
             found.finished = True
 
-    def _contradicted(self, true: CheckpointShare, origin: str, key: bytes) -> list[TwoCheckpoints]:
-        """Evidence, if this member signed another log before: its checkpoint of ours, with the
-        proof of what ours was at the size of the other (SPEC section 10, form 3)."""
-        false = self._false.get(true.kid)
-        if false is None or false.size > true.size:
+    def _root(self, size: int) -> bytes:
+        """The root of our log at a size that it has had."""
+        return tree_rows.head_root(self._connection, size)
+
+    def _is_of_our_log(self, share: CheckpointShare, size: int) -> bool:
+        """Whether a share is of our log (of at least `size` leaves), if not after the commit that
+        it names."""
+        return share.size <= size and share.root == self._root(share.size)
+
+    @staticmethod
+    def _keep(kept: dict[bytes, _Seen], seen: _Seen, *, largest: bool) -> None:
+        """Keep one share of each member: under another key the new one, else by size."""
+        known = kept.get(seen.share.kid)
+        if (
+            known is None
+            or known.key != seen.key
+            or (known.share.size < seen.share.size) is largest
+        ):
+            kept[seen.share.kid] = seen
+
+    def _contradicted(self, kid: bytes, epoch: Epoch) -> list[TwoCheckpoints]:
+        """Evidence, if this member signed another log than ours as well: a checkpoint of each,
+        with the proof of what ours was at the size of the other (SPEC section 10, form 3)."""
+        false, true = self._false.get(kid), self._true.get(kid)
+        if false is None or true is None or false.key != true.key:
             return []
-        root = tree_rows.head_root(self._connection, false.size)
-        if root == false.root:
-            return []  # of our log, though not after the commit that it names
-        proof = tree_rows.consistency_proof(self._connection, false.size, true.size)
+        if (epoch.number, kid) in self._shown:
+            return []
+        size = false.share.size
+        if size > true.share.size:
+            return []  # it may yet go on from the true one
+        del self._false[kid]
+        root = self._root(size)
+        if root == false.share.root:
+            return []  # it was of our log, which had not come so far
+        self._shown.add((epoch.number, kid))
+        origin = checkpoint.origin(epoch)
+        proof = tree_rows.consistency_proof(self._connection, size, true.share.size)
         first, second = (
             Note(
-                Checkpoint(origin, share.size, share.root),
-                (SignatureLine(checkpoint.key_id(origin, key), share.signature),),
+                Checkpoint(origin, seen.share.size, seen.share.root),
+                (SignatureLine(checkpoint.key_id(origin, seen.key), seen.share.signature),),
             )
-            for share in (false, true)
+            for seen in (false, true)
         )
-        del self._false[true.kid]
         return [evidence.two_checkpoints(first, second, root, tuple(proof))]
