@@ -3,8 +3,9 @@
 One member, one meter: commits that enrol the meter and carry two samples and a transaction that
 is refused. Beside them, in `alliance_vectors.py`, an alliance of four, in `account_vectors.py` a
 ledger with accounts, in `market_vectors.py` one of rules 3, in `event_vectors.py` one with an
-event. Deterministic, like `protocol/vectors/make_vectors.py`, whose keys and samples they use;
-`make vectors` runs both. They stand in this room because only the gateway makes a ledger.
+event, in `settlement_vectors.py` one that pays for one. Deterministic, like
+`protocol/vectors/make_vectors.py`, whose keys and samples they use; `make vectors` runs both. They
+stand in this room because only the gateway makes a ledger.
 """
 
 import json
@@ -14,6 +15,7 @@ import account_vectors
 import alliance_vectors
 import event_vectors
 import market_vectors
+import settlement_vectors
 from make_vectors import TIME_MS, example_samples, private_key, signed
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
 from wattle_gateway.contracts.execute import execute
@@ -212,6 +214,16 @@ def event() -> dict[str, object]:
     return written(made, epoch, run)
 
 
+def settlement() -> dict[str, object]:
+    """Everything under `settlement`."""
+    made = settlement_vectors.example_genesis()
+    epoch = first_epoch(made)
+    run = Run(epoch)
+    for unix_ms, entries in settlement_vectors.Settled(epoch).timed():
+        run.propose(entries, unix_ms)
+    return written(made, epoch, run)
+
+
 def written(made: genesis.Genesis, epoch: Epoch, run: Run) -> dict[str, object]:
     """What a run leaves behind, as JSON."""
     return {
@@ -239,6 +251,7 @@ def vectors() -> dict[str, object]:
         "accounts": accounts(),
         "market": market(),
         "event": event(),
+        "settlement": settlement(),
     }
 
 
