@@ -42,7 +42,10 @@ def test_a_profile_reads_all_that_it_has(line: Line, capsys: pytest.CaptureFixtu
 def test_a_register_is_set_and_read_back(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
     where = [str(line.link), "--unit", "9", "--register", hex(SETPOINT_W), "--type", "int32"]
     assert main(["set", *where, "--value", "1500", "--dry-run"]) == 0
-    assert "is 3000, would be set to 1500" in capsys.readouterr().out
+    assert f"would set {SETPOINT_W:#06x} to 1500, which is 3000 now" in capsys.readouterr().out
+    assert main(["set", *where, "--value", "1500", "--dry-run", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["dry_run"], row["before"], row["value"]) == (True, "3000", "1500")
     assert main(["set", *where, "--value", "1500"]) == 0
     assert "was 3000, is 1500" in capsys.readouterr().out
     assert main(["read", *where]) == 0

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,6 +164,19 @@ def provision(
     if said != found.meter:
         raise BoardError(f"{folder}: the board says it is {said!r}, its proof says {found.meter}")
     return found
+
+
+def rehearse(
+    folder: Path, sites: Sequence[SiteFile], choice: BoardChoice, firmware: Firmware
+) -> None:
+    """Raises what `provision` would; `folder` stays as it is.
+
+    The board is set up in a folder of its own that is removed again, with keys that nobody uses.
+    """
+    if sites:
+        _check_same_ledger(folder, sites[0].ledger_id)
+    with tempfile.TemporaryDirectory(prefix="wattle-rehearsal-") as draft:
+        provision(Path(draft) / "board", sites, choice, firmware)
 
 
 def ledger_of(folder: Path) -> bytes:

@@ -23,7 +23,7 @@ def install(folder: Path, source: Path) -> str:
 
     Raises as `put` does.
     """
-    return put(folder, _bytes(source), str(source))
+    return put(folder, read(source), str(source))
 
 
 def put(folder: Path, data: bytes, source: str) -> str:
@@ -33,9 +33,7 @@ def put(folder: Path, data: bytes, source: str) -> str:
     Raises CertificateError as `checked` does, BoardError if the folder has no valid proof of
     identity.
     """
-    board = proof.verified(folder, board_folder.ledger_of(folder))
-    trusted = [_bytes(path) for path in board_folder.authorities(folder)]
-    content = checked(data, board, trusted, source)
+    meter, content = offered(folder, data, source)
     target = folder / CERTIFICATE_FILE
     draft = target.with_name(target.name + ".new")
     try:
@@ -43,7 +41,16 @@ def put(folder: Path, data: bytes, source: str) -> str:
         draft.replace(target)
     except OSError as error:
         raise CertificateError(f"{target}: cannot be written: {error.strerror}") from error
-    return board.meter
+    return meter
+
+
+def offered(folder: Path, data: bytes, source: str) -> tuple[str, bytes]:
+    """(meter id, what is stored) of the certificate in `data` that could be put into a board's
+    folder. Raises as `put` does.
+    """
+    board = proof.verified(folder, board_folder.ledger_of(folder))
+    trusted = [read(path) for path in board_folder.authorities(folder)]
+    return board.meter, checked(data, board, trusted, source)
 
 
 def checked(data: bytes, board: Proof, trusted: Sequence[bytes], source: str) -> bytes:
@@ -53,13 +60,22 @@ def checked(data: bytes, board: Proof, trusted: Sequence[bytes], source: str) ->
     trusted: the site authorities (DER) that the board trusts. Raises CertificateError unless it is
     for the board's own TLS key and name and comes from one of them.
     """
-    certificate, *others = _parsed(data, source)
+    certificate = _parsed(data, source)[0]
     public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if not public.endswith(board.tls_public):
-        raise CertificateError(f"{source}: the certificate is not for this board's TLS key")
+        raise CertificateError(
+            f"{source}: the certificate is not for this board's TLS key; take the one that was "
+            f"issued for meter {board.meter}, or enrol it again"
+        )
+    return for_meter(data, board.meter, trusted, source)
+
+
+def for_meter(data: bytes, meter: str, trusted: Sequence[bytes], source: str) -> bytes:
+    """As `checked`, without knowing the board's TLS key."""
+    certificate, *others = _parsed(data, source)
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    if [name.value for name in names] != [board.meter]:
-        raise CertificateError(f"{source}: the certificate names another meter than {board.meter}")
+    if [name.value for name in names] != [meter]:
+        raise CertificateError(f"{source}: the certificate names another meter than {meter}")
     roots = [x509.load_der_x509_certificate(authority) for authority in trusted]
     issued = certificate
     for issuer in others:
@@ -76,7 +92,8 @@ def checked(data: bytes, board: Proof, trusted: Sequence[bytes], source: str) ->
     return content
 
 
-def _bytes(source: Path) -> bytes:
+def read(source: Path) -> bytes:
+    """A file with a certificate. Raises CertificateError."""
     try:
         with source.open("rb") as file:
             return file.read(_FILE_BYTES_MAX)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wattle_tools import certificate, update_bundle
+from wattle_tools import certificate, dry_run, update_bundle
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.batch import arguments as batch_arguments
@@ -181,6 +181,7 @@ def _add_certificate(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     install.add_argument("certificate", type=Path, metavar="FILE", help="PEM or DER")
     install.add_argument("--mac", type=mac, help="the ESP32 (default: the only one there is)")
     boards_arguments.add_port_arguments(install)
+    dry_run.add_argument(install)
     boards_arguments.add_json_argument(install)
     install.set_defaults(run=_install)
 
@@ -204,6 +205,11 @@ def _install(options: argparse.Namespace) -> int:
         return _run("wattle_tools.provision.certify", "run", options)
     journal = audit_command.journal(options)
     facts: dict[str, object] = {"folder": str(options.folder), "file": str(options.certificate)}
+    if options.dry_run:
+        data, source = certificate.read(options.certificate), str(options.certificate)
+        meter, _ = certificate.offered(options.folder, data, source)
+        would = [f"write {options.folder / certificate.CERTIFICATE_FILE}"]
+        return dry_run.tell(options.json, would, {**facts, "meter": meter})
     try:
         meter = certificate.install(options.folder, options.certificate)
     except ToolError as error:

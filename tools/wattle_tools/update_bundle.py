@@ -11,15 +11,15 @@ from wattle_wire import bundle, update
 from wattle_wire.bundle import Bundle
 from wattle_wire.errors import WireError
 
-from wattle_tools import board_folder, site_file
+from wattle_tools import board_folder, dry_run, site_file
+from wattle_tools.boards.arguments import add_json_argument
+from wattle_tools.device import firmware_folder
 from wattle_tools.errors import UpdateError
 from wattle_tools.image import build, romfs, sources
 from wattle_tools.site_file import SiteFile
 
 ENTRY_FILE = "entry"
 _DONE = 0
-# In a checkout the firmware stands beside the tools.
-_FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 _VERSION_LINE = re.compile(r'^VERSION = "([^"]+)"', re.MULTILINE)
 
 
@@ -50,7 +50,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     make.add_argument("--version", type=int, metavar="N", help="default: Unix ms now")
     make.add_argument("--name", help="for people (default: the firmware's version, or the ledger)")
-    make.add_argument("--firmware", type=Path, default=_FIRMWARE, help="default: this checkout's")
+    make.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
+    dry_run.add_argument(make)
+    add_json_argument(make)
     make.set_defaults(run=_make)
 
 
@@ -102,26 +104,49 @@ def _make(options: argparse.Namespace) -> int:
     files = []
     name = f"alliance of {sites[0].ledger_name}"
     if options.board is not None:
-        image = build.image(options.firmware, options.board)
+        firmware = options.firmware or firmware_folder()
+        image = build.image(firmware, options.board)
         files.append((update.FIRMWARE, _rom(image)))
-        name = f"firmware {_firmware_version(options.firmware)}"
+        name = f"firmware {_firmware_version(firmware)}"
     if options.alliance:
         files += alliance_files(sites)
     if not files:
         raise UpdateError("nothing to update: give --board, --alliance or both")
     version = int(time.time() * 1_000) if options.version is None else options.version
     made = make(sites, version, options.name or name, options.board or "", files)
+    written = {options.bundle: made.encode()}
+    if options.board is not None:  # for who reads a log of this version
+        names = options.bundle.with_name(options.bundle.name + build.NAMES_SUFFIX)
+        written[names] = image.names.text().encode()
+    if options.dry_run:
+        would = [f"write {path}, {len(data)} bytes" for path, data in written.items()]
+        return dry_run.tell(options.json, would, _facts(made))
     try:
-        if options.board is not None:  # for who reads a log of this version
-            names = options.bundle.with_name(options.bundle.name + build.NAMES_SUFFIX)
-            names.write_text(image.names.text(), encoding="utf-8")
-        options.bundle.write_bytes(made.encode())
+        for path, data in written.items():
+            path.write_bytes(data)
     except OSError as error:
         raise UpdateError(f"{options.bundle}: cannot be written: {error.strerror}") from error
+    if options.json:
+        print(json.dumps({"bundle": str(options.bundle), **_facts(made)}, indent=1))
+        return _DONE
     print(f"version {version} ({made.update.name}), for ledger {made.ledger_id.hex()}")
     for file, size, digest in made.update.files:
         print(f"{file} {size} bytes, SHA-256 {digest.hex()}")
     return _DONE
+
+
+def _facts(made: Bundle) -> dict[str, object]:
+    """A bundle for programs."""
+    rows = [
+        {"name": file, "bytes": size, "sha256": digest.hex()}
+        for file, size, digest in made.update.files
+    ]
+    return {
+        "version": made.update.version,
+        "name": made.update.name,
+        "ledger": made.ledger_id.hex(),
+        "files": rows,
+    }
 
 
 def _firmware_version(firmware: Path) -> str:

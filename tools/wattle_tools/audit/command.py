@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from wattle_tools import tool_home
+from wattle_tools import dry_run, tool_home
 from wattle_tools.audit import log
 from wattle_tools.audit.log import AuditLog, Entry
 from wattle_tools.errors import DONE, AuditError
@@ -35,15 +35,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--json", action="store_const", const="json", dest="format")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
+    dry_run.add_argument(parser)
     parser.set_defaults(run=run)
 
 
 def journal(options: argparse.Namespace) -> AuditLog:
-    """The record that the actions of a run are added to. Raises AuditError if that cannot be."""
+    """The record that the actions of a run are added to. Raises AuditError if that cannot be.
+
+    A dry run adds nothing: its record is not even begun.
+    """
     home = tool_home.find(options.home, os.environ)
     who = options.who or os.environ.get("WATTLE_TECHNICIAN") or _user()
     made = AuditLog(home, who, lambda: datetime.now(UTC))
-    made.check()
+    if not getattr(options, "dry_run", False):
+        made.check()
     return made
 
 
@@ -61,6 +66,9 @@ def run(options: argparse.Namespace) -> int:
         for row in entries
         if options.action in (None, row.action) and options.mac in (None, row.mac)
     ]
+    if options.dry_run and options.output is not None:
+        words = f"write {len(shown)} of {len(entries)} entries to {options.output}"
+        return dry_run.tell(options.format == "json", [words], {"entries": len(shown)})
     if options.output is None:
         _print(shown, options.format, sys.stdout)
     else:

@@ -117,12 +117,13 @@ def _refused(one: Job, code: int, reason: str, advice: str) -> ProvisionResult:
 
 
 def _report(rows: Sequence[Row], options: argparse.Namespace) -> None:
-    if options.results is not None:
+    if options.results is not None and not options.dry_run:
         tool_home.write(options.results, reports.as_csv(rows).encode())
-    if options.junit is not None:
+    if options.junit is not None and not options.dry_run:
         tool_home.write(options.junit, reports.as_junit(rows))
     if options.json:
-        print(provision_command.json_of([(row.result, row.file) for row in rows]))
+        pairs = [(row.result, row.file) for row in rows]
+        print(provision_command.json_of(pairs, options.dry_run))
         return
     failed = [row.result for row in rows if row.result.failed]
     print(f"{len(rows) - len(failed)} of {len(rows)} done")

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from wattle_tools.boards.arguments import add_port_arguments, mac
+from wattle_tools import dry_run
+from wattle_tools.boards.arguments import add_json_argument, add_port_arguments, mac
 
 _ROUNDS_MAX = 60
 
@@ -29,7 +30,8 @@ def add_check(parser: argparse.ArgumentParser) -> None:
         "--tolerance", type=_percent, default=10, metavar="PERCENT", help="of it (default 10)"
     )
     parser.add_argument("--offline", action="store_true", help="gateways need not be reached")
-    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+    dry_run.add_argument(parser)
+    add_json_argument(parser)
 
 
 def add_probe(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +43,8 @@ def add_probe(parser: argparse.ArgumentParser) -> None:
     )
     _add_board(parser)
     parser.add_argument("units", nargs="?", default="1-247", help="1-247 or 1,3-5 (default: all)")
+    dry_run.add_argument(parser)
+    add_json_argument(parser)
 
 
 def add_log(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +55,7 @@ def add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names", type=Path, help="the .names.json of its version (default: of this checkout)"
     )
+    parser.add_argument("--json", action="store_true", help="a JSON object for each line")
 
 
 def _add_board(parser: argparse.ArgumentParser) -> None:

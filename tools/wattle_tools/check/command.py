@@ -10,6 +10,7 @@ from typing import TypeVar
 import serial
 from wattle_wire import quantity
 
+from wattle_tools import dry_run
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log as audit_log
 from wattle_tools.boards import command as boards_command
@@ -48,6 +49,9 @@ def check(options: argparse.Namespace) -> int:
             print(f"{device}: {_values(one)}", file=output)
 
     board = _one(options)
+    if options.dry_run:
+        meter, would = trial.announced(board, options.rounds)
+        return dry_run.tell(options.json, would, {"mac": board.name, "meter": meter})
     found = _with(board, lambda check: trial.run(board, firmware, options.rounds, shown, check))
     findings = _judged(found, options)
     is_sound = all(one.level != FAULT for _, one in findings)
@@ -69,6 +73,19 @@ def probe(options: argparse.Namespace) -> int:
     program = brought.probe(options.firmware or firmware_folder())
     output = sys.stdout
     board = _one(options)
+    if options.dry_run:
+        would = [
+            f"stop the meter on {board.port}, and start it again at the end",
+            f"bring {program.path} ({len(program.data)} bytes) to it, and remove it",
+            f"ask the units {options.units} on its line, at every line setting; write to none",
+        ]
+        return dry_run.tell(options.json, would, {"mac": board.name})
+    said: list[str] = []
+
+    def told(text: str) -> None:
+        said.append(printable(text, 400))
+        if not options.json:
+            print(said[-1], file=output, flush=True)
 
     def run(check: Callable[[], None]) -> None:
         with Repl(board.port, check) as repl:
@@ -77,13 +94,15 @@ def probe(options: argparse.Namespace) -> int:
                     repl,
                     program,
                     _PROBE_S,
-                    lambda text: print(printable(text, 400), file=output, flush=True),
+                    told,
                     options.units,
                 )
             finally:
                 repl.restart()
 
     _with(board, run)
+    if options.json:
+        print(json.dumps({"mac": board.name, "units": options.units, "said": said}, indent=1))
     return DONE
 
 
@@ -101,7 +120,7 @@ def log(options: argparse.Namespace) -> int:
                     text, _, line = line.partition(b"\n")
                     shown = printable(text.decode(errors="replace").rstrip("\r"), 400)
                     for one in names.lines([shown]):
-                        print(one, flush=True)
+                        print(json.dumps({"line": one}) if options.json else one, flush=True)
     except (OSError, serial.SerialException) as error:
         raise SerialLineError(f"the line broke: {error}", "plug the board in again") from error
     return DONE

@@ -79,6 +79,26 @@ def run(
     return trial
 
 
+def announced(board: FoundBoard, rounds: int) -> tuple[str, list[str]]:
+    """(meter, what `run` would do to its board, a clause each).
+
+    Raises what keeps it from being tried, as far as that shows without trying.
+    """
+    if board.contents is None or board.mac is None:
+        raise board.trouble or UnfitBoardError("it does not answer", "plug it in again")
+    record = board.contents.record
+    if record is None:
+        raise UnfitBoardError("it is no meter yet", "provision it first")
+    would = [
+        f"stop meter {record.meter} on {board.port}, and start it again at the end",
+        "bring three programs to it one after another, and remove them",
+        f"read its devices {rounds} times, and sign one sample, which stays in its outbox",
+        "call on each of its gateways",
+        "note it in the audit record",
+    ]
+    return record.meter, would
+
+
 @contextlib.contextmanager
 def _prompt(port: str, check: Callable[[], None]) -> Iterator[Repl]:
     """The prompt with an empty heap; when something fails there, the meter is started again."""

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_json_argument, add_port_arguments, mac
 from wattle_tools.exchange import readings
 from wattle_tools.provision.arguments import told_as
@@ -29,6 +30,7 @@ def add_arguments(group: argparse.ArgumentParser) -> None:
     for parser in (read, complete):
         parser.add_argument("--mac", type=mac, help="the board (default: the only one there is)")
         add_port_arguments(parser)
+        dry_run.add_argument(parser)
         add_json_argument(parser)
         parser.add_argument("--firmware", type=Path, help="sources (default: its own)")
         parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help="where to")

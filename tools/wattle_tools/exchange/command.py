@@ -8,10 +8,11 @@ from pathlib import Path
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
-from wattle_tools import tool_home
+from wattle_tools import dry_run, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.boards import command as boards_command
+from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.check import trial
 from wattle_tools.device import firmware_folder
 from wattle_tools.errors import DONE, ExchangeError
@@ -29,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> int:
+    if options.dry_run:
+        return _announce(options, "<meter>.reading.json")
     journal = audit_command.journal(options)
     name, reading = _taken(options)
     path = options.output / f"{reading.meter}.reading.json"
@@ -46,6 +49,8 @@ def _read(options: argparse.Namespace) -> int:
 def _complete(options: argparse.Namespace) -> int:
     journal = audit_command.journal(options)
     meter, old, final = _old(options)
+    if options.dry_run:
+        return _announce(options, f"{meter}-<meter>.exchange.json")
     name, new = _taken(options)
     data = readings.exchange(meter, old, final, new)
     path = options.output / f"{meter}-{new.meter}.exchange.json"
@@ -77,12 +82,27 @@ def _old(options: argparse.Namespace) -> tuple[str, SignedReading | None, Energi
     return options.old, None, final
 
 
+def _announce(options: argparse.Namespace, file: str) -> int:
+    """What a step would do; `file`: what it would write, <meter> for that on the line."""
+    with set_aside():
+        board = _one(options)
+    meter, would = trial.announced(board, _ROUNDS)
+    path = options.output / file.replace("<meter>", meter)
+    would.insert(-1, f"write {path}")
+    return dry_run.tell(options.json, would, {"mac": board.name, "meter": meter})
+
+
+def _one(options: argparse.Namespace) -> FoundBoard:
+    found = fleet.find(boards_command.chosen_ports(options))
+    [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
+    return board
+
+
 def _taken(options: argparse.Namespace) -> tuple[str, SignedReading]:
     """(name of the board, a reading of it that has verified)."""
     firmware = options.firmware or firmware_folder()
     with set_aside():
-        found = fleet.find(boards_command.chosen_ports(options))
-        [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
+        board = _one(options)
         [tried] = fleet.each(
             [board],
             lambda one, check: trial.run(one, firmware, _ROUNDS, lambda device, row: None, check),

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_port_arguments, mac
 
 # Every USB bridge on such boards manages it.
@@ -51,5 +52,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     image.add_argument("--baud", type=int, default=BAUD, help=f"of esptool (default {BAUD})")
     parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    dry_run.add_argument(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")

@@ -5,7 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from wattle_tools import device
+from wattle_tools import device, dry_run
+from wattle_tools.boards.arguments import add_json_argument
 from wattle_tools.errors import ImageError
 from wattle_tools.image import build, sources
 from wattle_tools.image.linker import readable
@@ -23,6 +24,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--probe", action="store_true", help="what says who answers on an ESP32's line instead"
     )
     _add_source(image)
+    dry_run.add_argument(image)
+    add_json_argument(image)
     image.set_defaults(run=_image)
     traceback = commands.add_parser(
         "traceback", help="a board's log or traceback with the names of the sources"
@@ -34,6 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help=f"the {build.NAMES_SUFFIX} of its version (default: of this checkout)",
     )
     _add_source(traceback)
+    add_json_argument(traceback)
     traceback.set_defaults(run=_traceback)
 
 
@@ -46,16 +50,23 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 def _image(options: argparse.Namespace) -> int:
     firmware = _firmware(options)
     made = build.probe(firmware) if options.probe else build.image(firmware, options.board)
+    names_file = options.folder / f"{made.entry}{build.NAMES_SUFFIX}"
+    sizes: dict[str, object] = {name: len(data) for name, data in made.files.items()}
+    if options.dry_run:
+        would = [f"write {options.folder / name}, {size} bytes" for name, size in sizes.items()]
+        return dry_run.tell(options.json, [*would, f"write {names_file}"], {"files": sizes})
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
         for name, data in made.files.items():
             (options.folder / name).write_bytes(data)
-        names_file = options.folder / f"{made.entry}{build.NAMES_SUFFIX}"
         names_file.write_text(made.names.text(), encoding="utf-8")
     except OSError as error:
         raise ImageError(f"{options.folder}: cannot be written: {error.strerror}") from error
-    for name, data in made.files.items():
-        print(f"{name} {len(data)} bytes, names in {names_file.name}")
+    if options.json:
+        print(json.dumps({"files": sizes, "names": str(names_file)}, indent=1))
+        return _DONE
+    for name, size in sizes.items():
+        print(f"{name} {size} bytes, names in {names_file.name}")
     return _DONE
 
 
@@ -71,7 +82,11 @@ def _traceback(options: argparse.Namespace) -> int:
         log = sys.stdin.buffer.read() if options.log is None else options.log.read_bytes()
     except OSError as error:
         raise ImageError(f"{options.log}: cannot be read: {error.strerror}") from error
-    for line in names.lines(log.decode("utf-8", "replace").splitlines()):
+    lines = names.lines(log.decode("utf-8", "replace").splitlines())
+    if options.json:
+        print(json.dumps({"lines": list(lines)}, indent=1))
+        return _DONE
+    for line in lines:
         print(line)
     return _DONE
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_json_argument, add_port_arguments, mac
 
 
@@ -15,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--all", action="store_true", help="every board that is plugged in")
     add_port_arguments(parser)
+    dry_run.add_argument(parser)
     add_json_argument(parser)
     parser.add_argument(
         "--output", type=Path, default=Path(), metavar="DIR", help="where to (default: here)"

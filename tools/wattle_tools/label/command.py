@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wattle_wire import topics
 
-from wattle_tools import proof, tool_home
+from wattle_tools import dry_run, proof, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.audit.log import AuditLog
@@ -35,6 +35,10 @@ def run(options: argparse.Namespace) -> int:
             found = fleet.find(boards_command.chosen_ports(options))
             boards = fleet.choose(found, options.mac, options.all)
         labels = [of_board(board) for board in boards]
+    if options.dry_run:
+        files = [f"{label.meter}.png" for label in labels]
+        would = [f"write {options.output / name}" for name in [*files, PDF]]
+        return dry_run.tell(options.json, would, {"meters": [label.meter for label in labels]})
     write(labels, options.output, journal)
     if options.json:
         meters = [label.meter for label in labels]

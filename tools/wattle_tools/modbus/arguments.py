@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_json_argument
 from wattle_tools.modbus.registers import HOLDING, INPUT, TYPES, parsed
 
@@ -36,7 +37,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
     _add_register(parser, "the register")
     parser.add_argument("--value", type=_number, required=True, help="what is to stand in it")
     parser.add_argument("--single", action="store_true", help="by function 6 (one word only)")
-    parser.add_argument("--dry-run", action="store_true", help="say what stands there now")
+    dry_run.add_argument(parser)
     add_json_argument(parser)
 
 

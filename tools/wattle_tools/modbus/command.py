@@ -9,6 +9,7 @@ from pymodbus.client import ModbusSerialClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
+from wattle_tools import dry_run
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.device import firmware_folder
@@ -105,9 +106,8 @@ def write(options: argparse.Namespace) -> int:
             before = register.value(words_before, options.low_first)
             facts["before"] = f"{before:f}"
             if journal is None:
-                text = f"{name} is {before:f}, would be set to {options.value:f}"
-                print(json.dumps(facts, indent=1) if options.json else text)
-                return DONE
+                would = [f"set {name} to {options.value:f}, which is {before:f} now"]
+                return dry_run.tell(options.json, would, facts)
             device.write(register.address, words, options.single)
             if device.read(register.address, register.words, HOLDING) != words:
                 raise ReadBackError(

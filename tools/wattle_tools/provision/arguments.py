@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from wattle_tools import dry_run
 from wattle_tools.board_folder import BoardChoice, DeviceChoice, Line, LoadChoice
 from wattle_tools.boards.arguments import mac
 from wattle_tools.errors import SettingsError
@@ -48,7 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_esp32(parser.add_argument_group("ESP32 on the line"))
     _add_linux(parser.add_argument_group("Linux board"))
     parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
-    parser.add_argument("--dry-run", action="store_true", help="check, and say what would be done")
+    dry_run.add_argument(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 

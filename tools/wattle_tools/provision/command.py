@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         [result] = fleet.each([board], lambda one, check: job.run(one, order, _quiet, check))
     written = finish(bench, result, choice.meter, order, options.output)
     if options.json:
-        print(json.dumps(as_json(result, written), indent=1))
+        print(json.dumps({"dry_run": bench.dry, **as_json(result, written)}, indent=1))
     else:
         _print(result, written)
     return result.code
@@ -190,9 +190,10 @@ def as_json(result: ProvisionResult, written: Path | None) -> dict[str, object]:
     }
 
 
-def json_of(rows: Sequence[tuple[ProvisionResult, Path | None]]) -> str:
+def json_of(rows: Sequence[tuple[ProvisionResult, Path | None]], dry: bool) -> str:
     """Results with their enrolment files as one JSON object."""
-    return json.dumps({"boards": [as_json(result, file) for result, file in rows]}, indent=1)
+    boards = [as_json(result, file) for result, file in rows]
+    return json.dumps({"dry_run": dry, "boards": boards}, indent=1)
 
 
 def _print(result: ProvisionResult, written: Path | None) -> None:

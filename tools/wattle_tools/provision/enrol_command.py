@@ -9,7 +9,7 @@ from pathlib import Path
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
-from wattle_tools import tool_home
+from wattle_tools import dry_run, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.boards.arguments import add_json_argument
@@ -29,6 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--certificate", type=Path, metavar="FILE", help="where to put the certificate it issues"
     )
+    dry_run.add_argument(parser)
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -60,6 +61,11 @@ def run(options: argparse.Namespace) -> int:
         ) from error
     journal = audit_command.journal(options)
     facts: dict[str, object] = {"meter": meter, "file": str(options.file)}
+    if options.dry_run:
+        would = [f"run {shlex.join([*command, *enrolment.words(folder)])} < {options.file}"]
+        if options.certificate is not None:
+            would.append(f"write {options.certificate}")
+        return dry_run.tell(options.json, would, {**facts, "mac": mac})
     try:
         pem = enrolment.through(command, folder, meter, data)
     except EnrolmentError as error:

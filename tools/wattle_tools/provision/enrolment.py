@@ -53,8 +53,7 @@ def through(command: Sequence[str], folder: str, meter: str, file: bytes) -> byt
 
     Raises EnrolmentError: it cannot be run, the gateway refuses, or another member has to approve.
     """
-    words = ["meters", "enrol", folder, "-", "--certificate", "-", "--format", "json"]
-    text = asked(command, words, file)
+    text = asked(command, words(folder), file)
     pem, end, answer = text.rpartition(_PEM_END)
     try:
         row = json.loads(answer)
@@ -77,11 +76,16 @@ def through(command: Sequence[str], folder: str, meter: str, file: bytes) -> byt
     return (pem + end).encode()
 
 
-def asked(command: Sequence[str], words: Sequence[str], data: bytes) -> str:
+def words(folder: str) -> list[str]:
+    """What wattle-gateway is asked to do, with the enrolment file on its standard input."""
+    return ["meters", "enrol", folder, "-", "--certificate", "-", "--format", "json"]
+
+
+def asked(command: Sequence[str], request: Sequence[str], data: bytes) -> str:
     """What the gateway's command prints, given `data`. Raises EnrolmentError when it fails."""
     try:
         done = subprocess.run(
-            [*command, *words], input=data, capture_output=True, timeout=_GATEWAY_S, check=False
+            [*command, *request], input=data, capture_output=True, timeout=_GATEWAY_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EnrolmentError(

@@ -8,11 +8,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wattle_tools import board_folder, certificate, site_file, tool_home
+from wattle_tools import board_folder, certificate, dry_run, site_file, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.audit.log import AuditLog
-from wattle_tools.board_folder import Firmware
+from wattle_tools.board_folder import BoardChoice, Firmware
 from wattle_tools.device import firmware_folder
 from wattle_tools.errors import DONE, SettingsError, ToolError
 from wattle_tools.proof import PROOF_FILE, Proof
@@ -30,12 +30,12 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError("no serial line to the metering devices", "name one with --port")
     choice = arguments.choice(options, options.port[0])
     sites = site_files(options)
-    if options.dry_run:
-        raise SettingsError("--dry-run is for boards on the line", "leave it out")
     journal = audit_command.journal(options)
     micropython = options.micropython or Path(shutil.which("micropython") or "micropython")
     firmware = Firmware(micropython, options.firmware or firmware_folder())
     facts: dict[str, object] = {"folder": str(options.folder)}
+    if options.dry_run:
+        return _tell(options, sites, choice, firmware)
     try:
         board = board_folder.provision(options.folder, sites, choice, firmware)
     except ToolError as error:
@@ -58,6 +58,24 @@ def run(options: argparse.Namespace) -> int:
     )
     print(f"{told}, enrolment file {file}, certificate {facts['certificate']}", file=sys.stderr)
     return DONE
+
+
+def _tell(
+    options: argparse.Namespace, sites: list[SiteFile], choice: BoardChoice, firmware: Firmware
+) -> int:
+    """A dry run: the firmware takes the settings, and makes keys, in a folder that goes again."""
+    board_folder.rehearse(options.folder, sites, choice, firmware)
+    has_keys = (options.folder / PROOF_FILE).exists()
+    would = [
+        f"write settings, profiles and authorities into {options.folder}",
+        "keep the keys that it has" if has_keys else "have the board make its keys there",
+        f"write {options.folder / f'<meter>{enrolment.SUFFIX}'}",
+    ]
+    if authority_of(options) is not None:
+        would.append("issue a certificate of the technician's authority")
+    would.append("note it in the audit record")
+    site = choice.site or sites[0].site
+    return dry_run.tell(options.json, would, {"folder": str(options.folder), "site": site})
 
 
 def _named(options: argparse.Namespace, board: Proof, journal: AuditLog) -> str:

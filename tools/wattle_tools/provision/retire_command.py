@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import shlex
 
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
+from wattle_tools import dry_run
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.boards.arguments import add_json_argument
@@ -26,6 +28,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--last-seq", type=int, metavar="N", help="last sample that counts (default: newest)"
     )
     enrol_command.add_gateway(parser)
+    dry_run.add_argument(parser)
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -38,6 +41,12 @@ def run(options: argparse.Namespace) -> int:
         topics.kid_of_meter(meter)
     except WireError as error:
         raise SettingsError(f"METER: {error}", "its label says it") from error
+    words = ["meters", "revoke", folder, meter]
+    if options.last_seq is not None:
+        words += ["--last-seq", str(options.last_seq)]
+    if options.dry_run:
+        would = [f"run {shlex.join([*command, *words])}", f"so revoke the key of {meter} for good"]
+        return dry_run.tell(options.json, would, {"meter": meter})
     if options.confirm != meter:
         raise SettingsError(
             f"a revoked key is never enrolled again, and nothing that {meter} signs counts any "
@@ -46,9 +55,6 @@ def run(options: argparse.Namespace) -> int:
         )
     journal = audit_command.journal(options)
     facts: dict[str, object] = {"meter": meter}
-    words = ["meters", "revoke", folder, meter]
-    if options.last_seq is not None:
-        words += ["--last-seq", str(options.last_seq)]
     try:
         said = enrolment.asked(command, words, b"")
     except EnrolmentError as error:

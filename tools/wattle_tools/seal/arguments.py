@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_json_argument, add_port_arguments, mac
 
 
@@ -14,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--mac", type=mac, help="this board (default: the only one there is)")
     add_port_arguments(parser)
+    dry_run.add_argument(parser)
     add_json_argument(parser)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="for key and steps, made new"

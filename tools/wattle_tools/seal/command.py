@@ -6,7 +6,7 @@ import json
 import secrets
 import sys
 
-from wattle_tools import tool_home
+from wattle_tools import dry_run, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.boards import command as boards_command
 from wattle_tools.errors import DONE, SealError, UnfitBoardError
@@ -30,15 +30,19 @@ def run(options: argparse.Namespace) -> int:
             f"no steps are known for {board.chip or 'its chip'}",
             f"they are for {', '.join(steps.STEPS)}",
         )
-    if (options.confirm or "").lower().replace(":", "") != board.mac.hex():
-        raise SealError(
-            "eFuses are burnt for good, and the steps have not been run on silicon",
-            f"if you want them for {board.name} all the same, add --confirm {board.name}",
-        )
     if options.output.exists():
         raise SealError(
             f"{options.output} is there already, perhaps with a key that is in use",
             "name a new folder",
+        )
+    if options.dry_run:
+        would = [f"write {options.output / name}" for name in (steps.KEY_FILE, STEPS_FILE)]
+        would.append("burn nothing: that is left to whoever reads the steps")
+        return dry_run.tell(options.json, would, {"mac": board.name, "chip": chip, "burnt": False})
+    if (options.confirm or "").lower().replace(":", "") != board.mac.hex():
+        raise SealError(
+            "eFuses are burnt for good, and the steps have not been run on silicon",
+            f"if you want them for {board.name} all the same, add --confirm {board.name}",
         )
     journal = audit_command.journal(options)
     text = steps.written(chip, board.name)

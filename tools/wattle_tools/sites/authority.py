@@ -31,6 +31,7 @@ METER_DOMAIN = "wattle.internal"  # SPEC section 2
 LIFE_MAX = timedelta(days=32)
 # Whoever goes home today with a meter that nobody lets in tomorrow has been there in vain.
 LEFT_MIN = timedelta(days=1)
+KEY_FILE, REQUEST_FILE = "authority.key", "request.pem"
 _FILE_BYTES_MAX = 8_192
 _NAME_CHARS_MAX = 32
 
@@ -97,12 +98,8 @@ class TechnicianAuthority:
 def request(folder: Path, technician: str) -> Path:
     """The request for an authority, made anew; the key is made once. Raises ToolHomeError,
     AuthorityError."""
-    if not technician.isprintable() or not 1 <= len(technician) <= _NAME_CHARS_MAX:
-        raise AuthorityError(
-            f"{technician!r} cannot stand in a certificate",
-            f"give a name of 1 to {_NAME_CHARS_MAX} characters with --who",
-        )
-    path = folder / "authority.key"
+    check_name(technician)
+    path = folder / KEY_FILE
     if not path.exists():
         made = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -110,20 +107,39 @@ def request(folder: Path, technician: str) -> Path:
         tool_home.write(path, made, private=True)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, technician)])
     asked = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    target = folder / "request.pem"
+    target = folder / REQUEST_FILE
     tool_home.write(target, asked.sign(_key(path), SHA256()).public_bytes(Encoding.PEM))
     return target
+
+
+def check_name(technician: str) -> None:
+    """Raises AuthorityError for a name that cannot stand in a certificate."""
+    if not technician.isprintable() or not 1 <= len(technician) <= _NAME_CHARS_MAX:
+        raise AuthorityError(
+            f"{technician!r} cannot stand in a certificate",
+            f"give a name of 1 to {_NAME_CHARS_MAX} characters with --who",
+        )
+
+
+def offered(
+    folder: Path, site: str, trusted: Sequence[bytes], source: Path
+) -> tuple[bytes, datetime]:
+    """(PEM, end) of the authority in `source`, which could be taken for a site.
+
+    trusted: certificates (DER) of the alliance's site authorities. Raises AuthorityError.
+    """
+    pem, key = _read(source), _key(folder / KEY_FILE)
+    return pem, _checked(pem, site, key, trusted, source).not_valid_after_utc
 
 
 def install(folder: Path, site: str, trusted: Sequence[bytes], source: Path) -> datetime:
     """Takes the authority in `source` for a site into its folder; gives when it ends.
 
-    trusted: certificates (DER) of the alliance's site authorities. Raises AuthorityError.
+    Raises AuthorityError as `offered` does, ToolHomeError.
     """
-    pem = _read(source)
-    _checked(pem, site, _key(folder / "authority.key"), trusted, source)
+    pem, until = offered(folder, site, trusted, source)
     tool_home.write(folder / "authority.pem", pem)
-    return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    return until
 
 
 def load(folder: Path, site: str, trusted: Sequence[bytes]) -> TechnicianAuthority | None:
@@ -131,7 +147,7 @@ def load(folder: Path, site: str, trusted: Sequence[bytes]) -> TechnicianAuthori
     path = folder / "authority.pem"
     if not path.exists():
         return None
-    key = _key(folder / "authority.key")
+    key = _key(folder / KEY_FILE)
     return TechnicianAuthority(site, key, _checked(_read(path), site, key, trusted, path))
 
 

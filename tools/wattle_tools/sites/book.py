@@ -40,7 +40,14 @@ class Site:
 
 
 def add(home: ToolHome, source: Path, name: str | None) -> Site:
-    """Takes a site.json; `name` None: the site that it names. Gives the site.
+    """Takes a site.json; gives the site. Raises as `offered` does, ToolHomeError."""
+    site = offered(home, source, name)
+    tool_home.write(site.folder / _FILE, source.read_bytes())
+    return site
+
+
+def offered(home: ToolHome, source: Path, name: str | None) -> Site:
+    """The site of a site.json that could be taken; `name` None: the site that it names.
 
     Raises SiteFileError, SettingsError if there is a site of this name on another ledger.
     """
@@ -61,7 +68,6 @@ def add(home: ToolHome, source: Path, name: str | None) -> Site:
                 f"{read.ledger_id.hex()}",
                 "keep sites of different ledgers in different folders (--home)",
             )
-    tool_home.write(folder / _FILE, source.read_bytes())
     return Site(chosen, read, folder)
 
 

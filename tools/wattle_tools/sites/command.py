@@ -6,7 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wattle_tools import tool_home
+from wattle_tools import dry_run, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.boards.arguments import add_json_argument
@@ -21,11 +21,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     one = parsers.add_parser("add", help="take a gateway's site.json; makes a request beside it")
     one.add_argument("file", type=Path, metavar="SITE_JSON")
     one.add_argument("--site", help="name of the site (default: that in the file)")
+    dry_run.add_argument(one)
     add_json_argument(one)
     one.set_defaults(run=_add)
     one = parsers.add_parser("authority", help="take what the gateway's operator made of a request")
     one.add_argument("site", metavar="SITE")
     one.add_argument("file", type=Path, metavar="AUTHORITY_PEM")
+    dry_run.add_argument(one)
     add_json_argument(one)
     one.set_defaults(run=_authority)
     one = parsers.add_parser("list", help="sites, and until when meters can be named there")
@@ -36,6 +38,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def _add(options: argparse.Namespace) -> int:
     home = tool_home.find(options.home, os.environ)
     journal = audit_command.journal(options)
+    if options.dry_run:
+        return _tell_add(options, journal.who, book.offered(home, options.file, options.site))
     site = book.add(home, options.file, options.site)
     request = authority.request(site.folder, journal.who)
     journal.append("site add", log.DONE, facts={"site": site.name, "ledger": site.ledger})
@@ -53,10 +57,25 @@ def _add(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _tell_add(options: argparse.Namespace, who: str, site: book.Site) -> int:
+    authority.check_name(who)
+    has_key = (site.folder / authority.KEY_FILE).exists()
+    would = [
+        f"take {options.file} as site {site.name} of ledger {site.ledger}",
+        f"{'keep' if has_key else 'make'} the key of {who} there",
+        f"write {site.folder / authority.REQUEST_FILE}",
+    ]
+    return dry_run.tell(options.json, would, {"site": site.name, "ledger": site.ledger})
+
+
 def _authority(options: argparse.Namespace) -> int:
     home = tool_home.find(options.home, os.environ)
     journal = audit_command.journal(options)
     site = book.get(home, options.site)
+    if options.dry_run:
+        _, until = authority.offered(site.folder, site.name, site.trusted, options.file)
+        words = f"take it: meters of {site.name} named until {until:%Y-%m-%d %H:%M} UTC"
+        return dry_run.tell(options.json, [words], {"site": site.name, "until": until.isoformat()})
     until = authority.install(site.folder, site.name, site.trusted, options.file)
     journal.append(
         "site authority", log.DONE, facts={"site": site.name, "until": until.isoformat()}

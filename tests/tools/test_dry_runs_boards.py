@@ -1,0 +1,144 @@
+"""A rehearsal on a board that is a meter: it says what would be done, and leaves the board so."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from wattle_gateway.pki import authority
+from wattle_hil import parts
+from wattle_hil.clock import host_ms
+from wattle_hil.devices.line import Line
+from wattle_hil.serial_board.bench import BoardBench
+from wattle_hil.serial_board.interpreter import connected_interpreter
+from wattle_hil.serial_board.program_image import interpreter_image
+from wattle_testkit.meter_site import emulated_sdm120
+from wattle_testkit.serial_boards import flashed_content, found, mac, small_application
+from wattle_testkit.technician import PASSWORD, WIFI, Technician, technician
+from wattle_tools.boards.repl import Repl
+from wattle_tools.cli import main
+
+MAC = mac(1).hex(":")
+
+
+@pytest.fixture
+def ada(tmp_path: Path, tool_home: Path, monkeypatch: pytest.MonkeyPatch) -> Technician:
+    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
+    made = technician(tmp_path, tool_home)
+    made.add_site()
+    return made
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    try:
+        parts.micropython(64)
+    except parts.PartMissingError as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("flashed")
+    return flashed_content(folder, interpreter_image(), small_application())
+
+
+@pytest.fixture
+def port(tmp_path: Path, ada: Technician, installed: bytes) -> Iterator[str]:
+    """A provisioned board behind which a device hangs."""
+    (tmp_path / "boards").mkdir()
+    with (
+        Line(tmp_path / "line", [emulated_sdm120(host_ms() - 1_000)], host_ms) as line,
+        BoardBench(tmp_path / "boards") as bench,
+    ):
+        port = bench.add(mac(1), installed, interpreter=connected_interpreter(line.link))
+        words = ["--port", port, "--output", str(tmp_path), *WIFI, "--profile", "sdm120"]
+        assert main(["provision", *words]) == 0
+        yield port
+
+
+def contents(port: str) -> Mapping[str, str]:
+    """The hash of every file on the board, but for that by which its program shows that it ran."""
+    with Repl(port) as repl:
+        rows = repl.value(_HASHES)
+        repl.restart()
+    assert isinstance(rows, dict)
+    return {path: digest for path, digest in rows.items() if path != "/started"}
+
+
+def here(*folders: Path) -> Mapping[Path, bytes]:
+    return {
+        path: path.read_bytes() for folder in folders for path in folder.iterdir() if path.is_file()
+    }
+
+
+def test_a_board_stays_as_it_is(
+    port: str, tmp_path: Path, tool_home: Path, ada: Technician, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = found(port).contents
+    assert board is not None
+    assert board.record is not None
+    meter = board.record.meter
+    # Of another key than the board's, which only the board can tell.
+    issued = ada.root.issue_client(ec.generate_private_key(ec.SECP256R1()).public_key(), meter)
+    pem = tmp_path / "tls.pem"
+    pem.write_bytes(authority.pem(issued))
+    output = ["--output", str(tmp_path / "out")]
+    steps = {
+        ("check",): "sign one sample, which stays in its outbox",
+        ("probe", "1-2"): "ask the units 1-2 on its line, at every line setting; write to none",
+        ("replace", "read", *output): f"write {tmp_path}/out/{meter}.reading.json",
+        ("replace", "complete", "00" * 8, "--typed", "1:ei=1", *output): (
+            f"write {tmp_path}/out/{'00' * 8}-{meter}.exchange.json"
+        ),
+        ("label", *output): f"write {tmp_path}/out/{meter}.png",
+        ("seal", *output): "burn nothing: that is left to whoever reads the steps",
+        ("certificate", str(pem)): f"put it in the place of what meter {meter} has",
+    }
+    before, files = contents(port), here(tmp_path, tool_home)
+    capsys.readouterr()
+    for words, expected in steps.items():
+        assert main([*words, "--port", port, "--dry-run", "--json"]) == 0, words
+        row = json.loads(capsys.readouterr().out)
+        assert row["dry_run"] is True
+        assert any(expected in one for one in row["would"]), (words, row)
+    assert contents(port) == before
+    assert here(tmp_path, tool_home) == files
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_done_is_refused_in_a_rehearsal_too(
+    port: str, tmp_path: Path, ada: Technician, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pem = tmp_path / "tls.pem"
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem.write_bytes(authority.pem(ada.root.issue_client(public, "00" * 8)))
+    where = ["--port", port, "--dry-run"]
+    assert main(["certificate", str(pem), *where]) == 1
+    assert "names another meter than" in capsys.readouterr().err
+    assert main(["check", "--mac", mac(9).hex(), *where]) == 3
+    assert f"no board {mac(9).hex(':')}; there are: {MAC}" in capsys.readouterr().err
+    assert main(["replace", "complete", "no", "--typed", "1:ei=1", *where]) == 1
+    (tmp_path / "out").mkdir()
+    assert main(["seal", "--output", str(tmp_path / "out"), *where]) == 7
+    assert "name a new folder" in capsys.readouterr().err
+
+
+def test_a_probe_says_it_for_programs(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["probe", "--port", port, "1", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["mac"], row["units"]) == (MAC, "1")
+    assert any("units [1] answer" in line for line in row["said"])
+
+
+_HASHES = """
+import os, hashlib, binascii
+r = {}
+def w(d):
+ for e in os.ilistdir(d):
+  p = d + '/' + e[0]
+  if e[1] & 0x4000:
+   if p != '/rom': w(p)
+  else:
+   with open(p, 'rb') as f: r[p] = binascii.hexlify(hashlib.sha256(f.read()).digest()).decode()
+w('')
+print(r)
+"""
