@@ -1,18 +1,14 @@
 """The frozen ledger with accounts, recomputed from SPEC.md with cbor2, hashlib and ecdsa alone."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import cbor2
 import pytest
-from wattle_testkit.spec_reader import epoch_digest, opened, sha256, tree_root
+from wattle_testkit.frozen_ledger import FrozenLedger
+from wattle_testkit.spec_reader import opened, sha256, tree_root
 
-VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
-LEDGER: dict[str, Any] = json.loads((VECTORS / "ledger.json").read_text())["accounts"]
-GENESIS = cbor2.loads(bytes.fromhex(LEDGER["genesis"]))
-LEDGER_ID = sha256(bytes.fromhex(LEDGER["genesis"]))[:16]
-MEMBER_KEY = bytes(GENESIS[5][0][2])
+LEDGER = FrozenLedger.named("accounts")
+MEMBER_KEY = bytes(LEDGER.genesis[5][0][2])
 BALANCE_SHORT = 26
 UNTIL_MS = 1_700_003_600_000
 
@@ -23,25 +19,7 @@ def kid(key: bytes) -> bytes:
 
 def leaves() -> list[list[Any]]:
     """The decoded leaves of entries, in order."""
-    decoded = [
-        cbor2.loads(bytes.fromhex(raw)) for commit in LEDGER["commits"] for raw in commit["leaves"]
-    ]
-    return [leaf for leaf in decoded if len(leaf) == 5]
-
-
-def states() -> list[dict[tuple[Any, ...], Any]]:
-    """The state after each commit, decoded."""
-    state: dict[tuple[Any, ...], Any] = {}
-    found = []
-    for commit in LEDGER["commits"]:
-        for row, value in commit["changes"]:
-            place = tuple(cbor2.loads(bytes.fromhex(row)))
-            if value is None:
-                del state[place]
-            else:
-                state[place] = cbor2.loads(bytes.fromhex(value))
-        found.append(dict(state))
-    return found
+    return [leaf for number in range(len(LEDGER.commits)) for leaf in LEDGER.leaves(number)[:-1]]
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +27,13 @@ def user_keys() -> dict[bytes, bytes]:
     """kid -> key of the users, from the words that registered them, which verify."""
     found = {}
     for _, verdict, _, _, entry in leaves()[:2]:
-        (lane, nonce, _, kind, body), _ = opened("tx", LEDGER_ID, cbor2.loads(entry)[1], MEMBER_KEY)
+        (lane, nonce, _, kind, body), _ = opened(
+            "tx", LEDGER.ledger_id, cbor2.loads(entry)[1], MEMBER_KEY
+        )
         assert (verdict, lane, kind) == (0, 0, 5)
         word = cbor2.loads(cbor2.loads(body[0]).value[2])
         version, key, name, host = word
-        assert opened("party", LEDGER_ID, body[0], key)[0] == word
+        assert opened("party", LEDGER.ledger_id, body[0], key)[0] == word
         assert (version, host) == (1_700_000_000_000, kid(MEMBER_KEY))
         assert name == ("house 7", "house 9")[nonce]
         found[kid(key)] = key
@@ -69,7 +49,7 @@ def transactions(user_keys: dict[bytes, bytes]) -> list[tuple[bytes, int, int, A
     for _, verdict, _, _, entry in leaves():
         message = cbor2.loads(entry)[1]
         party = cbor2.loads(cbor2.loads(message).value[0])[4]
-        (lane, nonce, _, kind, body), digest = opened("tx", LEDGER_ID, message, keys[party])
+        (lane, nonce, _, kind, body), digest = opened("tx", LEDGER.ledger_id, message, keys[party])
         assert (lane, nonce) == (0, nonces[party])
         nonces[party] += 1
         found.append((party, verdict, kind, body, digest))
@@ -77,10 +57,8 @@ def transactions(user_keys: dict[bytes, bytes]) -> list[tuple[bytes, int, int, A
 
 
 def test_the_epoch_is_one_of_rules_2() -> None:
-    _, _, _, rules, constants, members = GENESIS
-    assert rules == 2
-    made_of = [members, rules, constants]
-    assert epoch_digest(LEDGER_ID, 0, bytes(32), made_of).hex() == LEDGER["epoch_digest"]
+    assert LEDGER.genesis[3] == 2
+    LEDGER.check_epoch_digest()
 
 
 def test_every_kind_is_there_and_one_transfer_is_refused(user_keys: dict[bytes, bytes]) -> None:
@@ -112,7 +90,7 @@ def test_balances_are_the_sums_of_what_was_sent(user_keys: dict[bytes, bytes]) -
             owner, amount = locks.pop(body[0])
             balances[party] += body[1]
             balances[owner] += amount - body[1]
-    final = states()[-1]
+    final = LEDGER.states[-1]
     assert {place[1]: row for place, row in final.items() if place[0] == "account"} == {
         party: [amount, 0, 0] for party, amount in balances.items()
     }
@@ -123,7 +101,7 @@ def test_balances_are_the_sums_of_what_was_sent(user_keys: dict[bytes, bytes]) -
 def test_the_lock_stands_between_its_two_transactions(user_keys: dict[bytes, bytes]) -> None:
     (made,) = [row for row in transactions(user_keys) if row[2] == 10]
     party, _, _, (asset, amount, holder, until_ms), digest = made
-    rows = [state.get(("lock", digest)) for state in states()]
+    rows = [state.get(("lock", digest)) for state in LEDGER.states]
     assert [party, asset, amount, holder, until_ms] in rows
     assert rows[0] is None
     assert rows[-1] is None
@@ -133,44 +111,30 @@ def test_the_point_waits_for_its_new_owner(user_keys: dict[bytes, bytes]) -> Non
     (sent,) = [row for row in transactions(user_keys) if row[2] == 12]
     party, _, _, body, digest = sent
     meter, device, from_ms, owner = body
-    waited = [state["waiting", digest] for state in states() if ("waiting", digest) in state]
+    waited = [state["waiting", digest] for state in LEDGER.states if ("waiting", digest) in state]
     assert waited
     assert waited[0] == [UNTIL_MS, party, 12, body]
-    final = states()[-1]
+    final = LEDGER.states[-1]
     assert ("waiting", digest) not in final
     assert final["owners", meter, device] == [[from_ms, owner]]
     assert final["meter", meter][10][0][7] == party
 
 
 def test_state_digests_hold_the_whole_state_every_second_commit() -> None:
-    digest, state = bytes(32), {}
-    for index, commit in enumerate(LEDGER["commits"], 1):
-        changes = [
-            [bytes.fromhex(row), None if value is None else bytes.fromhex(value)]
-            for row, value in commit["changes"]
-        ]
-        for row, value in changes:
-            state[row] = value
-            if value is None:
-                del state[row]
-        parts = [digest, tree_root([cbor2.dumps(change) for change in changes])]
-        if index % 2 == 0:
-            parts.append(tree_root([cbor2.dumps([row, state[row]]) for row in sorted(state)]))
-        digest = sha256(cbor2.dumps(parts))
-        assert digest.hex() == commit["state_digest"]
+    LEDGER.check_state_digests(2)
 
 
 def test_the_snapshot_is_the_state_that_the_last_commit_signs() -> None:
-    raw, parts = bytes.fromhex(LEDGER["snapshot"]), []
+    raw, parts = bytes.fromhex(LEDGER.content["snapshot"]), []
     while raw:
         length = int.from_bytes(raw[:4], "big")
         parts.append(raw[4 : 4 + length])
         raw = raw[4 + length :]
     magic, ledger_id, leaf, at, before, changes_root, note, proof = cbor2.loads(parts[0])
-    assert (magic, ledger_id, note, proof) == ("wattle/1/snapshot", LEDGER_ID, b"", [])
-    every = [leaf for commit in LEDGER["commits"] for leaf in commit["leaves"]]
+    assert (magic, ledger_id, note, proof) == ("wattle/1/snapshot", LEDGER.ledger_id, b"", [])
+    every = [leaf for commit in LEDGER.commits for leaf in commit["leaves"]]
     assert (at, leaf.hex()) == (len(every) - 1, every[-1])
-    assert before.hex() == LEDGER["commits"][-2]["state_digest"]
+    assert before.hex() == LEDGER.commits[-2]["state_digest"]
     keys = [cbor2.loads(part)[0] for part in parts[1:]]
     assert keys == sorted(set(keys))
     digest = sha256(cbor2.dumps([before, changes_root, tree_root(parts[1:])]))
@@ -178,4 +142,4 @@ def test_the_snapshot_is_the_state_that_the_last_commit_signs() -> None:
     rows = {
         tuple(cbor2.loads(row)): cbor2.loads(value) for row, value in map(cbor2.loads, parts[1:])
     }
-    assert rows == states()[-1]
+    assert rows == LEDGER.states[-1]

@@ -1,18 +1,16 @@
 """The frozen ledger of rules 3, recomputed from SPEC.md with cbor2, hashlib and ecdsa alone."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import cbor2
 import pytest
-from wattle_testkit.spec_reader import epoch_digest, opened, sha256, tree_root
+from wattle_testkit.frozen_ledger import FrozenLedger
+from wattle_testkit.spec_reader import opened, sha256
 
 ROOT = Path(__file__).parents[2]
-LEDGER: dict[str, Any] = json.loads((ROOT / "protocol/vectors/ledger.json").read_text())["market"]
-GENESIS = cbor2.loads(bytes.fromhex(LEDGER["genesis"]))
-LEDGER_ID = sha256(bytes.fromhex(LEDGER["genesis"]))[:16]
-MARKET = GENESIS[4]["market"]
+LEDGER = FrozenLedger.named("market")
+MARKET = LEDGER.genesis[4]["market"]
 BEGIN_S = 1_699_999_200
 DAY_S = 86_400
 
@@ -34,10 +32,8 @@ def names(cell: str) -> list[str]:
 
 
 def test_the_epoch_is_one_of_rules_3() -> None:
-    _, _, _, rules, constants, members = GENESIS
-    assert rules == 3
-    made_of = [members, rules, constants]
-    assert epoch_digest(LEDGER_ID, 0, bytes(32), made_of).hex() == LEDGER["epoch_digest"]
+    assert LEDGER.genesis[3] == 3
+    LEDGER.check_epoch_digest()
 
 
 def test_the_market_of_a_new_ledger_is_that_of_the_tables() -> None:
@@ -47,9 +43,9 @@ def test_the_market_of_a_new_ledger_is_that_of_the_tables() -> None:
     for keys, values, _ in spec_rows("| class | at `init` | |"):
         weights = [int(value) for value in values.split(",")]
         expected["weights"] |= dict.fromkeys(names(keys), weights)
-    raw = bytes.fromhex(LEDGER["new_ledger"]["market"])
+    raw = bytes.fromhex(LEDGER.content["new_ledger"]["market"])
     assert cbor2.loads(raw) == expected
-    assert sha256(raw)[:16].hex() == LEDGER["new_ledger"]["digest"]
+    assert sha256(raw)[:16].hex() == LEDGER.content["new_ledger"]["digest"]
     assert set(MARKET) == set(expected)
     assert expected != MARKET
 
@@ -58,7 +54,7 @@ def samples() -> list[tuple[int, int, list[dict[Any, Any]]]]:
     """(commit, verdict, the records of a sample), each verified."""
     found = []
     key = None
-    for number, commit in enumerate(LEDGER["commits"]):
+    for number, commit in enumerate(LEDGER.commits):
         for row, value in commit["changes"]:
             if cbor2.loads(bytes.fromhex(row))[0] == "meter":
                 key = cbor2.loads(bytes.fromhex(value))[1]
@@ -67,7 +63,7 @@ def samples() -> list[tuple[int, int, list[dict[Any, Any]]]]:
             if leaf[0] == 1:
                 assert key is not None
                 message = cbor2.loads(leaf[4])[1]
-                found.append((number, leaf[1], opened("sample", LEDGER_ID, message, key)[0]))
+                found.append((number, leaf[1], opened("sample", LEDGER.ledger_id, message, key)[0]))
     return found
 
 
@@ -84,25 +80,10 @@ def readings(pack: list[dict[Any, Any]]) -> list[tuple[int, int, int]]:
     return [(at, ei, p) for at, ei, p in found]
 
 
-def states() -> list[dict[tuple[Any, ...], Any]]:
-    """The state after each commit, decoded."""
-    state: dict[tuple[Any, ...], Any] = {}
-    found = []
-    for commit in LEDGER["commits"]:
-        for row, value in commit["changes"]:
-            place = tuple(cbor2.loads(bytes.fromhex(row)))
-            if value is None:
-                del state[place]
-            else:
-                state[place] = cbor2.loads(bytes.fromhex(value))
-        found.append(dict(state))
-    return found
-
-
-@pytest.mark.parametrize("number", range(len(LEDGER["commits"])))
+@pytest.mark.parametrize("number", range(len(LEDGER.commits)))
 def test_intervals_are_what_samples_say(number: int) -> None:
     """After each commit; those of the first day until it is settled."""
-    state = states()[number]
+    state = LEDGER.states[number]
     is_settled = any(place[0] == "day" for place in state)
     assert MARKET["interval_s"] == 3600
     expected: dict[int, list[Any]] = {}
@@ -124,7 +105,7 @@ def test_intervals_are_what_samples_say(number: int) -> None:
 
 
 def test_the_next_day_settles_the_first() -> None:
-    state = states()[-1]
+    state = LEDGER.states[-1]
     ((place, row),) = [(place, row) for place, row in state.items() if place[0] == "day"]
     assert (place[2:], [len(column) for column in row]) == ((1, BEGIN_S // DAY_S), [24] * 4)
     shown = {at: ei for _, _, pack in samples() for at, ei, _ in readings(pack)}
@@ -142,18 +123,4 @@ def test_the_next_day_settles_the_first() -> None:
 
 
 def test_state_digests_hold_the_whole_state_every_second_commit() -> None:
-    digest, state = bytes(32), {}
-    for index, commit in enumerate(LEDGER["commits"], 1):
-        changes = [
-            [bytes.fromhex(row), None if value is None else bytes.fromhex(value)]
-            for row, value in commit["changes"]
-        ]
-        for row, value in changes:
-            state[row] = value
-            if value is None:
-                del state[row]
-        parts = [digest, tree_root([cbor2.dumps(change) for change in changes])]
-        if index % 2 == 0:
-            parts.append(tree_root([cbor2.dumps([row, state[row]]) for row in sorted(state)]))
-        digest = sha256(cbor2.dumps(parts))
-        assert digest.hex() == commit["state_digest"]
+    LEDGER.check_state_digests(2)

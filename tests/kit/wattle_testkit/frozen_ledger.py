@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import cbor2
 
-from wattle_testkit.spec_reader import opened, sha256, tree_root
+from wattle_testkit.spec_reader import epoch_digest, opened, sha256, tree_root
 
 VECTORS = Path(__file__).parents[3] / "protocol/vectors/ledger.json"
 State = dict[tuple[Any, ...], Any]
@@ -96,6 +96,12 @@ class FrozenLedger:
     def sent(self, kind: int) -> list[Sent]:
         """The transactions of a kind."""
         return [one for one in self.transactions if one.kind == kind]
+
+    def check_epoch_digest(self) -> None:
+        """Epoch 0 is that of the genesis (SPEC section 9)."""
+        _, _, _, rules, constants, members = self.genesis
+        found = epoch_digest(self.ledger_id, 0, bytes(32), [members, rules, constants])
+        assert found.hex() == self.content["epoch_digest"]
 
     def check_state_digests(self, state_root_every: int) -> None:
         """Each commit's state digest is that of its changes (SPEC section 11)."""
