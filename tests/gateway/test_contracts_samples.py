@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from wattle_gateway.contracts import chain, classes, registry
+from wattle_gateway.contracts import chain, classes, registry, weights
 from wattle_gateway.contracts.execute import HELD, RECORDED, REPEAT, VOID
 from wattle_gateway.contracts.plausibility import Counter
 from wattle_gateway.ledger import entry, evidence, transaction
 from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_testkit.alliance import (
     CREATED_MS,
@@ -132,6 +133,24 @@ def test_a_failed_reading_beside_good_ones(ledger: CommitChain) -> None:
     readings = [reading(CREATED_MS, ei=4), reading(CREATED_MS + 1, status="E", ei="F", p=5)]
     assert verdict(ledger, BOARD.sample(1, readings)) == classes.FAILED
     assert imported(ledger) == Counter(CREATED_MS, 4)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [(2, classes.FAILED), (3, classes.FAILED | classes.SUBSTITUTED)],
+)
+def test_a_value_that_its_device_calls_a_substitute(rules: int, expected: int) -> None:
+    ledger = CommitChain(epoch_of(rules=rules), GRID)
+    board = Board("board", ledger.epoch)
+    ledger.commit(enrol_entry(board))
+    signed = board.sample(1, [reading(CREATED_MS, status="S", ei=7)])
+    assert verdict(ledger, signed) == expected
+
+
+def test_a_substitute_makes_no_baseline() -> None:
+    names = weights.of_verdict(classes.FAILED | classes.SUBSTITUTED)
+    assert weights.weight(Market(), names, weights.BASELINE) == 0
+    assert weights.weight(Market(), {"failed"}, weights.BASELINE) == 1_000
 
 
 def test_unknown_point(ledger: CommitChain) -> None:

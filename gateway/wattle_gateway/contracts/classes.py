@@ -12,6 +12,7 @@ UNKNOWN_POINT = 128
 MISNAMED = 256
 GAP = 512
 EXCHANGED = 1024  # of rules 2
+SUBSTITUTED = 2048  # of rules 3
 
 CLASS_NAMES = {
     LATE: "late",
@@ -25,6 +26,7 @@ CLASS_NAMES = {
     MISNAMED: "misnamed",
     GAP: "gap",
     EXCHANGED: "exchanged",
+    SUBSTITUTED: "substituted",
 }
 
 # A sample with one of these does not move the energy registers.

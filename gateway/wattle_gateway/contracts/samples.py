@@ -11,12 +11,15 @@ from wattle_gateway.contracts.plausibility import Register
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.contracts.settlement import touching
 from wattle_gateway.contracts.state import State
+from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.signed_sample import SignedSample
 
 ParseSample = Callable[[bytes, bytes], SignedSample]
 """(sample bytes, ledger id) -> SignedSample; raises LedgerError."""
+
+# What a device calls a value that it did not measure (OCMF 1.4, field ST).
+_SUBSTITUTE = "S"
 
 
 def execute_sample(
@@ -50,15 +53,16 @@ def execute_sample(
     verdict = classes.FORKED if admitted.forked else 0
     if admitted.late:
         verdict |= classes.LATE
-    verdict |= _stated_classes(meter, sample, time_ms, constants)
+    verdict |= _stated_classes(meter, sample, time_ms, epoch)
     verdict = _judge_registers(state, meter, sample, verdict, epoch)
     usage.take(state, meter, sample, verdict, time_ms, epoch)
     touching.note(state, meter, sample, time_ms, epoch)
     return verdict
 
 
-def _stated_classes(meter: Meter, sample: Sample, time_ms: int, constants: Constants) -> int:
+def _stated_classes(meter: Meter, sample: Sample, time_ms: int, epoch: Epoch) -> int:
     """The classes that follow from what the sample says and the commit time."""
+    constants = epoch.constants
     verdict = 0
     if time_ms - sample.readings[-1].time_ms > constants.late_ms:
         verdict |= classes.LATE
@@ -73,6 +77,8 @@ def _stated_classes(meter: Meter, sample: Sample, time_ms: int, constants: Const
     for reading in sample.readings:
         if reading.status != "G":
             verdict |= classes.FAILED
+        if reading.status == _SUBSTITUTE and epoch.rules >= genesis.EVENT_RULES:
+            verdict |= classes.SUBSTITUTED
         if meter.point(reading.device) is None:
             verdict |= classes.UNKNOWN_POINT
     return verdict

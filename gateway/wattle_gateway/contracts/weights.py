@@ -18,9 +18,8 @@ SELECTION = "selection"
 INTEGRATED = "integrated"
 UNMEASURED = "unmeasured"
 REVISED = "revised"
-SUBSTITUTED = "substituted"
 GAP = classes.CLASS_NAMES[classes.GAP]
-INTERVAL_CLASSES = (GAP, INTEGRATED, UNMEASURED, REVISED, SUBSTITUTED)
+INTERVAL_CLASSES = (GAP, INTEGRATED, UNMEASURED, REVISED)
 
 # Faults of parties and gateways.
 ERROR = "error"
