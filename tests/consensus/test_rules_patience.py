@@ -3,20 +3,27 @@
 import pytest
 from wattle_gateway.consensus import patience
 from wattle_gateway.consensus.engine import LEADER_WAIT_MS, URGENT_ROUND_MS
-from wattle_testkit.dag_builder import draw
+from wattle_testkit.dag_builder import Drawing, draw
 from wattle_testkit.drawn_committees import letters
 from wattle_testkit.drawn_member import give, member_of, parents, rounds
+from wattle_testkit.paper_member import PaperMember
+
+
+def in_round_2(drawing: Drawing) -> PaperMember:
+    """A, which has something to say, in round 2 with everybody's block of round 1."""
+    member = member_of(drawing)
+    member.propose("x!")
+    member.tick(URGENT_ROUND_MS)
+    give(member, drawing, 1, 1)
+    member.tick(2 * URGENT_ROUND_MS)
+    assert rounds(member) == [1, 2]
+    return member
 
 
 def test_a_member_waits_for_the_leaders_block_rule_11() -> None:
     # Slot 2 is C's.
     drawing = draw("1: * -A\n2: B C D\n3: B C D", 4)
-    member = member_of(drawing)
-    member.propose("x!")
-    member.tick(URGENT_ROUND_MS)
-    member.accept(drawing.pick("B1 C1 D1"))
-    member.tick(2 * URGENT_ROUND_MS)
-    assert rounds(member) == [1, 2]
+    member = in_round_2(drawing)
     member.accept(drawing.pick("B2 D2"))
     opened_ms = member.steady_ms
     member.tick(opened_ms + LEADER_WAIT_MS - 1)
@@ -28,11 +35,7 @@ def test_a_member_waits_for_the_leaders_block_rule_11() -> None:
 
 def test_the_leaders_block_ends_the_wait_rule_11() -> None:
     drawing = draw("1: * -A\n2: B C D", 4)
-    member = member_of(drawing)
-    member.propose("x!")
-    member.tick(URGENT_ROUND_MS)
-    member.accept(drawing.pick("B1 C1 D1"))
-    member.tick(2 * URGENT_ROUND_MS)
+    member = in_round_2(drawing)
     member.accept(drawing.pick("B2 D2"))
     member.tick(3 * URGENT_ROUND_MS)
     assert rounds(member) == [1, 2]
@@ -46,11 +49,7 @@ SOME_VOTES = "1: * -A\n2: B C D E F(C1 D1 E1 F1 G1) G(C1 D1 E1 F1 G1)"
 
 def test_a_member_waits_for_votes_that_may_still_come_rule_11() -> None:
     drawing = draw(SOME_VOTES, 7)
-    member = member_of(drawing)
-    member.propose("x!")
-    member.tick(URGENT_ROUND_MS)
-    give(member, drawing, 1, 1)
-    member.tick(2 * URGENT_ROUND_MS)
+    member = in_round_2(drawing)
     member.accept(drawing.pick("C2 D2 F2 G2"))
     member.tick(member.steady_ms + LEADER_WAIT_MS - 1)
     member.accept(drawing.pick("B2"))
@@ -62,11 +61,7 @@ def test_a_member_waits_for_votes_that_may_still_come_rule_11() -> None:
 
 def test_a_member_does_not_wait_for_votes_for_ever_rule_11() -> None:
     drawing = draw(SOME_VOTES, 7)
-    member = member_of(drawing)
-    member.propose("x!")
-    member.tick(URGENT_ROUND_MS)
-    give(member, drawing, 1, 1)
-    member.tick(2 * URGENT_ROUND_MS)
+    member = in_round_2(drawing)
     member.accept(drawing.pick("C2 D2 F2 G2"))
     member.tick(member.steady_ms + LEADER_WAIT_MS)
     assert rounds(member) == [1, 2, 3]
@@ -74,11 +69,7 @@ def test_a_member_does_not_wait_for_votes_for_ever_rule_11() -> None:
 
 def test_nobody_waits_for_votes_that_are_too_few_rule_11() -> None:
     drawing = draw(SOME_VOTES.replace("E F(", "E(C1 D1 E1 F1 G1) F("), 7)
-    member = member_of(drawing)
-    member.propose("x!")
-    member.tick(URGENT_ROUND_MS)
-    give(member, drawing, 1, 1)
-    member.tick(2 * URGENT_ROUND_MS)
+    member = in_round_2(drawing)
     member.accept(drawing.pick("C2 E2 F2 G2"))
     member.tick(3 * URGENT_ROUND_MS)
     assert rounds(member) == [1, 2, 3]

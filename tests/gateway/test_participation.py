@@ -6,15 +6,13 @@ from pathlib import Path
 
 import pytest
 from wattle_gateway.contracts.accounts import Asset
-from wattle_gateway.contracts.baseline import rule_form
-from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.contracts.events.rows import EventRow
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.errors import ConfigError, StoreError
 from wattle_gateway.ledger import crypto, event_bodies, genesis, transaction
 from wattle_gateway.ledger.account_bodies import Issue
-from wattle_gateway.ledger.event_bodies import Publish, Withdraw
+from wattle_gateway.ledger.event_bodies import Withdraw
 from wattle_gateway.ledger.offer_bodies import DOWN, UP, OfferBody, OfferTerms
 from wattle_gateway.participation import policy as policies
 from wattle_gateway.participation.answers import (
@@ -30,6 +28,7 @@ from wattle_gateway.participation.plan import Given, Planned, plan
 from wattle_gateway.participation.policy import Hours, Policy
 from wattle_testkit.account_ledger import FACTORY, GRID, AccountLedger
 from wattle_testkit.alliance import CREATED_MS, Board
+from wattle_testkit.event_ledger import FIXED_PRICE
 
 HOUR_MS = 3_600_000
 NOON_MS = CREATED_MS // (24 * HOUR_MS) * 24 * HOUR_MS + 36 * HOUR_MS  # of the day after
@@ -37,24 +36,7 @@ TERMS = OfferTerms("north", 0, DOWN, 3_001, "EUR", 9_050, 2_000, 7_200_000, 0, 1
 METER = bytes.fromhex("dab1a5856b562aeb")
 POINT = "dab1a5856b562aeb/1"
 OFFER = StandingOffer(METER, 1, b"o" * 32, FACTORY.kid, FACTORY.kid, 0, TERMS)
-BODY = Publish(
-    method=event_bodies.FIXED,
-    emergency=False,
-    area="north",
-    near="",
-    direction=DOWN,
-    begin_ms=NOON_MS,
-    intervals=4,
-    quantity_w=3_000,
-    notice_ms=0,
-    select_ms=NOON_MS,
-    within_ms=5_000,
-    availability_price=0,
-    energy_price=9_000,
-    penalty_price=0,
-    rule=rule_form.encode(PRESETS["same-day-3-plus-2"].rule),
-    asset="EUR",
-)
+BODY = replace(FIXED_PRICE, begin_ms=NOON_MS, select_ms=NOON_MS)
 EVENT = EventRow(b"e" * 32, GRID.kid, CREATED_MS, bytes(16), 900, BODY)
 EUR = Asset("EUR", 2, GRID.kid, 0, 0)
 EVERYTHING = {"points": "all", "least_price": "80.00 EUR"}

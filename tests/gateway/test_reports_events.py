@@ -3,13 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from wattle_gateway.contracts.baseline import rule_form
-from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.errors import UsageError
-from wattle_gateway.ledger import crypto, event_bodies, genesis, transaction
+from wattle_gateway.ledger import crypto, genesis, transaction
 from wattle_gateway.ledger.account_bodies import Issue
-from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish, Setpoint, Withdraw
+from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Setpoint, Withdraw
 from wattle_gateway.ledger.offer_bodies import DOWN, OfferBody, OfferTerms
 from wattle_gateway.orders import ledger_orders
 from wattle_gateway.orders.book import PointOrder
@@ -17,30 +15,14 @@ from wattle_gateway.reports import pool
 from wattle_gateway.reports.events import EventBook
 from wattle_testkit.account_ledger import FACTORY, GRID, RETAIL, AccountLedger
 from wattle_testkit.alliance import CREATED_MS, Board
+from wattle_testkit.event_ledger import FIXED_PRICE
 
 QUARTER_MS = 900_000
 BEGIN_MS = (CREATED_MS // QUARTER_MS + 4) * QUARTER_MS
 SELECT_MS = BEGIN_MS - QUARTER_MS
 END_MS = BEGIN_MS + 4 * QUARTER_MS
 TERMS = OfferTerms("north", 0, DOWN, 3_000, "EUR", 9_000, 2_000, 7_200_000, 0, 10_000, 1, 500)
-PUBLISH = Publish(
-    method=event_bodies.FIXED,
-    emergency=False,
-    area="north",
-    near="",
-    direction=DOWN,
-    begin_ms=BEGIN_MS,
-    intervals=4,
-    quantity_w=3_000,
-    notice_ms=QUARTER_MS,
-    select_ms=SELECT_MS,
-    within_ms=5_000,
-    availability_price=0,
-    energy_price=9_000,
-    penalty_price=0,
-    rule=rule_form.encode(PRESETS["same-day-3-plus-2"].rule),
-    asset="EUR",
-)
+PUBLISH = replace(FIXED_PRICE, begin_ms=BEGIN_MS, notice_ms=QUARTER_MS, select_ms=SELECT_MS)
 
 
 class Story:

@@ -5,18 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wattle_gateway.contracts.baseline import rule_form
-from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.contracts.events import rows
-from wattle_gateway.ledger import event_bodies, genesis, transaction
+from wattle_gateway.ledger import genesis, transaction
 from wattle_gateway.ledger.account_bodies import Issue
-from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish, Setpoint
+from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Setpoint
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.offer_bodies import DOWN, OfferBody, OfferTerms
 from wattle_gateway.orders.book import PointOrder
 from wattle_testkit.alliance import Board, Party, epoch_of
 from wattle_testkit.driven_alliance import DrivenAlliance
+from wattle_testkit.event_ledger import FIXED_PRICE
 
 MINUTE_MS = 60_000
 TERMS = OfferTerms("north", 0, DOWN, 3_000, "EUR", 1, 2_000, 7_200_000, 0, 1_000, 1, 500)
@@ -55,23 +54,12 @@ def selected_event(alliance: DrivenAlliance, *, emergency: bool) -> tuple[bytes,
     send(alliance, "grid", transaction.ENROL, body)
     send(alliance, "factory", transaction.OFFER, OfferBody(board.kid, 1, TERMS).row())
     begin_ms = (alliance.unix_ms // MINUTE_MS + 2) * MINUTE_MS
-    publish = Publish(
-        method=event_bodies.FIXED,
+    publish = replace(
+        FIXED_PRICE,
         emergency=emergency,
-        area="north",
-        near="",
-        direction=DOWN,
         begin_ms=begin_ms,
-        intervals=4,
-        quantity_w=3_000,
-        notice_ms=0,
         select_ms=begin_ms - MINUTE_MS // 2,
-        within_ms=5_000,
-        availability_price=0,
         energy_price=100,
-        penalty_price=0,
-        rule=rule_form.encode(PRESETS["same-day-3-plus-2"].rule),
-        asset="EUR",
     )
     send(alliance, "grid", transaction.PUBLISH, publish.row())
     (event,) = rows.events(alliance["grid"].state)

@@ -39,22 +39,32 @@ TERMS = OfferTerms(
 )
 RULE = rule_form.encode(presets.PRESETS["same-day-3-plus-2"].rule)
 EVENT = Publish(
-    event_bodies.BID,
-    False,
-    "north",
-    "",
-    DOWN,
-    BEGIN_MS,
-    4,
-    4_000,
-    20 * MINUTE_MS,
-    SELECT_MS,
-    5_000,
-    50_000,
-    200_000,
-    100_000,
-    RULE,
-    "EUR",
+    method=event_bodies.BID,
+    emergency=False,
+    area="north",
+    near="",
+    direction=DOWN,
+    begin_ms=BEGIN_MS,
+    intervals=4,
+    quantity_w=4_000,
+    notice_ms=20 * MINUTE_MS,
+    select_ms=SELECT_MS,
+    within_ms=5_000,
+    availability_price=50_000,
+    energy_price=200_000,
+    penalty_price=100_000,
+    rule=RULE,
+    asset="EUR",
+)
+# At a fixed price, at once, and nothing but the energy is paid.
+FIXED_PRICE = replace(
+    EVENT,
+    method=event_bodies.FIXED,
+    quantity_w=3_000,
+    notice_ms=0,
+    availability_price=0,
+    energy_price=9_000,
+    penalty_price=0,
 )
 _EVENT_KINDS = (
     transaction.PUBLISH,
