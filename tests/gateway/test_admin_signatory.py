@@ -143,7 +143,8 @@ def test_several_are_committed_together_and_each_is_answered(four: DrivenAllianc
     assert four["ann"].head.index - commits < 10
     revocations = [revoke(boards[0]), revoke(stranger), revoke(boards[1])]
     said = played(four, lambda signatory: signatory.commit_each(transaction.REVOKE, revocations))
-    assert said == [None, "the ledger refused it: meter_unknown", None]
+    refused = "the ledger refused it: meter_unknown: the ledger has no such meter"
+    assert said == [None, refused, None]
     assert recorded(four, bob) == 43
 
 
@@ -259,7 +260,7 @@ def test_what_another_party_signed_is_carried_once(four: DrivenAlliance) -> None
         )
 
     first, second = played(four, carry)
-    assert (type(first), str(first)) == (RefusedError, "the ledger refused it: asset_unknown")
+    assert (type(first), "asset_unknown: there is no" in str(first)) == (RefusedError, True)
     assert (type(second), "expected 1 in lane 0" in str(second)) == (UsageError, True)
     assert recorded(four, PARTIES[0].kid) == 1
 

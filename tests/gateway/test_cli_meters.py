@@ -100,7 +100,8 @@ class TestEnrol:
         proof = office.proof_file(other_keys, tmp_path)
         done = command("meters", "enrol", office.gateway.folder, proof)
         assert done.returncode == 7
-        assert done.stderr == "wattle-gateway: the ledger refused it: already_enrolled\n"
+        said = "already_enrolled: the ledger has, or had, this meter"
+        assert done.stderr == f"wattle-gateway: the ledger refused it: {said}\n"
 
     @pytest.mark.parametrize("name", ["foreign", "tampered", "garbage", "empty", "large"])
     def test_a_proof_that_proves_nothing(self, office: Office, tmp_path: Path, name: str) -> None:

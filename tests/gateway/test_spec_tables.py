@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from wattle_gateway.admin import refusal_words
 from wattle_gateway.contracts import classes, transactions
 from wattle_gateway.ledger import genesis, transaction
 from wattle_wire import cose
@@ -27,6 +28,12 @@ def test_every_refusal_has_its_code_and_name() -> None:
     said = {int(code): name.strip("`") for code, name, _ in rows(12, "| code | name | when |")}
     assert said == classes.REFUSAL_NAMES
     assert sorted(said) == list(range(1, len(said) + 1))
+
+
+def test_every_refusal_is_told_with_what_it_means() -> None:
+    assert list(refusal_words.WORDS) == sorted(classes.REFUSAL_NAMES)
+    for code, name in classes.REFUSAL_NAMES.items():
+        assert refusal_words.told(code).startswith(f"{name}: ")
 
 
 def test_every_kind_has_its_number_and_name() -> None:

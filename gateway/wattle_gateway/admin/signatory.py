@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from wattle_gateway.admin import refusal_words
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.contracts import classes, parties, registry, transactions
 from wattle_gateway.contracts import execute as contracts
@@ -291,13 +292,8 @@ def _accepted(digest: bytes, outcome: Outcome) -> bytes:
         raise RefusedError(TOOK_ITS_NONCE)
     if outcome.effect != contracts.RECORDED:
         raise RefusedError(f"the ledger did not take it: {outcome.effect}")
-    if outcome.verdict == classes.KIND_UNKNOWN:
-        raise RefusedError(
-            "the ledger refused it: kind_unknown; the rules in force have no such transaction, "
-            "newer ones come by `wattle-gateway alliance upgrade`"
-        )
     if outcome.verdict != classes.ACCEPTED:
-        raise RefusedError(f"the ledger refused it: {classes.REFUSAL_NAMES[outcome.verdict]}")
+        raise RefusedError(f"the ledger refused it: {refusal_words.told(outcome.verdict)}")
     return digest
 
 
