@@ -33,6 +33,8 @@ class Registrar:
                 body = transaction.enrol_body(meter.enrolment(home.kid, ()))
                 home.submit(transaction.ENROL, body)
         for pending in alliance.pending_enrolments(most.driver.state):
+            if pending.meter.kid in known:  # by another one; who is refused for it asks for ever
+                continue
             for gateway in gateways:
                 other = gateway.member.role != _role_of(gateways, pending.meter.home)
                 if other and self._due(pending.digest, now_ms):
