@@ -148,5 +148,7 @@ def test_what_is_wrong_in_a_file_of_jobs_is_named(tmp_path: Path, text: str, exp
 def test_bytes_that_are_no_text_are_no_jobs(tmp_path: Path) -> None:
     path = tmp_path / "jobs.csv"
     path.write_bytes(b"mac\n\xff\xfe\n")
-    with pytest.raises(BatchError, match="cannot be read"):
+    with pytest.raises(BatchError, match="no text in UTF-8; save it as CSV"):
         jobs.load(path, common())
+    with pytest.raises(BatchError, match="No such file or directory; name the CSV file"):
+        jobs.load(tmp_path / "none", common())

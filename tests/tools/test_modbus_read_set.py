@@ -76,7 +76,10 @@ def test_a_register_is_set_and_read_back(line: Line, capsys: pytest.CaptureFixtu
             7,
             "has 2 words",
         ),
-        (["read"], 7, "give --profile or --register"),
+        (["read"], 7, "neither of --profile and --register; give one"),
+        (["read", "--profile", "sdm120", "--register", "1"], 7, "both of --profile and"),
+        (["read", "--register", "0xffff", "--type", "int32"], 7, "the last one is 0xffff"),
+        (["read", "--profile", "sdm120", "--firmware", "/none"], 7, "no profiles in /none/prof"),
         (["read", "--profile", "sdm999"], 7, "'sdm999' is no profile"),
         (["read", "--profile", "sunspec-203"], 4, "no SunSpec map begins at register 40000, 0, 5"),
         (
@@ -104,14 +107,23 @@ def test_what_cannot_be_done_is_told(
 
 
 def test_silence_is_told_with_what_to_look_at(
-    line: Line, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    line: Line,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wattle_tools.modbus.command._ANSWER_S", 0.05)
     line.inject(FaultScript([FaultRule(NoReply())]))
     assert main(["read", str(line.link), "--register", "0"]) == 4
     assert "unit 1 does not answer; check A and B" in capsys.readouterr().err
     assert main(["read", str(tmp_path / "nowhere"), "--register", "0"]) == 4
-    assert "cannot be opened" in capsys.readouterr().err
+    words = ["read", str(tmp_path / "nowhere"), "--register", "0", "--parity", "E"]
+    capsys.readouterr()
+    assert main([*words, "--baud", "19200"]) == 4
+    assert "cannot be opened at 19200 Bd 8E1; check its name" in capsys.readouterr().err
+    # What pymodbus says of it stays with pymodbus.
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(

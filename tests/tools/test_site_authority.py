@@ -99,3 +99,14 @@ def test_a_site_of_another_ledger_has_no_place_beside_it(
     assert "keep sites of different ledgers in different folders" in capsys.readouterr().err
     assert main(["site", "add", str(ada.site_json), "--site", "../up"]) == 7
     assert "is no name of a site" in capsys.readouterr().err
+
+
+def test_where_no_site_is_known_or_no_folder_is_that_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["provision", str(tmp_path / "board"), "--port", "/dev/null", "--profile", "sdm120"]
+    assert main(words) == 7
+    assert "no site is known; add one with `wattle-tool site add`" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main(["--home", str(tmp_path / "file"), "site", "list"]) == 1
+    assert f"{tmp_path / 'file'} is no folder" in capsys.readouterr().err

@@ -63,10 +63,7 @@ def checked(data: bytes, board: Proof, trusted: Sequence[bytes], source: str) ->
     certificate = _parsed(data, source)[0]
     public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if not public.endswith(board.tls_public):
-        raise CertificateError(
-            f"{source}: the certificate is not for this board's TLS key; take the one that was "
-            f"issued for meter {board.meter}, or enrol it again"
-        )
+        raise CertificateError(f"{source}: the certificate is not for this board's TLS key")
     return for_meter(data, board.meter, trusted, source)
 
 

@@ -32,13 +32,18 @@ class ToolHome:
 
 
 def find(named: Path | None, environment: Mapping[str, str]) -> ToolHome:
-    """The folder that was named, else WATTLE_TOOL_HOME, else the user's own (XDG)."""
-    if named is not None:
-        return ToolHome(named)
-    if folder := environment.get("WATTLE_TOOL_HOME"):
-        return ToolHome(Path(folder))
-    data = environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return ToolHome(Path(data) / "wattle-tool")
+    """The folder that was named, else WATTLE_TOOL_HOME, else the user's own (XDG).
+
+    Raises ToolHomeError where something else is there.
+    """
+    folder = named or environment.get("WATTLE_TOOL_HOME")
+    if not folder:
+        data = environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        folder = Path(data) / "wattle-tool"
+    home = ToolHome(Path(folder))
+    if home.folder.exists() and not home.folder.is_dir():
+        raise ToolHomeError(f"{home.folder} is no folder, expected the tool's own (--home)")
+    return home
 
 
 def write(path: Path, data: bytes, *, private: bool = False) -> None:

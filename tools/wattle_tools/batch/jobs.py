@@ -55,8 +55,12 @@ def load(path: Path, common: argparse.Namespace) -> list[Job]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read(_FILE_BYTES_MAX + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BatchError(f"{path}: cannot be read: {error}", "save it as CSV, UTF-8") from error
+    except OSError as error:
+        raise BatchError(
+            f"{path}: cannot be read: {error.strerror}", "name the CSV file of the jobs"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BatchError(f"{path}: no text in UTF-8", "save it as CSV, UTF-8") from error
     if len(text) > _FILE_BYTES_MAX:
         raise BatchError(f"{path}: more than {_FILE_BYTES_MAX} characters", "split it")
     reader = csv.DictReader(text.splitlines(), strict=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_port_arguments, mac
+from wattle_tools.whole_number import within
 
 # Every USB bridge on such boards manages it.
 BAUD = 460_800
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --image: also where its layout would cost the board its keys",
     )
-    image.add_argument("--baud", type=int, default=BAUD, help=f"of esptool (default {BAUD})")
+    image.add_argument("--baud", type=within(1), default=BAUD, help=f"of esptool (default {BAUD})")
     parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
     dry_run.add_argument(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")

@@ -74,10 +74,7 @@ def _traceback(options: argparse.Namespace) -> int:
     if options.names is None:
         names = build.image(_firmware(options), options.board).names
     else:
-        try:
-            names = readable.parse(json.loads(options.names.read_bytes()))
-        except (OSError, ValueError) as error:
-            raise ImageError(f"{options.names}: cannot be read: {error}") from error
+        names = readable.load(options.names)
     try:
         log = sys.stdin.buffer.read() if options.log is None else options.log.read_bytes()
     except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_json_argument
 from wattle_tools.modbus.registers import HOLDING, INPUT, TYPES, parsed
+from wattle_tools.whole_number import within
 
 _UNIT_MAX = 247
 
@@ -43,8 +44,10 @@ def add_set(parser: argparse.ArgumentParser) -> None:
 
 def _add_line(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("port", metavar="PORT", help="the adapter's line, /dev/ttyUSB0")
-    parser.add_argument("--unit", type=_unit, default=1, help="of the device (default 1)")
-    parser.add_argument("--baud", type=int, help="default: as the profile says, else 9600")
+    parser.add_argument(
+        "--unit", type=within(1, _UNIT_MAX), default=1, help="of the device (default 1)"
+    )
+    parser.add_argument("--baud", type=within(1), help="default: as the profile says, else 9600")
     parser.add_argument("--parity", choices=("N", "E", "O"), help="default: as the profile, else N")
     parser.add_argument("--stop-bits", type=int, choices=(1, 2), help="default: likewise, else 1")
     parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
@@ -54,12 +57,6 @@ def _add_register(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument("--register", type=_address, metavar="ADDRESS", help=f"{text}: 0x0014")
     parser.add_argument("--type", choices=sorted(TYPES), default="uint16", help="default: uint16")
     parser.add_argument("--low-first", action="store_true", help="its low word comes first")
-
-
-def _unit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _UNIT_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected 1 to {_UNIT_MAX}")
-    return int(text)
 
 
 def _address(text: str) -> int:

@@ -70,6 +70,10 @@ class ProfileReader:
     def __init__(self, firmware: Path, name: str) -> None:
         path = firmware / "profiles" / f"{name}.json"
         known = sorted(one.stem for one in path.parent.glob("*.json"))
+        if not known:
+            raise SettingsError(
+                f"there are no profiles in {path.parent}", "name the firmware's folder (--firmware)"
+            )
         if name not in known:
             raise SettingsError(f"{name!r} is no profile", f"take one of: {', '.join(known)}")
         self._process = subprocess.Popen(

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import logging
 from collections.abc import Iterator
 
 from pymodbus.client import ModbusSerialClient
@@ -21,8 +22,9 @@ from wattle_tools.errors import (
     ToolError,
     UnfitBoardError,
 )
+from wattle_tools.modbus import registers
 from wattle_tools.modbus.as_meter import ProfileReader
-from wattle_tools.modbus.registers import HOLDING, Register
+from wattle_tools.modbus.registers import HOLDING
 
 # Slow devices take half a second; a longer silence is one.
 _ANSWER_S = 1.0
@@ -42,7 +44,8 @@ _REFUSALS = {
 def read(options: argparse.Namespace) -> int:
     """Reads and prints; the exit code."""
     if (options.profile is None) == (options.register is None):
-        raise SettingsError("what is to be read?", "give --profile or --register, one of them")
+        both = "neither" if options.profile is None else "both"
+        raise SettingsError(f"{both} of --profile and --register", "give one of them")
     told, lines = _of_profile(options) if options.profile else _of_register(options)
     if options.json:
         print(json.dumps({"unit": options.unit, **told}, indent=1))
@@ -75,7 +78,7 @@ def _of_profile(options: argparse.Namespace) -> tuple[dict[str, object], list[st
 
 def _of_register(options: argparse.Namespace) -> tuple[dict[str, object], list[str]]:
     """One register, likewise."""
-    register = Register(options.register, options.type)
+    register = registers.at(options.register, options.type)
     with _client(options, _LINE) as client:
         words = _Device(client, options.unit).read(
             register.address, register.words, options.function
@@ -90,7 +93,7 @@ def write(options: argparse.Namespace) -> int:
     """Writes a register and reads it back; the exit code."""
     if options.register is None:
         raise SettingsError("no register", "name one with --register")
-    register = Register(options.register, options.type)
+    register = registers.at(options.register, options.type)
     words = register.encoded(options.value, options.low_first)
     if options.single and len(words) != 1:
         raise SettingsError(f"{options.type} has {len(words)} words", "leave out --single")
@@ -200,19 +203,23 @@ def _writable_line(options: argparse.Namespace) -> tuple[int, str, int]:
 def _client(
     options: argparse.Namespace, line: tuple[int, str, int]
 ) -> Iterator[ModbusSerialClient]:
-    baud, parity, stop_bits = line
+    baud, parity = options.baud or line[0], options.parity or line[1]
+    stop_bits = options.stop_bits or line[2]
+    # What it says of a line that cannot be opened, beside our own words.
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
     client = ModbusSerialClient(
         options.port,
-        baudrate=options.baud or baud,
-        parity=options.parity or parity,
-        stopbits=options.stop_bits or stop_bits,
+        baudrate=baud,
+        parity=parity,
+        stopbits=stop_bits,
         timeout=_ANSWER_S,
         retries=_RETRIES,
     )
     if not client.connect():
         raise SerialLineError(
-            f"{options.port} cannot be opened",
-            "check its name, that you may open it (group dialout), and that nobody else has it",
+            f"{options.port} cannot be opened at {baud} Bd 8{parity}{stop_bits}",
+            "check its name, that you may open it (group dialout), that nobody else has it, and "
+            "that the adapter knows these settings",
         )
     try:
         yield client

@@ -17,6 +17,7 @@ TYPES: Mapping[str, tuple[int, str]] = {
     "uint32": (2, "I"),
 }
 HOLDING, INPUT = 3, 4
+_ADDRESSES = 0x10000
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ class Register:
             raise SettingsError(f"{number} is no {self.kind}", "give a number that fits") from error
         words = list(struct.unpack(f">{count}H", raw))
         return list(reversed(words)) if low_first else words
+
+
+def at(address: int, kind: str) -> Register:
+    """The register at an address. Raises SettingsError where its words go beyond the last one."""
+    register = Register(address, kind)
+    if address + register.words > _ADDRESSES:
+        raise SettingsError(
+            f"{register.words} words of {kind} from {address:#06x} on",
+            f"the last one is {_ADDRESSES - 1:#06x}: give a lower --register, or another --type",
+        )
+    return register
 
 
 def parsed(text: str) -> Decimal:

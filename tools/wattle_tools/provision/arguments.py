@@ -11,6 +11,7 @@ from wattle_tools import dry_run
 from wattle_tools.board_folder import BoardChoice, DeviceChoice, Line, LoadChoice
 from wattle_tools.boards.arguments import mac
 from wattle_tools.errors import SettingsError
+from wattle_tools.whole_number import within
 
 _RATIO = re.compile(r"(?:(\d{1,2}):)?(\d{1,7})/(\d{1,7})")
 _WATTS = re.compile(r"(?:(\d{1,2}):)?(\d{1,12})")
@@ -55,7 +56,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_meter(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--profile", help="profile of the only device (as --device 1:PROFILE:UNIT)")
-    group.add_argument("--unit", type=int, default=1, help="its unit on the line (default 1)")
+    group.add_argument(
+        "--unit", type=within(1, 247), default=1, help="its unit on the line (default 1)"
+    )
     group.add_argument(
         "--device",
         type=told_as(DeviceChoice.parse),
@@ -82,7 +85,7 @@ def _add_meter(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--reversed",
-        type=int,
+        type=within(1),
         action="append",
         default=[],
         nargs="?",
@@ -106,12 +109,12 @@ def _add_meter(group: argparse._ArgumentGroup) -> None:
         metavar="D:TYPE:key=number,..",
         help="an adjustable load of device D (firmware/LOADS.md); may be given again",
     )
-    group.add_argument("--hold-s", type=int, help="how long loads wait for a silent gateway")
-    group.add_argument("--interval-ms", type=int, default=1_000, help="default 1000")
-    group.add_argument("--baud", type=int, help="default: as the profile says")
+    group.add_argument("--hold-s", type=within(0), help="how long loads wait for a silent gateway")
+    group.add_argument("--interval-ms", type=within(1), default=1_000, help="default 1000")
+    group.add_argument("--baud", type=within(1), help="default: as the profile says")
     group.add_argument("--parity", choices=("N", "E", "O"), default="N", help="with --baud")
     group.add_argument("--stop-bits", type=int, choices=(1, 2), default=1, help="with --baud")
-    group.add_argument("--outbox-bytes", type=int, help="default: 1 MiB")
+    group.add_argument("--outbox-bytes", type=within(1), help="default: 1 MiB")
 
 
 def _add_esp32(group: argparse._ArgumentGroup) -> None:

@@ -80,7 +80,9 @@ def get(home: ToolHome, name: str | None) -> Site:
     """The site of this name; None: the only one there is. Raises SettingsError, SiteFileError."""
     known = names(home)
     there = f"there are: {', '.join(known)}" if known else "add one with `wattle-tool site add`"
-    if name is None and len(known) != 1:
+    if name is None and not known:
+        raise SettingsError("no site is known", there)
+    if name is None and len(known) > 1:
         raise SettingsError(f"{len(known)} sites are known", f"name one with --site; {there}")
     chosen = name or known[0]
     if chosen not in known:

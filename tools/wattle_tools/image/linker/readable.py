@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from wattle_tools.errors import ImageError
 from wattle_tools.image.linker import numbering
@@ -138,6 +139,19 @@ def table(program: Inlined, names: Names, texts: Mapping[int, str]) -> Readable:
         _add(attributes, short, name[1:])
     rows = {str(number): [text] for number, text in texts.items()}
     return Readable(functions, global_names, attributes, mentions, program.inside, rows)
+
+
+def load(path: Path) -> Readable:
+    """The table in a file that was stored beside an image. Raises ImageError."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ImageError(
+            f"{path}: no table of names: {error}; take the .names.json beside the image"
+        ) from error
+    return parse(content)
 
 
 def parse(content: object) -> Readable:
