@@ -94,9 +94,10 @@ class AllianceChanges:
 
     def _bears(self, votes: set[bytes]) -> bool:
         """Whether such a committee has no more faulty members than its f, and every meter still
-        has a gateway to go to: whoever leaves has seen to that."""
+        has a gateway to go to that keeps nothing back: whoever leaves has seen to that."""
+        good = [gateway for gateway in self._world.sound if not gateway.hoards]
         return len(votes & self._world.faulty) <= (len(votes) - 1) // 3 and all(
-            any(door.kid in votes for door in meter.doors if door in self._world.sound)
+            any(door.kid in votes for door in meter.doors if door in good)
             for meter in self._world.meters
         )
 
