@@ -88,6 +88,8 @@ WORDS: Mapping[int, str] = {
     c.ORDERED_ALREADY: "the load, or every selected load, has its order",
     c.NOT_HOSTED: "an aggregator's event is for the users that it hosts",
     c.NO_CONTRACT: "buyer and seller have no contract for it (`wattle-gateway dr contracts`)",
+    c.HOME_WITHOUT_VOTE: "a meter's home is a member that votes (`wattle-gateway alliance show`)",
+    c.NOTHING_MOVES: "the meter has this home and these further gateways",
 }
 """Code -> meaning, after the refusal's name."""
 

@@ -116,6 +116,9 @@ EVENT_OVER = 77
 ORDERED_ALREADY = 78
 NOT_HOSTED = 79
 NO_CONTRACT = 80
+# Gateways of a meter.
+HOME_WITHOUT_VOTE = 81
+NOTHING_MOVES = 82
 
 REFUSAL_NAMES = {
     MALFORMED_BODY: "malformed_body",
@@ -198,6 +201,8 @@ REFUSAL_NAMES = {
     ANSWERED_ALREADY: "answered_already",
     DISPUTE_CLOSED: "dispute_closed",
     SIDE_DECIDES: "side_decides",
+    HOME_WITHOUT_VOTE: "home_without_vote",
+    NOTHING_MOVES: "nothing_moves",
 }
 
 

@@ -60,6 +60,7 @@ _ROLES_3: Mapping[int, tuple[int, ...]] = {
     transaction.DISPUTE: OWNING_ROLES,
     transaction.ANSWER: OWNING_ROLES,
     transaction.DECIDE: settlement_transactions.DECIDING_ROLES,
+    transaction.MOVE: genesis.VOTING_ROLES,
 }
 ROLES: Mapping[int, Mapping[int, tuple[int, ...]]] = {1: _ROLES_1, 2: _ROLES_2, 3: _ROLES_3}
 """Rules -> kind -> roles."""
@@ -97,8 +98,8 @@ def execute_transaction(state: State, tx: Transaction, party: Party, setting: Se
         if tx.kind == transaction.APPROVE:
             return _approve(state, tx, party, setting)
         if tx.kind in waiting.KINDS:
-            waiting.send(state, tx, party, setting)
-        elif tx.kind in event_transactions.KINDS:
+            return Effect(classes.ACCEPTED, waiting.send(state, tx, party, setting))
+        if tx.kind in event_transactions.KINDS:
             event_transactions.execute(state, tx, party, setting)
         elif tx.kind in settlement_transactions.KINDS:
             settlement_transactions.execute(state, tx, party, setting)
@@ -130,8 +131,7 @@ def _approve(state: State, tx: Transaction, party: Party, setting: Setting) -> E
     digest = transaction.parse_approve(tx.body).digest
     found = waiting.find(state, digest)
     if found is not None:
-        waiting.approve(state, found, party, setting)
-        return _DONE
+        return Effect(classes.ACCEPTED, waiting.approve(state, found, party, setting))
     change = changes.waiting(state, digest, setting)
     pending = alliance.pending_enrolment(state, digest) if change is None else None
     if change is None and pending is None:

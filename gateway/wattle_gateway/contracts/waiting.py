@@ -1,5 +1,5 @@
-"""What needs a second party's yes: `register`, the first `issue` of an asset, `assign`, `contract`
-(SPEC 12).
+"""What needs a second party's yes: `register`, the first `issue` of an asset, `assign`, `contract`,
+`move` (SPEC 12).
 
 Such a transaction is checked in full when it is sent, and again, as its originator's, when the
 other party approves it: what it found true may have changed in between.
@@ -11,18 +11,30 @@ from dataclasses import dataclass
 from wattle_wire import cbor, cose, structure
 from wattle_wire.errors import WireError
 
-from wattle_gateway.contracts import accounts, classes, ownership, parties, payments
+from wattle_gateway.contracts import accounts, classes, moving, ownership, parties, payments
 from wattle_gateway.contracts.errors import RefusedError, StateError
 from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.settlement import agreements
 from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
-from wattle_gateway.ledger import account_bodies, genesis, settlement_bodies, transaction
+from wattle_gateway.ledger import (
+    account_bodies,
+    genesis,
+    move_body,
+    settlement_bodies,
+    transaction,
+)
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Transaction
 
-KINDS = (transaction.REGISTER, transaction.ISSUE, transaction.ASSIGN, transaction.CONTRACT)
+KINDS = (
+    transaction.REGISTER,
+    transaction.ISSUE,
+    transaction.ASSIGN,
+    transaction.CONTRACT,
+    transaction.MOVE,
+)
 # Here one party is asked by name, whatever its role.
 _NAMED = (transaction.ASSIGN, transaction.CONTRACT)
 
@@ -65,8 +77,9 @@ def may_approve(state: Rows, waiting: Waiting, epoch: Epoch, kid: bytes) -> bool
     return True
 
 
-def send(state: State, tx: Transaction, party: Party, setting: Setting) -> None:
-    """Execute a transaction of one of KINDS: it waits, or needs nobody's yes and is done.
+def send(state: State, tx: Transaction, party: Party, setting: Setting) -> bytes | None:
+    """Execute a transaction of one of KINDS: it waits, or needs nobody's yes and is done. Gives the
+    kid of the meter that it changed, if any.
 
     Raises RefusedError or, for a malformed body, FormatError.
     """
@@ -74,12 +87,12 @@ def send(state: State, tx: Transaction, party: Party, setting: Setting) -> None:
         _check(state, tx.kind, tx.body, party, setting)
         row = [tx.until_ms, party.kid, tx.kind, tx.body]
         state.put(key("waiting", tx.digest), cbor.encode(row))
-    else:
-        _carry_out(state, tx.kind, tx.body, party, setting)
+        return None
+    return _carry_out(state, tx.kind, tx.body, party, setting)
 
 
-def approve(state: State, waiting: Waiting, party: Party, setting: Setting) -> None:
-    """Carry out what waits, with the yes of `party`. Raises RefusedError."""
+def approve(state: State, waiting: Waiting, party: Party, setting: Setting) -> bytes | None:
+    """Carry out what waits, with the yes of `party`; gives as `send`. Raises RefusedError."""
     if waiting.kind not in _NAMED and party.role not in genesis.VOTING_ROLES:
         raise RefusedError(classes.ROLE_NOT_ALLOWED)
     if waiting.until_ms < setting.time_ms:
@@ -88,13 +101,20 @@ def approve(state: State, waiting: Waiting, party: Party, setting: Setting) -> N
     if origin is None:
         raise RefusedError(classes.MEMBER_UNKNOWN)
     _check_approver(waiting, origin, party)
-    _carry_out(state, waiting.kind, waiting.body, origin, setting)
+    meter = _carry_out(state, waiting.kind, waiting.body, origin, setting)
     state.delete(key("waiting", waiting.digest))
+    return meter
 
 
 def _needs_approval(state: State, tx: Transaction, party: Party, epoch: Epoch) -> bool:
     if tx.kind in _NAMED:
         return True
+    if tx.kind == transaction.MOVE:
+        body = move_body.parse_move(tx.body)
+        if body.home != party.kid:
+            return True
+        if moving.keeps_home(state, body):
+            return False
     if tx.kind == transaction.ISSUE:
         declared = accounts.asset(state, account_bodies.parse_issue(tx.body).asset)
         if declared is not None:
@@ -110,8 +130,9 @@ def needs_another_role(role: int, epoch: Epoch) -> bool:
 
 
 def _check_approver(waiting: Waiting, origin: Party, party: Party) -> None:
-    if waiting.kind in _NAMED:
-        if party.kid != _asked(waiting):
+    asked = _asked(waiting)
+    if asked is not None:
+        if party.kid != asked:
             raise RefusedError(classes.NOT_ASKED)
     elif party.role not in genesis.VOTING_ROLES:
         raise RefusedError(classes.ROLE_NOT_ALLOWED)
@@ -119,11 +140,16 @@ def _check_approver(waiting: Waiting, origin: Party, party: Party) -> None:
         raise RefusedError(classes.SAME_ROLE)
 
 
-def _asked(waiting: Waiting) -> bytes:
-    """The kid of the one party who is asked by name."""
+def _asked(waiting: Waiting) -> bytes | None:
+    """The kid of the one party who is asked by name, None where a role is asked."""
     if waiting.kind == transaction.ASSIGN:
         return account_bodies.parse_assign(waiting.body).owner
-    return settlement_bodies.parse_contract(waiting.body).other
+    if waiting.kind == transaction.CONTRACT:
+        return settlement_bodies.parse_contract(waiting.body).other
+    if waiting.kind == transaction.MOVE:
+        home = move_body.parse_move(waiting.body).home
+        return None if home == waiting.origin else home
+    return None
 
 
 def _check(state: State, kind: int, body: object, party: Party, setting: Setting) -> None:
@@ -134,11 +160,17 @@ def _check(state: State, kind: int, body: object, party: Party, setting: Setting
     elif kind == transaction.CONTRACT:
         contract = settlement_bodies.parse_contract(body)
         agreements.check_contract(state, contract, party, setting)
+    elif kind == transaction.MOVE:
+        moving.check_move(state, move_body.parse_move(body), party, setting)
     else:
         ownership.check_assign(state, account_bodies.parse_assign(body), party, setting)
 
 
-def _carry_out(state: State, kind: int, body: object, party: Party, setting: Setting) -> None:
+def _carry_out(
+    state: State, kind: int, body: object, party: Party, setting: Setting
+) -> bytes | None:
+    if kind == transaction.MOVE:
+        return moving.move(state, move_body.parse_move(body), party, setting)
     if kind == transaction.REGISTER:
         parties.register(state, account_bodies.parse_register(body), party, setting)
     elif kind == transaction.ISSUE:
@@ -147,6 +179,7 @@ def _carry_out(state: State, kind: int, body: object, party: Party, setting: Set
         agreements.contract(state, settlement_bodies.parse_contract(body), party, setting)
     else:
         ownership.assign(state, account_bodies.parse_assign(body), party, setting)
+    return None
 
 
 def _decode(digest: bytes, value: bytes) -> Waiting:

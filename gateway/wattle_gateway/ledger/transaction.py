@@ -29,7 +29,7 @@ UNLOCK = 11
 ASSIGN = 12
 OFFER = 13
 RETRACT = 14
-# Of rules 3; their bodies stand in `event_bodies` and `settlement_bodies`.
+# Of rules 3; their bodies stand in `event_bodies`, `settlement_bodies` and `move_body`.
 PUBLISH = 15
 DECLARE = 16
 WITHDRAW = 17
@@ -39,6 +39,7 @@ FUND = 20
 DISPUTE = 21
 ANSWER = 22
 DECIDE = 23
+MOVE = 24
 KIND_NAMES = {
     ENROL: "enrol",
     REVOKE: "revoke",
@@ -63,6 +64,7 @@ KIND_NAMES = {
     DISPUTE: "dispute",
     ANSWER: "answer",
     DECIDE: "decide",
+    MOVE: "move",
 }
 
 ELECTRICITY = 1
@@ -210,13 +212,7 @@ def parse_enrol(body: object) -> Enrol:
         proof = row[0]
         if not isinstance(proof, bytes) or len(proof) > PROOF_BYTES_MAX:
             raise LimitError(f"proof is not a byte string of at most {PROOF_BYTES_MAX}")
-        home = structure.octets(row[2], cose.KID_BYTES, "home")
-        further = tuple(
-            structure.octets(kid, cose.KID_BYTES, "further gateway")
-            for kid in structure.items(row[3], FURTHER_MAX, "further gateways")
-        )
-        if len({home, *further}) != 1 + len(further):
-            raise FormatError("enrol: a gateway is named twice")
+        home, further = parse_gateways(row[2], row[3])
         return Enrol(
             proof,
             topics.check_site(row[1]),
@@ -225,6 +221,19 @@ def parse_enrol(body: object) -> Enrol:
             structure.uint(row[4], "carry", CARRY_SECONDS_MAX),
             parse_points(row[5]),
         )
+
+
+def parse_gateways(home: object, further: object) -> tuple[bytes, tuple[bytes, ...]]:
+    """Home and further gateways (kids) of a meter; raises WireError or FormatError if malformed,
+    or if a gateway is named twice."""
+    first = structure.octets(home, cose.KID_BYTES, "home")
+    others = tuple(
+        structure.octets(kid, cose.KID_BYTES, "further gateway")
+        for kid in structure.items(further, FURTHER_MAX, "further gateways")
+    )
+    if len({first, *others}) != 1 + len(others):
+        raise FormatError("a gateway of the meter is named twice")
+    return first, others
 
 
 def point_row(point: Point) -> list[object]:
