@@ -12,7 +12,9 @@ from wattle_tools.image.sources import device_files
 ROOT = Path(__file__).resolve().parents[2]
 ASK = """
 import wattle_tools.device as device, wattle_tools.image.sources as sources
+from wattle_tools.modbus.as_meter import ProfileReader
 folder = device.firmware_folder()
+with ProfileReader(folder, "sunspec-203") as reader: print(reader.line)
 print(folder)
 for kind in ("esp32", "linux"):
     for file in sources.device_files(folder, kind):
@@ -35,7 +37,10 @@ def test_an_installed_wheel_finds_the_sources_of_the_checkout(tmp_path: Path) ->
         capture_output=True,
         text=True,
     )
-    folder, *paths = map(Path, done.stdout.splitlines())
+    line, *places = done.stdout.splitlines()
+    # Profiles are read there, too: by the firmware's own program, in a process of its own.
+    assert line == "(9600, 'N', 1)"
+    folder, *paths = map(Path, places)
     assert folder == installed / "wattle_tools" / "device" / "firmware"
     assert all(path.is_relative_to(installed) for path in paths)
     here = [
