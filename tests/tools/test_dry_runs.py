@@ -162,15 +162,17 @@ def test_a_rehearsal_changes_nothing_and_the_step_itself_does(
         told = capsys.readouterr().out
         assert all(line.startswith("would ") for line in told.splitlines()), words
         assert expected in told, words
-        if "--format" not in words:  # of `audit`, which is --json in other words
+        if "--format" not in words:  # which of `audit` says --json in other words
             assert main([*words, "--dry-run", "--json"]) == 0, words
             row = json.loads(capsys.readouterr().out)
             assert row["dry_run"] is True
             assert [f"would {one}" for one in row["would"]] == told.splitlines(), words
         assert tree(tmp_path, tool_home) == before, words
-        assert main(words) == 0, words
+        is_csv = "--format" in words
+        assert main(words if is_csv else [*words, "--json"]) == 0, words
         assert tree(tmp_path, tool_home) != before, words
-        capsys.readouterr()
+        said = capsys.readouterr().out
+        assert is_csv or "dry_run" not in json.loads(said), words
     assert [line.split()[:2] for line in (tmp_path / "asked").read_text().splitlines()] == [
         ["meters", "enrol"],
         ["meters", "revoke"],
@@ -190,7 +192,7 @@ def test_a_rehearsal_refuses_what_the_step_would(
     assert main(["label", str(tmp_path / "gateway.py"), "--dry-run"]) == 1
     assert main(["enrol", str(tmp_path / "gateway.py"), *day.gateway, "--dry-run"]) == 9
     assert main(["retire", "xyz", *day.gateway, "--dry-run"]) == 7
-    assert main(["audit", "--dry-run"]) == 10
+    assert main(["audit", "--dry-run"]) == main(["audit"]) != 0
     assert tree(tool_home) == before
     capsys.readouterr()
     ada.add_site()

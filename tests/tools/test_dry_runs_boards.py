@@ -14,12 +14,18 @@ from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.interpreter import connected_interpreter
 from wattle_hil.serial_board.program_image import interpreter_image
 from wattle_testkit.meter_site import emulated_sdm120
-from wattle_testkit.serial_boards import flashed_content, found, mac, small_application
+from wattle_testkit.serial_boards import flashed_content, found, mac, put, small_application
 from wattle_testkit.technician import PASSWORD, WIFI, Technician, technician
 from wattle_tools.boards.repl import Repl
 from wattle_tools.cli import main
+from wattle_tools.image.linker.readable import Readable
 
 MAC = mac(1).hex(":")
+TALKS = b"""import time
+while True:
+ print('I tock')
+ time.sleep_ms(200)
+"""
 
 
 @pytest.fixture
@@ -127,6 +133,18 @@ def test_a_probe_says_it_for_programs(port: str, capsys: pytest.CaptureFixture[s
     row = json.loads(capsys.readouterr().out)
     assert (row["mac"], row["units"]) == (MAC, "1")
     assert any("units [1] answer" in line for line in row["said"])
+
+
+def test_what_a_board_says_is_an_object_a_line(
+    port: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = tmp_path / "wattle.names.json"
+    names.write_text(Readable({}, {}, {}, {}, {}, {}).text())
+    put(port, "/main.py", TALKS)
+    capsys.readouterr()
+    assert main(["log", "--port", port, "--seconds", "1", "--names", str(names), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"line": "I tock"} in rows
 
 
 _HASHES = """
