@@ -110,8 +110,9 @@ def test_nothing_is_added_behind_a_line_that_does_not_hold(tmp_path: Path) -> No
     path = filled(tmp_path)
     damaged = path.read_bytes()[:-3] + b"!}\n"
     path.write_bytes(damaged)
-    with pytest.raises(AuditError, match="go on with a new folder"):
+    with pytest.raises(AuditError, match="last line: its signature does not hold") as caught:
         journal(tmp_path).append("label", log.DONE)
+    assert "a new --home begins a new record" in caught.value.told
     assert path.read_bytes() == damaged
 
 
@@ -152,6 +153,33 @@ def test_the_command_verifies_and_exports(
     exported = tmp_path / "audit.csv"
     assert main(["audit", "--format", "csv", "--output", str(exported)]) == 0
     assert len(exported.read_text().splitlines()) == 5
+    # What cannot be written says nothing against the record.
+    assert main(["audit", "--output", str(tmp_path / "away" / "audit.csv")]) == 1
+
+
+def test_before_anything_was_done_there_is_no_record(
+    tool_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit"]) == 1
+    assert "nothing was recorded yet" in capsys.readouterr().err
+    assert not list(tool_home.iterdir())
+
+
+def test_programs_are_told_what_was_wrong(
+    tool_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--port", "/dev/nowhere", "--json"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert told == {
+        "error": "/dev/nowhere is not there",
+        "advice": "plug the board in, and run it again",
+        "code": 4,
+    }
+    assert main(["site", "add", str(tool_home / "site.json"), "--json"]) == 1
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["advice"] == "let the gateway's operator give you his site.json again"
+    assert said.err == f"wattle-tool: {told['error']}; {told['advice']}\n"
 
 
 def test_the_command_finds_what_was_cut_off_by_a_noted_line(

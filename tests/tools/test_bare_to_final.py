@@ -28,6 +28,11 @@ def test_a_bare_board_becomes_a_meter_whose_first_sample_is_final(tmp_path: Path
     assert row["firmware"]
     assert shown["meter"] == row["meter"]
     assert row["protection"] == shown["protection"] == "file"
+    findings = {one["about"]: one for one in outcome.checked["findings"]}
+    assert list(findings) == ["device 1", "meter", "network", "127.0.0.1", "clock"]
+    assert {one["level"] for one in findings.values()} == {"ok"}
+    assert findings["device 1"]["what"] == "it sees 2000 W of 2000 W"
+    assert "verifies under the key" in findings["meter"]["what"]
     # A package that shares no code with ours says so, and would say if it were not so.
     assert verify(outcome) >= GOES_ON
     changed = bytes([*outcome.samples[0][:-1], outcome.samples[0][-1] ^ 1])

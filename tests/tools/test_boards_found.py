@@ -110,10 +110,15 @@ def test_boards_are_chosen_by_mac_or_all(bench: BoardBench) -> None:
     assert [board.name for board in fleet.choose(boards, [mac(2)], False)] == ["24:0a:c4:00:00:02"]
     assert fleet.choose(boards, [], True) == boards
     assert fleet.choose(boards[:1], [], False) == boards[:1]
-    with pytest.raises(NoBoardError, match="say --all, or --board"):
+    with pytest.raises(NoBoardError, match="say --all, or --mac with one of: 24"):
         fleet.choose(boards, [], False)
     with pytest.raises(NoBoardError, match="no board 24:0a:c4:00:00:09"):
         fleet.choose(boards, [mac(9)], False)
+    # A command that takes one board has no --all, and --board of `provision` is another thing.
+    with pytest.raises(NoBoardError, match="plugged in; say --mac with one of: 24"):
+        fleet.choose_one(boards, None)
+    assert fleet.choose_one(boards, mac(2)).mac == mac(2)
+    assert fleet.choose_one(boards[:1], None) == boards[0]
 
 
 def test_the_command_tells_people_and_programs(

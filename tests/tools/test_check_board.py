@@ -24,6 +24,7 @@ from wattle_testkit.serial_boards import (
     small_application,
 )
 from wattle_testkit.technician import PASSWORD, WIFI, Technician, technician
+from wattle_tools.check import trial
 from wattle_tools.cli import main
 from wattle_tools.image.linker.readable import Readable
 
@@ -35,6 +36,7 @@ while True:
  print('  File "wattle.py", line 1, in a')
  time.sleep_ms(200)
 """
+SETS_CLOCK = b"print('I clock: set by 5 ms')\n"
 # A board's, as the firmware's tests model it.
 HEAP_BYTES = 110 * 1_024
 # Slots long enough for a busy host.
@@ -95,6 +97,7 @@ def test_a_board_reads_and_signs_and_its_faults_have_names(
     assert "ok    device 1: it sees 2300 W of 2300 W" in out
     assert "ok    meter: sample 1 verifies under the key of meter" in out
     assert "look  gateway.example: OSError" in out
+    assert "look  clock: it is not set; its gateway sets it once it is reached" in out
     # The meter goes on behind that sample, which is kept for its gateway.
     assert any(path.startswith("/outbox/") for path in files(port))
     assert check(port, "--load-w", "-2300", "--json") == 1
@@ -162,8 +165,18 @@ def test_a_broker_that_knows_the_meter_lets_it_in(
         assert record.record is not None
         site.admit_guest(record.record.meter)
         site.start_broker()
+        # A meter says so when its gateway has given it the time; this board has none to say it.
+        put(port, "/main.py", SETS_CLOCK)
         assert check(port) == 0
-        assert "ok    localhost: its broker lets the meter in" in capsys.readouterr().out
+        out = capsys.readouterr().out
+        assert "ok    localhost: its broker lets the meter in" in out
+        assert "ok    network: joined, -61 dBm" in out
+        assert "ok    clock: it is set" in out
+        assert ", key: file, certificate until" in out
+        put(port, "/main.py", b"")
+        monkeypatch.setattr(trial, "CLOCK_S", 0.5)
+        assert check(port) == 0
+        assert "look  clock: no gateway has set it; a gateway gives" in capsys.readouterr().out
 
 
 def test_a_probe_says_who_answers(
@@ -172,10 +185,18 @@ def test_a_probe_says_who_answers(
     provision(port, ada.folder)
     capsys.readouterr()
     assert main(["probe", "--port", port, "1-2"]) == 0
+    assert main(["audit", "--action", "probe"]) == 0
     out = capsys.readouterr().out
+    assert "probe  24:0a:c4:00:00:01  done  units 1-2" in out
     assert "9600 Bd 8N1: units [1] answer" in out
     assert "unit 1: " in out
     assert "u 230.0 V" in out
+
+
+@pytest.mark.parametrize("units", ["", "0", "248", "1-", "3-x", "1,,2", "-5"])
+def test_units_are_checked_before_a_board_is_stopped(units: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["probe", "--port", "/dev/nowhere", "--", units])
 
 
 def test_a_meter_without_a_certificate_calls_on_nobody(
@@ -192,6 +213,10 @@ def test_a_board_that_is_no_meter_yet_is_sent_back(
 ) -> None:
     assert check(port) == 4
     assert "it is no meter yet; provision it first" in capsys.readouterr().err
+    assert main(["audit", "--action", "check", "--json"]) == 0
+    [entry] = json.loads(capsys.readouterr().out)["entries"]
+    assert (entry["mac"], entry["result"]) == (mac(1).hex(":"), "failed")
+    assert entry["facts"]["reason"] == "it is no meter yet; provision it first"
 
 
 def test_what_a_board_says_is_printed(

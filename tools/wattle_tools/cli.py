@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except ToolError as error:
-        print(f"wattle-tool: {error}", file=sys.stderr)
+        print(f"wattle-tool: {error.told}", file=sys.stderr)
+        if getattr(options, "json", False) or getattr(options, "format", "") == "json":
+            print(json.dumps(error.as_row(), indent=1))
         return error.exit_code
     except KeyboardInterrupt:
         print("wattle-tool: interrupted; run it again", file=sys.stderr)
@@ -210,12 +212,8 @@ def _install(options: argparse.Namespace) -> int:
         meter, _ = certificate.offered(options.folder, data, source)
         would = [f"write {options.folder / certificate.CERTIFICATE_FILE}"]
         return dry_run.tell(options.json, would, {**facts, "meter": meter})
-    try:
+    with audit_command.failure_noted(journal, "certificate", facts=facts):
         meter = certificate.install(options.folder, options.certificate)
-    except ToolError as error:
-        facts["reason"] = str(error)[:400]
-        journal.append("certificate", log.FAILED, facts=facts)
-        raise
     facts["meter"] = meter
     journal.append("certificate", log.DONE, facts=facts)
     print(json.dumps(facts, indent=1) if options.json else meter)

@@ -11,13 +11,25 @@ INTERRUPTED = 130
 
 
 class ToolError(Exception):
-    """Root of everything the tool raises."""
+    """Root of everything the tool raises. `advice`: what to do next, where a class has one."""
 
     exit_code = CANNOT
+    advice = ""
+
+    @property
+    def told(self) -> str:
+        """For people: what was wrong, and what to do next."""
+        return f"{self}; {self.advice}" if self.advice else str(self)
+
+    def as_row(self) -> dict[str, object]:
+        """For programs."""
+        return {"error": str(self), "advice": self.advice or None, "code": self.exit_code}
 
 
 class SiteFileError(ToolError):
     """site.json cannot be read, or is not what `wattle-gateway init` writes."""
+
+    advice = "let the gateway's operator give you his site.json again"
 
 
 class BoardError(ToolError):
@@ -26,6 +38,10 @@ class BoardError(ToolError):
 
 class CertificateError(ToolError):
     """A certificate that is none, or not this board's."""
+
+    advice = (
+        "take the file that `wattle-gateway meters enrol .. --certificate` wrote for this meter"
+    )
 
 
 class ImageError(ToolError):
@@ -43,6 +59,13 @@ class AdvisedError(ToolError):
         super().__init__(f"{reason}; {advice}")
         self.reason = reason
         self.advice = advice
+
+    @property
+    def told(self) -> str:
+        return str(self)
+
+    def as_row(self) -> dict[str, object]:
+        return {"error": self.reason, "advice": self.advice, "code": self.exit_code}
 
 
 class NoBoardError(AdvisedError):
@@ -82,7 +105,9 @@ class InterruptedJobError(AdvisedError):
 
 
 class ToolHomeError(ToolError):
-    """The tool's own folder cannot be used."""
+    """A file of the tool's cannot be read or written."""
+
+    advice = "check its name, and that you may read and write there"
 
 
 class SettingsError(AdvisedError):
@@ -127,3 +152,4 @@ class AuditError(ToolError):
     """The record of what was done is not as it was written, or cannot be."""
 
     exit_code = RECORD_DAMAGED
+    advice = "keep the file as it is, for whoever audits it; a new --home begins a new record"

@@ -1,7 +1,8 @@
 """Whom a provisioned ESP32 reaches, for a technician at its prompt, the meter stopped.
 
 Brought along like commissioning.py. Prints a line of JSON for each gateway of its configuration:
-{"gateway": host, "error": text, or null if its broker lets the meter in}.
+{"gateway": host, "error": text, or null if its broker lets the meter in}, and then
+{"signal_dbm": of the wireless network, or null if it was not joined}.
 """
 
 import asyncio
@@ -41,6 +42,7 @@ async def _call(board: Esp32Board, settings: Config, keys: Keys, meter_id: str) 
         except (MeterError, OSError, ValueError) as failed:
             error = "%s: %s" % (type(failed).__name__, failed)
         print(json.dumps({"gateway": gateway.host, "error": error}))
+    print(json.dumps({"signal_dbm": board.rssi_dbm()}))
 
 
 async def _reach(  # type: ignore[no-untyped-def]

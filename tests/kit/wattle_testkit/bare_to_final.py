@@ -31,6 +31,8 @@ from wattle_testkit.waiting import until
 LIMIT_S = 120.0
 # So many samples, one a second, are waited for: a meter that starts and stops is none.
 GOES_ON = 5
+# Under what `wattle-hil boards --metered` has as its load.
+_CHECK = ("--load-w", "2000", "--rounds", "1", "--json")
 _START_S = 30.0
 _FINAL_S = 60.0
 _STOP_S = 15.0
@@ -41,12 +43,14 @@ Result = TypeVar("Result")
 @dataclass
 class Outcome:
     """What came of a run. `shown`: what `wattle-tool boards` says of the board at the end; `row`:
-    what `meters list` says of the meter; proof and samples as the ledger's export has them.
+    what `meters list` says of the meter; `checked`: what `check` says under the known load; proof
+    and samples as the ledger's export has them.
     """
 
     steps: list[tuple[str, float]] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
     row: dict[str, Any] = field(default_factory=dict)
+    checked: dict[str, Any] = field(default_factory=dict)
     ledger_id: bytes = b""
     proof: bytes = b""
     samples: list[bytes] = field(default_factory=list)
@@ -98,6 +102,7 @@ def bare_to_final(wheel: InstalledWheel) -> Outcome:
             wheel.run("wattle-gateway", "meters", "list", gateway, "--format", "json")
         )
         [outcome.shown] = _boards(wheel, port)
+        outcome.checked = json.loads(wheel.run("wattle-tool", "check", *_CHECK, "--port", port))
         running.stop(_STOP_S)
     wheel.run("wattle-gateway", "audit", gateway)
     wheel.run("wattle-tool", "audit")

@@ -1,13 +1,14 @@
 """`wattle-tool audit`: verifies the record of what was done, and exports it."""
 
 import argparse
+import contextlib
 import csv
 import getpass
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -15,8 +16,10 @@ from typing import TextIO
 from wattle_tools import dry_run, tool_home
 from wattle_tools.audit import log
 from wattle_tools.audit.log import AuditLog, Entry
-from wattle_tools.errors import DONE, AuditError
+from wattle_tools.errors import DONE, AuditError, ToolError, ToolHomeError
 
+# The beginning of a reason says what it was; a line of the record has its limit.
+REASON_CHARS_MAX = 400
 _COLUMNS = ("n", "time", "who", "tool", "action", "mac", "result", "facts", "digest")
 
 
@@ -52,9 +55,24 @@ def journal(options: argparse.Namespace) -> AuditLog:
     return made
 
 
+@contextlib.contextmanager
+def failure_noted(
+    made: AuditLog, action: str, mac: str = "", facts: Mapping[str, object] | None = None
+) -> Iterator[None]:
+    """Inside it an action that fails is recorded with its reason, and fails on."""
+    try:
+        yield
+    except ToolError as error:
+        told = {**(facts or {}), "reason": str(error)[:REASON_CHARS_MAX]}
+        made.append(action, log.FAILED, mac, told)
+        raise
+
+
 def run(options: argparse.Namespace) -> int:
     """Verifies and prints; the exit code."""
     path = options.file or tool_home.find(options.home, os.environ).audit_log
+    if options.file is None and not path.exists():
+        raise ToolHomeError(f"{path} is not there: nothing was recorded yet")
     entries = list(log.verified(path, options.key))
     if options.head is not None and options.head.hex() not in {row.digest for row in entries}:
         raise AuditError(
@@ -76,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
             with options.output.open("w", encoding="utf-8", newline="") as file:
                 _print(shown, options.format, file)
         except OSError as error:
-            raise AuditError(f"{options.output}: cannot be written: {error.strerror}") from error
+            raise ToolHomeError(f"{options.output}: cannot be written: {error.strerror}") from error
     last = entries[-1]
     print(
         f"{len(entries)} entries verified; key {entries[0].facts['key']}, last line {last.digest}",

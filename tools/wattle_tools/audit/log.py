@@ -229,9 +229,7 @@ def _last(file: BinaryIO, public: Ed25519PublicKey, path: Path) -> Entry | None:
     try:
         return _parsed(line, public, "last line")
     except AuditError as error:
-        raise AuditError(
-            f"{path}: {error}; keep the file as it is, and go on with a new folder (--home)"
-        ) from error
+        raise AuditError(f"{path}: {error}") from error
 
 
 def _drop_torn_line(file: BinaryIO) -> int:

@@ -22,6 +22,12 @@ def chosen_ports(options: argparse.Namespace) -> list[str]:
     return [port for port in ports if port not in options.skip]
 
 
+def one(options: argparse.Namespace) -> FoundBoard:
+    """The board that --mac names, else the only one on the chosen lines. Raises NoBoardError."""
+    with set_aside():
+        return fleet.choose_one(fleet.find(chosen_ports(options)), options.mac)
+
+
 def run(options: argparse.Namespace) -> int:
     """Prints the boards; the exit code."""
     with set_aside():

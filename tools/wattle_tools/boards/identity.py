@@ -137,7 +137,7 @@ def _from_loader(port: str, check: Callable[[], None], why: AdvisedError) -> Fou
         state = STUCK
         why = UnfitBoardError(
             "its program does not stop for Ctrl-C, or is no MicroPython",
-            "flash it with --image FILE and --erase-files",
+            "wattle-tool flash --image FILE.bin --erase-files",
         )
     return FoundBoard(port, chip.mac, chip.name, state, trouble=why)
 

@@ -11,6 +11,7 @@ import struct
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 
 import serial
@@ -150,6 +151,22 @@ class Repl:
             # It says so at once; whoever opens the line next finds it starting, not about to.
             self._transport.read_until(1, _RESTARTING, timeout=_TRY_S, timeout_overall=_TRY_S)
 
+    def hear(self, seconds: float) -> Iterator[str]:
+        """Each line that the board says once it was restarted, for so long at most."""
+        with self._faults():
+            self._line.allow(seconds + _TRY_S, "listening")
+            until = time.monotonic() + seconds
+            heard = b""
+            while time.monotonic() < until:
+                count = self._line.inWaiting()
+                if not count:
+                    time.sleep(0.01)
+                    continue
+                *whole, heard = (heard + self._line.read(count)).split(b"\n")
+                heard = heard[-_LINE_BYTES_MAX:]
+                for line in whole:
+                    yield printable(line.decode(errors="replace").rstrip("\r"), 400)
+
     def _advance(self, path: str, done: int, progress: Progress) -> None:
         self._line.allow(EXEC_S, f"writing {path}")
         progress(done)
@@ -172,7 +189,9 @@ class Repl:
                 time.sleep(0.01)
             if _NO_PROGRAM in heard:
                 raise NoProgramError(
-                    "it has no interpreter", "give it one: run it again with --image", heard=True
+                    "it has no interpreter",
+                    "give it one: wattle-tool flash --image FILE.bin",
+                    heard=True,
                 )
             if now - began > _PROMPT_S:
                 raise _no_prompt(heard, quiet=now - heard_at > _QUIET_S)
@@ -255,20 +274,20 @@ def _no_prompt(heard: bytes, quiet: bool) -> NoPromptError:
         return NoPromptError(
             "it says nothing",
             "check cable and power; if a program on it holds the line, "
-            "flash it with --image and --erase-files",
+            "wattle-tool flash --image FILE.bin --erase-files",
             heard=False,
         )
     if not quiet:
         return NoPromptError(
             "it sends without end and does not stop",
             "unplug it and plug it in again; if it stays so, "
-            "flash it with --image and --erase-files",
+            "wattle-tool flash --image FILE.bin --erase-files",
             heard=True,
         )
     text = heard.decode("ascii", errors="replace").strip()[-40:]
     return NoPromptError(
         f"it answers, but not as MicroPython: {text!r}",
-        "give it an interpreter: flash it with --image",
+        "give it an interpreter: wattle-tool flash --image FILE.bin",
         heard=True,
     )
 
@@ -276,6 +295,8 @@ def _no_prompt(heard: bytes, quiet: bool) -> NoPromptError:
 def _cannot_open(port: str) -> LineGoneError:
     if not os.path.exists(port):
         return LineGoneError(f"{port} is not there", "plug the board in, and run it again")
+    if not Path(port).is_char_device():
+        return LineGoneError(f"{port} is no serial line", "name one, /dev/ttyUSB0 for example")
     if not os.access(port, os.R_OK | os.W_OK):
         return LineGoneError(
             f"no right to open {port}",
@@ -301,7 +322,7 @@ def printable(said: str, most: int = 80) -> str:
 def _full() -> UnfitBoardError:
     return UnfitBoardError(
         "its file system is full",
-        "remove files from it, or flash it with --image and --erase-files",
+        "remove files from it, or wattle-tool flash --image FILE.bin --erase-files",
     )
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from wattle_tools import dry_run
 from wattle_tools.boards.arguments import add_json_argument, add_port_arguments, mac
+from wattle_tools.whole_number import within
 
 _ROUNDS_MAX = 60
+_UNIT_MAX = 247  # Modbus over Serial Line V1.02, section 2.2
 
 
 def add_check(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +19,9 @@ def add_check(parser: argparse.ArgumentParser) -> None:
         "now, on the primary side: only so a wrong ratio can be told."
     )
     _add_board(parser)
-    parser.add_argument("--rounds", type=_rounds, default=3, help="how often to read (default 3)")
+    parser.add_argument(
+        "--rounds", type=within(1, _ROUNDS_MAX), default=3, help="how often to read (default 3)"
+    )
     parser.add_argument(
         "--load-w",
         type=_load,
@@ -27,7 +31,7 @@ def add_check(parser: argparse.ArgumentParser) -> None:
         help="what the load of device D (or the only one) takes; negative for a source",
     )
     parser.add_argument(
-        "--tolerance", type=_percent, default=10, metavar="PERCENT", help="of it (default 10)"
+        "--tolerance", type=within(1, 100), default=10, metavar="PERCENT", help="of it (default 10)"
     )
     parser.add_argument("--offline", action="store_true", help="gateways need not be reached")
     dry_run.add_argument(parser)
@@ -42,7 +46,9 @@ def add_probe(parser: argparse.ArgumentParser) -> None:
         "devices in its settings need not be right."
     )
     _add_board(parser)
-    parser.add_argument("units", nargs="?", default="1-247", help="1-247 or 1,3-5 (default: all)")
+    parser.add_argument(
+        "units", nargs="?", type=_units, default="1-247", help="1-247 or 1,3-5 (default: all)"
+    )
     dry_run.add_argument(parser)
     add_json_argument(parser)
 
@@ -51,7 +57,7 @@ def add_log(parser: argparse.ArgumentParser) -> None:
     """Arguments of `log`."""
     parser.description = "Starts a board anew and prints what it says, until Ctrl-C."
     _add_board(parser)
-    parser.add_argument("--seconds", type=int, metavar="S", help="end after so long")
+    parser.add_argument("--seconds", type=within(1), metavar="S", help="end after so long")
     parser.add_argument(
         "--names", type=Path, help="the .names.json of its version (default: of this checkout)"
     )
@@ -64,16 +70,13 @@ def _add_board(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--firmware", type=Path, help="sources (default: those that came with it)")
 
 
-def _rounds(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _ROUNDS_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected 1 to {_ROUNDS_MAX}")
-    return int(text)
-
-
-def _percent(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected 1 to 100")
-    return int(text)
+def _units(text: str) -> str:
+    """As it is: the board makes numbers of it."""
+    ends = [part.partition("-") for part in text.split(",")]
+    numbers = [end for first, dash, last in ends for end in ([first, last] if dash else [first])]
+    if not all(end.isdecimal() and 1 <= int(end) <= _UNIT_MAX for end in numbers):
+        raise argparse.ArgumentTypeError(f"{text!r}, expected 1-{_UNIT_MAX} or 1,3-5")
+    return text
 
 
 def _load(text: str) -> tuple[int | None, float]:

@@ -14,13 +14,14 @@ from wattle_tools import dry_run
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log as audit_log
 from wattle_tools.boards import command as boards_command
+from wattle_tools.boards.command import shown_record
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.boards.repl import Repl, printable
 from wattle_tools.check import judging, trial
 from wattle_tools.check.judging import FAULT, OK, Finding, Readings
 from wattle_tools.check.trial import Trial
 from wattle_tools.device import firmware_folder
-from wattle_tools.errors import CANNOT, DONE, SerialLineError, SettingsError, ToolError
+from wattle_tools.errors import CANNOT, DONE, SerialLineError, SettingsError
 from wattle_tools.flash import fleet
 from wattle_tools.image import build
 from wattle_tools.image.linker import readable
@@ -50,10 +51,14 @@ def check(options: argparse.Namespace) -> int:
 
     board = _one(options)
     if options.dry_run:
-        meter, would = trial.announced(board, options.rounds)
+        meter, would = trial.announced(board, options.rounds, calls=True)
         return dry_run.tell(options.json, would, {"mac": board.name, "meter": meter})
-    found = _with(board, lambda check: trial.run(board, firmware, options.rounds, shown, check))
-    findings = _judged(found, options)
+    with audit_command.failure_noted(journal, "check", board.name):
+        found = _with(
+            board,
+            lambda check: trial.run(board, firmware, options.rounds, shown, check, calls=True),
+        )
+        findings = _judged(found, options)
     is_sound = all(one.level != FAULT for _, one in findings)
     facts: dict[str, object] = {"meter": found.record.meter}
     facts["faults"] = [f"{where}: {one.what}" for where, one in findings if one.level == FAULT][:8]
@@ -62,6 +67,7 @@ def check(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(_as_json(board, found, findings), indent=1))
     else:
+        print(shown_record(found.record))
         for where, one in findings:
             advice = f"; {one.advice}" if one.advice else ""
             print(f"{one.level:5} {where}: {one.what}{advice}")
@@ -71,6 +77,7 @@ def check(options: argparse.Namespace) -> int:
 def probe(options: argparse.Namespace) -> int:
     """Prints who answers on a board's line; the exit code."""
     program = brought.probe(options.firmware or firmware_folder())
+    journal = audit_command.journal(options)
     output = sys.stdout
     board = _one(options)
     if options.dry_run:
@@ -90,17 +97,13 @@ def probe(options: argparse.Namespace) -> int:
     def run(check: Callable[[], None]) -> None:
         with Repl(board.port, check) as repl:
             try:
-                brought.followed(
-                    repl,
-                    program,
-                    _PROBE_S,
-                    told,
-                    options.units,
-                )
+                brought.followed(repl, program, _PROBE_S, told, options.units)
             finally:
                 repl.restart()
 
-    _with(board, run)
+    with audit_command.failure_noted(journal, "probe", board.name):
+        _with(board, run)
+    journal.append("probe", audit_log.DONE, board.name, {"units": options.units})
     if options.json:
         print(json.dumps({"mac": board.name, "units": options.units, "said": said}, indent=1))
     return DONE
@@ -127,9 +130,7 @@ def log(options: argparse.Namespace) -> int:
 
 
 def _one(options: argparse.Namespace) -> FoundBoard:
-    with set_aside():
-        found = fleet.find(boards_command.chosen_ports(options))
-        [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
+    board = boards_command.one(options)
     if board.contents is None:
         raise board.trouble or SerialLineError("it does not answer", "plug it in again")
     return board
@@ -155,6 +156,7 @@ def _judged(found: Trial, options: argparse.Namespace) -> list[tuple[str, Findin
         for one in judging.judge(device, rounds, load_w, options.tolerance / 100):
             rows.append((f"device {device.number}", one))
     rows += [("meter", one) for one in found.findings]
+    rows += [("network", one) for one in judging.network(found.signal_dbm)]
     if found.record.certificate is None:
         level = judging.WARNING if options.offline else FAULT
         what = "it has no certificate, so no broker lets it in"
@@ -167,7 +169,8 @@ def _judged(found: Trial, options: argparse.Namespace) -> list[tuple[str, Findin
             level = judging.WARNING if options.offline else FAULT
             advice = "check network and broker; a meter that is not enrolled is not let in"
             rows.append((host, Finding(level, error, advice)))
-    return rows
+    is_reached = None in found.gateways.values()
+    return [*rows, ("clock", judging.clock(found.clock, found.clock_is_set, is_reached))]
 
 
 def _loads(found: Trial, options: argparse.Namespace) -> Mapping[int, float]:
@@ -204,6 +207,7 @@ def _as_json(
         "meter": found.record.meter,
         "site": found.record.site,
         "protection": found.record.protection,
+        "signal_dbm": found.signal_dbm,
         "readings": newest,
         "findings": [{"about": where, **vars(one)} for where, one in findings],
     }
@@ -212,7 +216,4 @@ def _as_json(
 def _names(options: argparse.Namespace) -> readable.Readable:
     if options.names is None:
         return build.image(options.firmware or firmware_folder()).names
-    try:
-        return readable.parse(json.loads(options.names.read_bytes()))
-    except (OSError, ValueError) as error:
-        raise ToolError(f"{options.names}: cannot be read: {error}") from error
+    return readable.load(options.names)

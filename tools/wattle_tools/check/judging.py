@@ -21,6 +21,8 @@ _HERTZ = (45.0, 65.0)
 # Below this a phase carries too little for its power factor to say anything.
 _AMPERES_MIN = 0.05
 _WATTS_MIN = 20.0
+# As wattle-gateway judges what meters say of themselves.
+_SIGNAL_DBM_MIN = -80
 # A third of a turn: cos 120 degrees is -0.5, give or take the load's own angle of 20 degrees.
 _EXCHANGED = (-0.78, -0.15)
 # Sums of what is read one after the other under a load that moves a little.
@@ -84,6 +86,33 @@ def judge(
     found += _counters(rounds)
     found += _load(device, newest, load_w, tolerance)
     return found or [Finding(OK, "plausible; under a known load (--load-w) more can be told")]
+
+
+def network(signal_dbm: int | None) -> list[Finding]:
+    """What the strength of the wireless network says; nothing where it was not joined, which is
+    told where it keeps the meter from its gateways.
+    """
+    if signal_dbm is None:
+        return []
+    what = f"joined, {signal_dbm} dBm"
+    if signal_dbm < _SIGNAL_DBM_MIN:
+        return [Finding(WARNING, f"{what}: weak", "move its antenna, or the access point nearer")]
+    return [Finding(OK, what)]
+
+
+def clock(state: str, is_set: bool, is_reached: bool) -> Finding:
+    """Whether the meter knows the time: `state` as in its sample; `is_set`: it said so once it ran
+    again; `is_reached`: a gateway's broker lets it in.
+    """
+    if is_set or state != "U":
+        return Finding(OK, "it is set")
+    if not is_reached:
+        return Finding(WARNING, "it is not set", "its gateway sets it once it is reached")
+    return Finding(
+        WARNING,
+        "no gateway has set it",
+        "a gateway gives the time to meters that are enrolled; see `wattle-tool log`",
+    )
 
 
 def _failed(newest: Readings) -> list[Finding]:

@@ -14,6 +14,7 @@ from wattle_tools.audit import log
 from wattle_tools.boards import command as boards_command
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.check import trial
+from wattle_tools.check.judging import Readings
 from wattle_tools.device import firmware_folder
 from wattle_tools.errors import DONE, ExchangeError
 from wattle_tools.exchange import readings
@@ -33,14 +34,16 @@ def _read(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _announce(options, "<meter>.reading.json")
     journal = audit_command.journal(options)
-    name, reading = _taken(options)
-    path = options.output / f"{reading.meter}.reading.json"
-    data = (json.dumps(reading.row(), indent=1) + "\n").encode()
-    tool_home.write(path, data)
+    board = boards_command.one(options)
+    with audit_command.failure_noted(journal, "reading", board.name):
+        reading = _taken(board, options)
+        path = options.output / f"{reading.meter}.reading.json"
+        data = (json.dumps(reading.row(), indent=1) + "\n").encode()
+        tool_home.write(path, data)
     facts: dict[str, object] = {"meter": reading.meter, "sha256": _sha(data)}
-    journal.append("reading", log.DONE, name, facts)
+    journal.append("reading", log.DONE, board.name, facts)
     if options.json:
-        print(json.dumps({"mac": name, "file": str(path), **facts}, indent=1))
+        print(json.dumps({"mac": board.name, "file": str(path), **facts}, indent=1))
     else:
         print(f"{path}: {_shown(reading.energies)}")
     return DONE
@@ -51,15 +54,17 @@ def _complete(options: argparse.Namespace) -> int:
     meter, old, final = _old(options)
     if options.dry_run:
         return _announce(options, f"{meter}-<meter>.exchange.json")
-    name, new = _taken(options)
-    data = readings.exchange(meter, old, final, new)
-    path = options.output / f"{meter}-{new.meter}.exchange.json"
-    tool_home.write(path, data)
+    board = boards_command.one(options)
+    with audit_command.failure_noted(journal, "replace", board.name, {"old": meter}):
+        new = _taken(board, options)
+        data = readings.exchange(meter, old, final, new)
+        path = options.output / f"{meter}-{new.meter}.exchange.json"
+        tool_home.write(path, data)
     facts: dict[str, object] = {"old": meter, "new": new.meter, "sha256": _sha(data)}
     facts["typed"] = old is None
-    journal.append("replace", log.DONE, name, facts)
+    journal.append("replace", log.DONE, board.name, facts)
     if options.json:
-        print(json.dumps({"mac": name, "file": str(path), **facts}, indent=1))
+        print(json.dumps({"mac": board.name, "file": str(path), **facts}, indent=1))
         return DONE
     print(f"{path}: final {_shown(final)}; first {_shown(new.energies)}")
     if meter != new.meter:
@@ -84,36 +89,32 @@ def _old(options: argparse.Namespace) -> tuple[str, SignedReading | None, Energi
 
 def _announce(options: argparse.Namespace, file: str) -> int:
     """What a step would do; `file`: what it would write, <meter> for that on the line."""
-    with set_aside():
-        board = _one(options)
-    meter, would = trial.announced(board, _ROUNDS)
+    board = boards_command.one(options)
+    meter, would = trial.announced(board, _ROUNDS, calls=False)
     path = options.output / file.replace("<meter>", meter)
     would.insert(-1, f"write {path}")
     return dry_run.tell(options.json, would, {"mac": board.name, "meter": meter})
 
 
-def _one(options: argparse.Namespace) -> FoundBoard:
-    found = fleet.find(boards_command.chosen_ports(options))
-    [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
-    return board
-
-
-def _taken(options: argparse.Namespace) -> tuple[str, SignedReading]:
-    """(name of the board, a reading of it that has verified)."""
+def _taken(board: FoundBoard, options: argparse.Namespace) -> SignedReading:
+    """A reading of the board that has verified."""
     firmware = options.firmware or firmware_folder()
     with set_aside():
-        board = _one(options)
         [tried] = fleet.each(
             [board],
-            lambda one, check: trial.run(one, firmware, _ROUNDS, lambda device, row: None, check),
+            lambda one, check: trial.run(one, firmware, _ROUNDS, _silent, check, calls=False),
         )
     if tried.sample is None:
         reasons = "; ".join(one.what for one in tried.findings)
         raise ExchangeError(f"no reading of it verifies: {reasons}", "see `wattle-tool check`")
     record = tried.record
-    return board.name, readings.verified(
+    return readings.verified(
         bytes.fromhex(record.ledger), record.site, tried.proof.raw, tried.sample, board.name
     )
+
+
+def _silent(device: int, one: Readings) -> None:
+    """What it reads stands in its sample."""
 
 
 def _shown(energies: Energies) -> str:

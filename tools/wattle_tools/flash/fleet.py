@@ -49,7 +49,7 @@ def find(ports: Sequence[str]) -> list[FoundBoard]:
 
 
 def choose(found: Sequence[FoundBoard], macs: Sequence[bytes], every: bool) -> list[FoundBoard]:
-    """The boards of a run: those named by MAC, all, or the only one there is.
+    """The boards of a command that takes several: those named by MAC, all, or the only one.
 
     Raises NoBoardError that names what is there.
     """
@@ -65,9 +65,18 @@ def choose(found: Sequence[FoundBoard], macs: Sequence[bytes], every: bool) -> l
         return [board for board in found if board.mac in macs]
     if len(found) > 1:
         raise NoBoardError(
-            f"{len(found)} boards are plugged in", f"say --all, or --board with one of: {names}"
+            f"{len(found)} boards are plugged in", f"say --all, or --mac with one of: {names}"
         )
     return list(found)
+
+
+def choose_one(found: Sequence[FoundBoard], mac: bytes | None) -> FoundBoard:
+    """The board of a command that takes one. Raises NoBoardError that names what is there."""
+    if mac is None and len(found) > 1:
+        names = ", ".join(board.name for board in found)
+        raise NoBoardError(f"{len(found)} boards are plugged in", f"say --mac with one of: {names}")
+    [board] = choose(found, [] if mac is None else [mac], False)
+    return board
 
 
 def run(boards: Sequence[FoundBoard], order: Order, view: View) -> list[JobResult]:

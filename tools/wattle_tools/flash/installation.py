@@ -49,7 +49,8 @@ def check_interpreter(contents: Contents) -> None:
     wanted = "MicroPython {}.{} or newer".format(*VERSION_MIN)
     if found.version[:2] < VERSION_MIN:
         raise UnfitBoardError(
-            f"it has {found.shown}, expected {wanted}", "give it a newer one: run with --image"
+            f"it has {found.shown}, expected {wanted}",
+            "give it a newer one: wattle-tool flash --image FILE.bin",
         )
     if found.mpy & 0xFF != MPY_FORMAT:
         raise UnfitBoardError(
@@ -127,7 +128,7 @@ def check_room(contents: Contents, write: Mapping[str, bytes], there: Mapping[st
     if need > contents.free + again * contents.block:
         raise UnfitBoardError(
             f"its file system is full: {contents.free} bytes free, {need} needed",
-            "remove files from it, or flash it with --image and --erase-files",
+            "remove files from it, or wattle-tool flash --image FILE.bin --erase-files",
         )
 
 
@@ -138,7 +139,7 @@ def _check_rom_room(repl: Repl, need: int) -> None:
         raise UnfitBoardError(
             f"its ROMFS partition has {size} bytes, of which the program may take a third: "
             f"{share}, {need} needed",
-            "give it an interpreter with a larger one, or with none: run with --image",
+            "give it an interpreter with a larger one, or none: wattle-tool flash --image FILE.bin",
         )
 
 

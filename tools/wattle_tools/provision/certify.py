@@ -15,7 +15,7 @@ from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.boards.meter_record import GATEWAY, MeterRecord
 from wattle_tools.boards.repl import Repl
 from wattle_tools.device import firmware_folder
-from wattle_tools.errors import DONE, ToolError, UnfitBoardError
+from wattle_tools.errors import DONE, UnfitBoardError
 from wattle_tools.flash import fleet
 from wattle_tools.mpremote_prints import set_aside
 from wattle_tools.provision import board_keys, job
@@ -31,16 +31,12 @@ def run(options: argparse.Namespace) -> int:
     program = board_keys.program(firmware_folder())
     source = str(options.certificate)
     with set_aside():
-        board = _one(options)
+        board = boards_command.one(options)
         facts: dict[str, object] = {"file": source}
-        try:
+        with audit_command.failure_noted(journal, "certificate", board.name, facts):
             [record] = fleet.each(
                 [board], lambda one, check: install(one, data, source, program, check)
             )
-        except ToolError as error:
-            facts["reason"] = str(error)[:400]
-            journal.append("certificate", log.FAILED, board.name, facts)
-            raise
     facts["meter"] = record.meter
     if record.certificate is not None:
         facts["certificate_sha256"] = record.certificate.sha256
@@ -52,16 +48,10 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _one(options: argparse.Namespace) -> FoundBoard:
-    found = fleet.find(boards_command.chosen_ports(options))
-    [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
-    return board
-
-
 def _rehearse(options: argparse.Namespace, data: bytes) -> int:
     source = str(options.certificate)
     with set_aside():
-        board = _one(options)
+        board = boards_command.one(options)
         [meter] = fleet.each([board], lambda one, check: offered(one, data, source, check))
     would = [
         f"have {board.name} prove that the certificate is for its key",

@@ -18,7 +18,7 @@ from wattle_tools.board_folder import BoardChoice
 from wattle_tools.boards import command as boards_command
 from wattle_tools.boards.command import shown_record
 from wattle_tools.device import firmware_folder
-from wattle_tools.errors import EnrolmentError, SettingsError
+from wattle_tools.errors import SettingsError
 from wattle_tools.flash import fleet
 from wattle_tools.mpremote_prints import set_aside
 from wattle_tools.proof import Proof
@@ -67,8 +67,7 @@ def run(options: argparse.Namespace) -> int:
     bench = bench_of(options)
     order = order_of(bench, site, authority, choice)
     with set_aside():
-        found = fleet.find(boards_command.chosen_ports(options))
-        [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
+        board = boards_command.one(options)
         [result] = fleet.each([board], lambda one, check: job.run(one, order, _quiet, check))
     written = finish(bench, result, choice.meter, order, options.output)
     if options.json:
@@ -114,12 +113,8 @@ def order_of(
         def enrol(proof: Proof) -> bytes:
             file = enrolment.file_of(proof, made.ledger_id, made.site, choice.meter.devices)
             facts: dict[str, object] = {"meter": proof.meter, "site": made.site}
-            try:
+            with audit_command.failure_noted(bench.journal, "enrol", _mac(proof), facts):
                 pem = enrolment.through(command, folder, proof.meter, file)
-            except EnrolmentError as error:
-                facts["reason"] = str(error)[:400]
-                bench.journal.append("enrol", log.FAILED, _mac(proof), facts)
-                raise
             bench.journal.append("enrol", log.DONE, _mac(proof), facts)
             return pem
 

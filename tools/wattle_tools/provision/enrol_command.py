@@ -66,11 +66,8 @@ def run(options: argparse.Namespace) -> int:
         if options.certificate is not None:
             would.append(f"write {options.certificate}")
         return dry_run.tell(options.json, would, {**facts, "mac": mac})
-    try:
+    with audit_command.failure_noted(journal, "enrol", mac, facts):
         pem = enrolment.through(command, folder, meter, data)
-    except EnrolmentError as error:
-        journal.append("enrol", log.FAILED, mac, {**facts, "reason": str(error)[:400]})
-        raise
     journal.append("enrol", log.DONE, mac, facts)
     if options.certificate is not None:
         tool_home.write(options.certificate, pem)

@@ -11,8 +11,9 @@ from wattle_tools import dry_run
 from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.boards.arguments import add_json_argument
-from wattle_tools.errors import DONE, EnrolmentError, SettingsError
+from wattle_tools.errors import DONE, SettingsError
 from wattle_tools.provision import enrol_command, enrolment
+from wattle_tools.whole_number import within
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,7 +26,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
     parser.add_argument("--confirm", metavar="METER", help="the id once more")
     parser.add_argument(
-        "--last-seq", type=int, metavar="N", help="last sample that counts (default: newest)"
+        "--last-seq",
+        type=within(0),
+        metavar="N",
+        help="last sample that counts (default: newest)",
     )
     enrol_command.add_gateway(parser)
     dry_run.add_argument(parser)
@@ -55,11 +59,8 @@ def run(options: argparse.Namespace) -> int:
         )
     journal = audit_command.journal(options)
     facts: dict[str, object] = {"meter": meter}
-    try:
+    with audit_command.failure_noted(journal, "retire", facts=facts):
         said = enrolment.asked(command, words, b"")
-    except EnrolmentError as error:
-        journal.append("retire", log.FAILED, facts={**facts, "reason": str(error)[:400]})
-        raise
     facts["said"] = said.strip()[:400]
     journal.append("retire", log.DONE, facts=facts)
     print(json.dumps({**facts, "retired": True}, indent=1) if options.json else said.strip())

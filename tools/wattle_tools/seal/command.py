@@ -10,8 +10,6 @@ from wattle_tools import dry_run, tool_home
 from wattle_tools.audit import command as audit_command
 from wattle_tools.boards import command as boards_command
 from wattle_tools.errors import DONE, SealError, UnfitBoardError
-from wattle_tools.flash import fleet
-from wattle_tools.mpremote_prints import set_aside
 from wattle_tools.seal import steps
 
 STEPS_FILE = "steps.txt"
@@ -19,9 +17,7 @@ STEPS_FILE = "steps.txt"
 
 def run(options: argparse.Namespace) -> int:
     """Prepares the steps of one board; the exit code. Raises ToolError."""
-    with set_aside():
-        found = fleet.find(boards_command.chosen_ports(options))
-        [board] = fleet.choose(found, [options.mac] if options.mac else [], False)
+    board = boards_command.one(options)
     if board.mac is None:
         raise board.trouble or UnfitBoardError("it does not say which MAC it has", "plug it again")
     chip = steps.chip_of(board.chip)

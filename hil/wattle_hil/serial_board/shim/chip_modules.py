@@ -11,6 +11,7 @@ import termios
 _NVS_BYTES = 4096
 _NVS_NOT_FOUND = -0x1102  # nvs.h
 _EINVAL = 22
+_SIGNAL_DBM = -61
 _STREAM_POLL, _POLL_IN, _POLL_OUT = 3, 1, 4
 
 
@@ -79,7 +80,9 @@ class Wlan:
         pass
 
     def status(self, what):
-        raise OSError("Wifi Not Connected")
+        if not self._has_network:
+            raise OSError("Wifi Not Connected")
+        return _SIGNAL_DBM
 
 
 class Uart(io.IOBase):
