@@ -60,12 +60,22 @@ def test_a_score_moves_the_reputation_a_fifth_of_the_way() -> None:
     assert found.history == (900,)
 
 
-@given(permille, permille, permille)
+def test_doubtful_data_moves_it_by_less() -> None:
+    state = State({})
+    rate(state, MARKET, ANA, EVENT, scored(900), 5, 250)
+    assert look(state).reputation == 500 + 80 // 4
+    rate(state, MARKET, ANA, EVENT, scored(0), 6, 0)
+    assert look(state).reputation == 520
+
+
+@given(permille, permille, permille, permille)
 def test_a_reputation_moves_towards_the_score_and_never_beyond(
-    reputation: int, score: int, rate_permille: int
+    reputation: int, score: int, rate_permille: int, bearing: int
 ) -> None:
-    after = moved(reputation, score, rate_permille)
+    after = moved(reputation, score, rate_permille, bearing)
     assert min(reputation, score) <= after <= max(reputation, score)
+    whole = moved(reputation, score, rate_permille)
+    assert abs(after - reputation) <= abs(whole - reputation)
 
 
 @given(permille, permille, permille)

@@ -14,6 +14,7 @@ from wattle_gateway.contracts.scoring.parts import (
     Performance,
     absolute,
     accuracy,
+    bearing,
     parts,
     speed,
     together,
@@ -30,7 +31,11 @@ marks = st.lists(permille, max_size=64)
 quotas_w = st.integers(1, 10**12)
 intervals_s = st.sampled_from([1, 60, 225, 300, 900, 3600])
 kept = st.builds(
-    Kept, st.integers(0, 10**6), st.none() | st.integers(-(10**12), 10**12), weight=permille
+    Kept,
+    st.integers(0, 10**6),
+    st.none() | st.integers(-(10**12), 10**12),
+    weight=permille,
+    bearing=permille,
 )
 performances = st.builds(
     Performance,
@@ -113,6 +118,27 @@ def test_slower_is_not_better(allowed_ms: int, taken_ms: int, more_ms: int) -> N
 def test_who_answers_in_twice_the_time_has_half_the_speed() -> None:
     assert speed(2_000, 4_000) == 500
     assert speed(0, 1) == 0
+
+
+def test_what_was_measured_bears_on_a_reputation_by_what_it_promised() -> None:
+    sure, doubtful = Kept(3_000, 1), Kept(1_000, 1, bearing=200)
+    unmeasured = Kept(5_000, None, bearing=0)
+    first = Performance(QUARTER_S, (sure, unmeasured), 1_000, 1_000)
+    second = Performance(QUARTER_S, (doubtful,), 1_000, 1_000)
+    assert bearing([first, second]) == (3_000 * 1_000 + 1_000 * 200) // 4_000
+    assert bearing([second]) == 200
+    assert bearing([replace(first, intervals=(unmeasured,))]) == 1_000
+
+
+@given(st.lists(performances, min_size=1, max_size=4))
+def test_a_bearing_lies_between_what_it_is_made_of(several: list[Performance]) -> None:
+    known = [
+        one.bearing
+        for performance in several
+        for one in performance.intervals
+        if one.adjustment_mj is not None and one.quota_w
+    ]
+    assert min(known, default=1_000) <= bearing(several) <= max(known, default=1_000)
 
 
 def test_an_unmeasured_interval_costs_availability_and_leaves_accuracy_alone() -> None:

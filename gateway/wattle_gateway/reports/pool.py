@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from wattle_wire import topics
 
 from wattle_gateway.contracts import offering, registry
-from wattle_gateway.contracts.events import rows
+from wattle_gateway.contracts.events import data_record, rows
 from wattle_gateway.contracts.events.selecting import score_of, weights_of
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.reputation.standing import Standing
@@ -234,7 +234,7 @@ def _judged(
         # Who is suspended is not called, however good its scores have been since.
         reputation=0 if stands.suspended else stands.reputation,
         rested_ms=time_ms - ended_ms,
-        standing_permille=stands.selection_permille,
+        standing_permille=data_record.merit_share(state, market, stands, one.meter, one.device),
     )
 
 

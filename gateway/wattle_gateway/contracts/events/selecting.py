@@ -8,6 +8,7 @@ from wattle_gateway.contracts import offering
 from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.events import (
     answering,
+    data_record,
     expiry,
     ordering,
     quota_count,
@@ -215,7 +216,9 @@ def _candidate(
             reputation=standing.reputation,
             distance=area.distance(terms.area, event.body.place),
             rested_ms=event.begin_ms - ended_ms,
-            standing_permille=standing.selection_permille,
+            standing_permille=data_record.merit_share(
+                state, market, standing, quota.meter, quota.device
+            ),
         ),
     )
 

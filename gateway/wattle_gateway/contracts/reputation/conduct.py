@@ -46,14 +46,21 @@ def charge(
 
 
 def rate(
-    state: State, market: Market, kid: bytes, event: bytes, score: Score, time_ms: int
+    state: State,
+    market: Market,
+    kid: bytes,
+    event: bytes,
+    score: Score,
+    time_ms: int,
+    bearing: int = PERMILLE,
 ) -> None:
-    """A party (kid) has a score in an event (digest, 32 bytes): its reputation moves towards it."""
+    """A party (kid) has a score in an event (digest, 32 bytes): its reputation moves towards it, by
+    as much as the data that the score rests on bears (permille)."""
     found = standing(state, market, kid, time_ms)
     mark = EventMark(event, score.absolute, score.vertical, score.horizontal, score.value)
     rated = replace(
         found,
-        reputation=moved(found.reputation, score.value, market.rate_permille),
+        reputation=moved(found.reputation, score.value, market.rate_permille, bearing),
         events=(mark, *found.events)[: market.history_events],
     )
     put_standing(state, _judged(rated, market, time_ms))
@@ -67,9 +74,10 @@ def rate_connection(state: State, market: Market, kid: bytes, mark: int, time_ms
         put_standing(state, _judged(rated, market, time_ms))
 
 
-def moved(reputation: int, mark: int, rate_permille: int) -> int:
-    """A reputation after a mark: `rate_permille` of the way, rounded toward where it was."""
-    step = abs(mark - reputation) * rate_permille // PERMILLE
+def moved(reputation: int, mark: int, rate_permille: int, bearing: int = PERMILLE) -> int:
+    """A reputation after a mark: `rate_permille` of the way, of that `bearing` permille, rounded
+    toward where it was."""
+    step = abs(mark - reputation) * rate_permille * bearing // PERMILLE**2
     return reputation + step if mark >= reputation else reputation - step
 
 

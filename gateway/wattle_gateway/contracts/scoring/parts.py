@@ -15,12 +15,13 @@ _MJ_PER_W_S = 1000
 @dataclass(frozen=True)
 class Kept:
     """One interval in which a resource was called: `quota_w` declared (>= 0, W), `adjustment_mj`
-    (D4; mJ, as baselines are) measured, None for unmeasured, `weight` (permille, use "score" of
-    the weight table)."""
+    (D4; mJ, as baselines are) measured, None for unmeasured, `weight` and `bearing` (permille, uses
+    "score" and "reputation" of the weight table)."""
 
     quota_w: int
     adjustment_mj: int | None
     weight: int = PERMILLE
+    bearing: int = PERMILLE
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,16 @@ def speed(allowed_ms: int, taken_ms: int | None) -> int:
         return 0
     slower_ms = max(allowed_ms, taken_ms)
     return PERMILLE * allowed_ms // slower_ms if slower_ms > 0 else PERMILLE
+
+
+def bearing(several: Sequence[Performance]) -> int:
+    """How far a score of these resources bears on a reputation, permille (D15): the mean of what
+    the measured intervals weigh there, by their quotas; 1000 without any."""
+    measured = [kept for one in several for kept in one.intervals if kept.adjustment_mj is not None]
+    promised_w = sum(kept.quota_w for kept in measured)
+    if promised_w == 0:
+        return PERMILLE
+    return sum(kept.quota_w * kept.bearing for kept in measured) // promised_w
 
 
 def together(several: Sequence[Parts]) -> Parts:

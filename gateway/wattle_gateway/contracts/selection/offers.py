@@ -13,7 +13,8 @@ class Offer:
     event; `price` money per MWh, >= 0; `response_ms` from dispatch to reached; `holds_ms` how
     long it can hold; `score` and `reputation` permille; `distance` number of lines between it and
     the place of the need, None if none joins them; `rested_ms` since it was last called;
-    `standing_permille` what its merit is multiplied with for faults on record (D15).
+    `standing_permille` what its merit is multiplied with for faults on record and the classes of
+    its last data (D15).
     """
 
     digest: bytes

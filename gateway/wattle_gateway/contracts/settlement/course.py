@@ -19,6 +19,7 @@ from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
 from wattle_gateway.contracts.measurement.energy import DAY_MS
 from wattle_gateway.contracts.reputation import conduct
 from wattle_gateway.contracts.reputation.standing import standing
+from wattle_gateway.contracts.scoring import parts
 from wattle_gateway.contracts.scoring import score as scoring
 from wattle_gateway.contracts.scoring.parts import Performance
 from wattle_gateway.contracts.setting import Setting
@@ -290,7 +291,8 @@ def _score(
     history = {kid: standing(state, market, kid, time_ms).history for kid in performances}
     scores = scoring.event_scores(performances, history, market)
     for kid in sorted(scores.keys() - rated):
-        conduct.rate(state, market, kid, event.digest, scores[kid], time_ms)
+        share = parts.bearing(performances[kid])
+        conduct.rate(state, market, kid, event.digest, scores[kid], time_ms, share)
     return {kid: scores[kid] for kid in scores.keys() - rated}
 
 

@@ -26,12 +26,13 @@ def performance(
     for index, line in enumerate(row.lines):
         quota_w = quota.quotas_w[index]
         weight = weights.weight(market, line.classes, weights.SCORE)
+        bearing = weights.weight(market, line.classes, weights.REPUTATION)
         if line.status == WITHDRAWN:
             kept.append(Kept(quota_w, 0))
         elif line.status == UNMEASURED and was_called(event, quota, index):
-            kept.append(Kept(quota_w, None, weight))
+            kept.append(Kept(quota_w, None, weight, bearing))
         elif line.status == CALLED:
-            kept.append(Kept(quota_w, _adjustment_mj(line, event), weight))
+            kept.append(Kept(quota_w, _adjustment_mj(line, event), weight, bearing))
     if not any(one.quota_w for one in kept):
         return None
     taken_ms = None
