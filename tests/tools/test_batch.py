@@ -100,6 +100,33 @@ def test_each_board_has_its_result_and_a_second_run_finishes(
     assert [row["result"] for row in noted].count("done") == 5
 
 
+def test_a_rehearsal_judges_the_rows_and_writes_nothing(
+    bench: BoardBench,
+    installed: bytes,
+    tmp_path: Path,
+    tool_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
+    technician(tmp_path, tool_home).add_site()
+    record = (tool_home / "audit.log").read_bytes()
+    (tmp_path / "jobs.csv").write_text(
+        HEADER + f"{mac(1).hex()},sdm630,3,,,\n{mac(2).hex()},sdm999,1,,,\n"
+    )
+    capsys.readouterr()
+    ports = [bench.add(mac(1), installed)]
+    words = ("--dry-run", "--json", "--labels", str(tmp_path / "labels"))
+    assert batch(tmp_path, ports, *words) == 7
+    row = json.loads(capsys.readouterr().out)
+    assert row["dry_run"] is True
+    assert [board["code"] for board in row["boards"]] == [0, 7]
+    assert row["boards"][0]["settings"] == "checked"
+    assert not {"results.csv", "results.xml", "labels"} & {one.name for one in tmp_path.iterdir()}
+    assert not list(tmp_path.glob("*.enrol.json"))
+    assert (tool_home / "audit.log").read_bytes() == record
+
+
 def common() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     arguments.add_arguments(parser)
