@@ -197,8 +197,8 @@ def test_the_command_finds_what_was_cut_off_by_a_noted_line(
 def test_nothing_is_done_that_could_not_be_recorded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    in_the_way = tmp_path / "file"
-    in_the_way.write_bytes(b"")
-    words = ["--home", str(in_the_way), "certificate", str(tmp_path), str(in_the_way)]
+    home = tmp_path / "home"
+    (home / "audit.key").mkdir(parents=True)
+    words = ["--home", str(home), "certificate", str(tmp_path), str(tmp_path / "tls.pem")]
     assert main(words) == 10
     assert "no key to sign the record with" in capsys.readouterr().err
