@@ -107,8 +107,7 @@ def execute(
     if epoch.constants.market is not None:
         due.run(run.state, setting)
     for verified in blocks:
-        for position, raw in enumerate(verified.entries):
-            run.entry(verified.block, position, raw)
+        run.entries(verified)
     ended = upkeep.after_entries(run.state, epoch, commit, run.ended)
     if run.ended is not None:
         alliance.forget_changes(run.state, epoch)
@@ -134,7 +133,8 @@ def execute(
 
 
 class _Found(NamedTuple):
-    """What is known of an entry: the fields of an Outcome that do not tell its place."""
+    """What is known of an entry: the fields of an Outcome that do not tell its place, and whether
+    its bytes alone show that nobody honest proposes it (`false`)."""
 
     kind: int = 0
     effect: str = VOID
@@ -142,6 +142,7 @@ class _Found(NamedTuple):
     meter: bytes | None = None
     seq: int | None = None
     digest: bytes | None = None
+    false: bool = False
 
 
 class _Run:
@@ -161,9 +162,17 @@ class _Run:
         # A meter sends many samples and changes rarely: decoded once a commit.
         self._known: dict[bytes, Meter | None] = {}
 
-    def entry(self, block: Block, position: int, raw: bytes) -> None:
-        """Execute one entry and note what became of it."""
-        kind, effect, verdict, meter, seq, digest = self._effect(raw)
+    def entries(self, verified: VerifiedBlock) -> None:
+        """Execute the entries of one block; its author is charged with false ones, once (D14)."""
+        block = verified.block
+        found = [self._entry(block, position, raw) for position, raw in enumerate(verified.entries)]
+        if any(found):
+            kid = self._epoch.members[block.author].kid
+            upkeep.proposed_false(self.state, self._epoch, kid, self._setting.time_ms)
+
+    def _entry(self, block: Block, position: int, raw: bytes) -> bool:
+        """Execute one entry and note what became of it; whether it is a false one."""
+        kind, effect, verdict, meter, seq, digest, false = self._effect(raw)
         leaf = None
         if effect == RECORDED:
             leaf = len(self.leaves)
@@ -173,6 +182,7 @@ class _Run:
         self.outcomes.append(
             Outcome(block.ref, position, kind, effect, verdict, leaf, meter, seq, digest)
         )
+        return false
 
     def _effect(self, raw: bytes) -> _Found:
         found = _Found()
@@ -185,7 +195,8 @@ class _Run:
                 return self._transaction(entry.body)
             return self._evidence(entry.body)
         except LedgerError:
-            return found
+            # What evidence shows depends on the epoch, too.
+            return found._replace(false=found.kind != entry_format.EVIDENCE)
 
     def _sample(self, body: bytes) -> _Found:
         signed = self._parse(body, self._epoch.ledger_id)
@@ -200,7 +211,7 @@ class _Run:
                 self.state, meter, signed, self._setting.time_ms, self._epoch
             )
         except SignatureError:
-            return _Found(kind, VOID, 0, kid, seq, digest)
+            return _Found(kind, VOID, 0, kid, seq, digest, false=True)
         except RunsFullError:
             return _Found(kind, HELD, 0, kid, seq, digest)
         if verdict is None:
@@ -219,7 +230,7 @@ class _Run:
         try:
             self._verify(party.key, tx.digest, tx.signature)
         except SignatureError:
-            return found
+            return found._replace(false=True)
         due_nonce = registry.next_nonce(self.state, party.kid, tx.lane)
         if tx.nonce != due_nonce:
             event_transactions.came_to_nothing(self.state, tx, self._setting)

@@ -3,7 +3,7 @@
 from wattle_gateway.contracts.reputation import connection, resting, seats
 from wattle_gateway.contracts.reputation.conduct import charge
 from wattle_gateway.contracts.state import State
-from wattle_gateway.contracts.weights import DOUBLE_SIGNING
+from wattle_gateway.contracts.weights import DOUBLE_SIGNING, ERROR
 from wattle_gateway.ledger.commit import Commit
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
 
@@ -13,6 +13,13 @@ def cheated(state: State, epoch: Epoch, kid: bytes, time_ms: int) -> None:
     market = epoch.constants.market
     if market is not None:
         charge(state, market, kid, DOUBLE_SIGNING, time_ms)
+
+
+def proposed_false(state: State, epoch: Epoch, kid: bytes, time_ms: int) -> None:
+    """A block of a member (kid) carries what its bytes alone show to be no entry."""
+    market = epoch.constants.market
+    if market is not None:
+        charge(state, market, kid, ERROR, time_ms)
 
 
 def after_entries(
