@@ -13,8 +13,8 @@ from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.emulated import Faults
 from wattle_hil.serial_board.program_image import interpreter_image
-from wattle_testkit.serial_boards import flashed_content, mac, small_application
-from wattle_testkit.technician import PASSWORD, SITE, technician
+from wattle_testkit.serial_boards import flashed_content, found, mac, small_application
+from wattle_testkit.technician import PASSWORD, SITE, WIFI, technician
 from wattle_tools.batch import arguments, jobs
 from wattle_tools.cli import main
 from wattle_tools.errors import BatchError
@@ -98,6 +98,34 @@ def test_each_board_has_its_result_and_a_second_run_finishes(
     out = capsys.readouterr().out
     noted = json.loads(out[out.index('{\n "entries"') :])["entries"]
     assert [row["result"] for row in noted].count("done") == 5
+
+
+def test_results_that_would_find_no_place_stop_it_before_a_board_is_touched(
+    bench: BoardBench,
+    installed: bytes,
+    tmp_path: Path,
+    tool_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
+    technician(tmp_path, tool_home).add_site()
+    port = bench.add(mac(1), installed)
+    (tmp_path / "jobs.csv").write_text(f"mac,profile\n{mac(1).hex()},sdm120\n")
+    in_the_way = tmp_path / "file"
+    in_the_way.write_bytes(b"")
+    assert batch(tmp_path, [port], "--labels", str(in_the_way)) == 1
+    assert f"{in_the_way}: no files can be put there" in capsys.readouterr().err
+    assert (
+        main(
+            ["provision", "--port", port, *WIFI, "--profile", "sdm120", "--output", str(in_the_way)]
+        )
+        == 1
+    )
+    assert "no files can be put there" in capsys.readouterr().err
+    contents = found(port).contents
+    assert contents is not None
+    assert not contents.configured
 
 
 def test_a_rehearsal_judges_the_rows_and_writes_nothing(

@@ -8,6 +8,7 @@
 """
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,6 +62,18 @@ def write(path: Path, data: bytes, *, private: bool = False) -> None:
         draft.replace(path)
     except OSError as error:
         raise ToolHomeError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Makes a folder if it is absent. Raises ToolHomeError unless files can be put into it: to be
+    called before a board is touched, of which nobody would have the file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ToolHomeError(f"{folder}: no files can be put there: {error.strerror}") from error
 
 
 def read(path: Path, bytes_max: int) -> bytes:

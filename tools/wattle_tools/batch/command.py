@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     found_jobs = jobs.load(options.jobs, options)
     bench = provision_command.bench_of(options)
     output = sys.stdout
+    if not bench.dry:
+        _check_folders(options)
     with set_aside():
         boards = {board.mac: board for board in fleet.find(boards_command.chosen_ports(options))}
         if options.json:
@@ -100,16 +102,26 @@ def _run(
     for board, result in zip(due, fleet.each(due, provision, view.refresh), strict=True):
         assert board.mac is not None
         results[board.mac] = result
+    for board in due:
+        assert board.mac is not None
+        provision_command.note(bench, results[board.mac], planned[board.mac].order)
     rows = []
     for one in found_jobs:
-        file = None
-        if one.mac in planned and one.mac in boards:
-            plan = planned[one.mac]
-            file = provision_command.finish(
-                bench, results[one.mac], plan.meter, plan.order, options.output
+        plan, result, file = planned.get(one.mac), results[one.mac], None
+        if plan is not None:
+            file = provision_command.enrolment_file(
+                bench, result, plan.meter, plan.order, options.output
             )
-        rows.append(Row(results[one.mac], file))
+        rows.append(Row(result, file))
     return rows
+
+
+def _check_folders(options: argparse.Namespace) -> None:
+    """Whether all that is to be written will find its place. Raises ToolHomeError."""
+    files = [path for path in (options.results, options.junit) if path is not None]
+    folders = [options.output, *(path.parent for path in files)]
+    for folder in folders if options.labels is None else [*folders, options.labels]:
+        tool_home.check_folder(folder)
 
 
 def _refused(one: Job, code: int, reason: str, advice: str) -> ProvisionResult:

@@ -296,7 +296,9 @@ def _cannot_open(port: str) -> LineGoneError:
     if not os.path.exists(port):
         return LineGoneError(f"{port} is not there", "plug the board in, and run it again")
     if not Path(port).is_char_device():
-        return LineGoneError(f"{port} is no serial line", "name one, /dev/ttyUSB0 for example")
+        return LineGoneError(
+            f"{port} is no serial line", "leave out --port: boards behind USB are found"
+        )
     if not os.access(port, os.R_OK | os.W_OK):
         return LineGoneError(
             f"no right to open {port}",

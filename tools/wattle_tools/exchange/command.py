@@ -34,6 +34,7 @@ def _read(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _announce(options, "<meter>.reading.json")
     journal = audit_command.journal(options)
+    tool_home.check_folder(options.output)
     board = boards_command.one(options)
     with audit_command.failure_noted(journal, "reading", board.name):
         reading = _taken(board, options)
@@ -54,6 +55,7 @@ def _complete(options: argparse.Namespace) -> int:
     meter, old, final = _old(options)
     if options.dry_run:
         return _announce(options, f"{meter}-<meter>.exchange.json")
+    tool_home.check_folder(options.output)
     board = boards_command.one(options)
     with audit_command.failure_noted(journal, "replace", board.name, {"old": meter}):
         new = _taken(board, options)

@@ -66,10 +66,13 @@ def run(options: argparse.Namespace) -> int:
     authority = linux.authority_of(options)
     bench = bench_of(options)
     order = order_of(bench, site, authority, choice)
+    if not bench.dry:
+        tool_home.check_folder(options.output)
     with set_aside():
         board = boards_command.one(options)
         [result] = fleet.each([board], lambda one, check: job.run(one, order, _quiet, check))
-    written = finish(bench, result, choice.meter, order, options.output)
+    note(bench, result, order)
+    written = enrolment_file(bench, result, choice.meter, order, options.output)
     if options.json:
         print(json.dumps({"dry_run": bench.dry, **as_json(result, written)}, indent=1))
     else:
@@ -139,21 +142,12 @@ def order_of(
     )
 
 
-def finish(
-    bench: Bench, result: ProvisionResult, meter: BoardChoice, order: Order, output: Path
-) -> Path | None:
-    """Writes the enrolment file of a board that came to its end, and the audit record of every one;
-    gives the file. Raises ToolHomeError, AuditError.
-    """
+def note(bench: Bench, result: ProvisionResult, order: Order) -> None:
+    """Adds to the audit record what came of a board. Raises AuditError."""
     if bench.dry:
-        return None
-    written = None
+        return
     facts: dict[str, object] = {"settings_sha256": order.settings.digest, **result.done}
-    record, proof = result.record, result.proof
-    if proof is not None and record is not None and "settings" in result.done:
-        data = enrolment.file_of(proof, order.settings.ledger_id, record.site, meter.devices)
-        written = output / f"{proof.meter}{enrolment.SUFFIX}"
-        tool_home.write(written, data)
+    record = result.record
     if record is not None:
         facts |= {"meter": record.meter, "site": record.site, "protection": record.protection}
         facts["key_sha256"] = record.key_sha256
@@ -163,6 +157,18 @@ def finish(
         facts |= {"code": result.code, "reason": result.reason[:400]}
     outcome = log.FAILED if result.failed else log.DONE
     bench.journal.append("provision", outcome, result.name, facts)
+
+
+def enrolment_file(
+    bench: Bench, result: ProvisionResult, meter: BoardChoice, order: Order, output: Path
+) -> Path | None:
+    """Writes the enrolment file of a board that came to its end; gives it. Raises ToolHomeError."""
+    record, proof = result.record, result.proof
+    if bench.dry or proof is None or record is None or "settings" not in result.done:
+        return None
+    data = enrolment.file_of(proof, order.settings.ledger_id, record.site, meter.devices)
+    written = output / f"{proof.meter}{enrolment.SUFFIX}"
+    tool_home.write(written, data)
     return written
 
 
