@@ -40,7 +40,7 @@ def test_the_certificate_comes_before_the_answer() -> None:
             gateway(answer(waits={"digest": "3f81c02a", "until_ms": 0})),
             "alliance approve DIR 3f81c02a",
         ),
-        (["/nowhere/ssh"], "the gateway cannot be asked"),
+        (["/nowhere/ssh"], "cannot be asked by /nowhere/ssh: No such file or directory; say how"),
     ],
 )
 def test_what_is_no_enrolment_is_told(command: list[str], expected: str) -> None:

@@ -27,8 +27,8 @@ def test_another_is_refused_with_what_was_expected(text: str) -> None:
         ["set", "/dev/null", "--value", "1", "--baud", "-4"],
         ["flash", "--baud", "0"],
         ["provision", "--unit", "x"],
-        ["provision", "--interval-ms", "0"],
-        ["provision", "--reversed", "0"],
+        ["provision", "--interval-ms", "-1"],
+        ["provision", "--reversed", "x"],
     ],
 )
 def test_options_that_count_say_what_they_expect(

@@ -185,9 +185,13 @@ def ledger_of(folder: Path) -> bytes:
     try:
         return bytes.fromhex(json.loads(path.read_bytes())["ledger_id"])
     except OSError as error:
-        raise BoardError(f"{path}: cannot be read: {error.strerror}") from error
+        raise BoardError(
+            f"{path}: cannot be read: {error.strerror}; provision that folder first"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise BoardError(f"{path}: not the configuration of a board") from error
+        raise BoardError(
+            f"{path}: not the configuration of a board; provision that folder again"
+        ) from error
 
 
 def authorities(folder: Path) -> list[Path]:

@@ -61,7 +61,9 @@ def _image(options: argparse.Namespace) -> int:
             (options.folder / name).write_bytes(data)
         names_file.write_text(made.names.text(), encoding="utf-8")
     except OSError as error:
-        raise ImageError(f"{options.folder}: cannot be written: {error.strerror}") from error
+        raise ImageError(
+            f"{options.folder}: cannot be written: {error.strerror}; name a folder of yours"
+        ) from error
     if options.json:
         print(json.dumps({"files": sizes, "names": str(names_file)}, indent=1))
         return _DONE
@@ -78,7 +80,9 @@ def _traceback(options: argparse.Namespace) -> int:
     try:
         log = sys.stdin.buffer.read() if options.log is None else options.log.read_bytes()
     except OSError as error:
-        raise ImageError(f"{options.log}: cannot be read: {error.strerror}") from error
+        raise ImageError(
+            f"{options.log}: cannot be read: {error.strerror}; name a board's log"
+        ) from error
     lines = names.lines(log.decode("utf-8", "replace").splitlines())
     if options.json:
         print(json.dumps({"lines": list(lines)}, indent=1))

@@ -68,5 +68,8 @@ def _frozen(firmware: Path) -> list[DeviceFile]:
     try:
         runpy.run_path(str(firmware / MANIFEST), names)
     except OSError as error:
-        raise ImageError(f"{firmware / MANIFEST}: cannot be read: {error.strerror}") from error
+        raise ImageError(
+            f"{firmware / MANIFEST}: cannot be read: {error.strerror}; --firmware names the folder "
+            "of the firmware"
+        ) from error
     return found

@@ -55,10 +55,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_meter(group: argparse._ArgumentGroup) -> None:
+    # Numbers have no upper ends here: the firmware judges them, with the rest of its settings.
     group.add_argument("--profile", help="profile of the only device (as --device 1:PROFILE:UNIT)")
-    group.add_argument(
-        "--unit", type=within(1, 247), default=1, help="its unit on the line (default 1)"
-    )
+    group.add_argument("--unit", type=within(0), default=1, help="its unit on the line (default 1)")
     group.add_argument(
         "--device",
         type=told_as(DeviceChoice.parse),
@@ -85,7 +84,7 @@ def _add_meter(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--reversed",
-        type=within(1),
+        type=within(0),
         action="append",
         default=[],
         nargs="?",
@@ -110,11 +109,11 @@ def _add_meter(group: argparse._ArgumentGroup) -> None:
         help="an adjustable load of device D (firmware/LOADS.md); may be given again",
     )
     group.add_argument("--hold-s", type=within(0), help="how long loads wait for a silent gateway")
-    group.add_argument("--interval-ms", type=within(1), default=1_000, help="default 1000")
-    group.add_argument("--baud", type=within(1), help="default: as the profile says")
+    group.add_argument("--interval-ms", type=within(0), default=1_000, help="default 1000")
+    group.add_argument("--baud", type=within(0), help="default: as the profile says")
     group.add_argument("--parity", choices=("N", "E", "O"), default="N", help="with --baud")
     group.add_argument("--stop-bits", type=int, choices=(1, 2), default=1, help="with --baud")
-    group.add_argument("--outbox-bytes", type=within(1), help="default: 1 MiB")
+    group.add_argument("--outbox-bytes", type=within(0), help="default: 1 MiB")
 
 
 def _add_esp32(group: argparse._ArgumentGroup) -> None:

@@ -146,7 +146,9 @@ def load(path: Path) -> Readable:
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ImageError(
+            f"{path}: cannot be read: {error.strerror}; take the .names.json beside the image"
+        ) from error
     except ValueError as error:
         raise ImageError(
             f"{path}: no table of names: {error}; take the .names.json beside the image"
