@@ -12,7 +12,7 @@ from wattle_testkit.serial_boards import files, flash, found, mac, put, small_ap
 from wattle_testkit.waiting import until
 from wattle_tools.boards import identity
 from wattle_tools.boards.identity import FoundBoard
-from wattle_tools.boards.repl import Repl
+from wattle_tools.boards.repl import NoPromptError, Repl
 from wattle_tools.errors import BOARD_FAILED, DONE
 from wattle_tools.flash import fleet
 from wattle_tools.flash.job import THERE, WRITTEN, JobResult, Order
@@ -21,6 +21,14 @@ from wattle_tools.flash.table import SilentView
 pytestmark = pytest.mark.xdist_group("emulated-board")
 DEADLINE_S = 20.0
 ROM_BYTES = 0x60000
+HOLDS_ON = b"""import time
+while True:
+ try:
+  while True:
+   %s
+   time.sleep_ms(20)
+ except BaseException: pass
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -75,6 +83,17 @@ def test_a_file_system_without_room_is_told() -> None:
         assert result.code == BOARD_FAILED
         assert "its file system is full" in result.reason
         assert files(board.port) == {}
+
+
+@pytest.mark.parametrize(
+    ("says", "reason"), [("pass", "it says nothing"), ("print('?' * 40)", "it sends without end")]
+)
+def test_a_program_that_does_not_let_go_is_told(says: str, reason: str) -> None:
+    with CabledBoard(mac(1)) as board:
+        put(board.port, "/main.py", HOLDS_ON % says.encode())
+        with pytest.raises(NoPromptError, match=reason) as caught, Repl(board.port):
+            pass
+        assert "--erase-files" in caught.value.advice
 
 
 class Puller(SilentView):
