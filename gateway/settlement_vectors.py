@@ -1,9 +1,10 @@
-"""The ledger with a paid event in `protocol/vectors/ledger.json`: kinds 19 to 23, SPEC 10 to 12.
+"""The ledger with a paid event in `protocol/vectors/ledger.json`: kinds 14, 17 and 19 to 23.
 
 An aggregator alone, two users whom it hosts, an observer. Aggregator and user agree on a split, the
-other user fills a fund for the aggregator's events; one of these calls the user's load, which keeps
-half of its word. The user disputes a line, the aggregator answers, the observer decides, and the
-fund pays. `make_ledger_vectors.py` drives it and writes it.
+other user fills a fund for the aggregator's events; one of these calls the user's load, which is
+declared, withdrawn and declared again, and keeps half of its word. The user disputes a line, the
+aggregator answers, the observer decides, and the fund pays; the load's offer is retracted.
+`make_ledger_vectors.py` drives it and writes it.
 """
 
 from account_vectors import Accounts
@@ -14,10 +15,10 @@ from wattle_gateway.contracts.baseline.rule import Method, Rule, Window
 from wattle_gateway.ledger import crypto, entry, event_bodies, genesis, transaction
 from wattle_gateway.ledger.account_bodies import Issue, Open, Transfer
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish
+from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish, Withdraw
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.market import Market
-from wattle_gateway.ledger.offer_bodies import DOWN, OfferBody, OfferTerms
+from wattle_gateway.ledger.offer_bodies import DOWN, OfferBody, OfferTerms, Retract
 from wattle_gateway.ledger.settlement_bodies import Answer, Contract, Decide, Dispute, Fund
 from wattle_gateway.ledger.transaction import Enrol, Point
 from wattle_wire import cose, sample, uplink
@@ -76,6 +77,11 @@ class Settled(Accounts):
         agreed, fund = self._agreement(), self._fund()
         publish = self._built("", transaction.PUBLISH, event(self._digest(fund)).row())
         called = self._digest(publish)
+        less = Declare(called, meter, 1, 0, (QUOTA_W, 1_000))
+        thought_better = [
+            self._built("", transaction.DECLARE, less.row()),
+            self._built("", transaction.WITHDRAW, Withdraw(called, meter, 1).row()),
+        ]
         body = Declare(called, meter, 1, 0, (QUOTA_W, QUOTA_W)).row()
         declare = self._built("", transaction.DECLARE, body)
         order = self._built("", transaction.DISPATCH, Dispatch(called, 0, None).row())
@@ -87,7 +93,8 @@ class Settled(Accounts):
             (TIME_MS + 4_000, agreed),
             (TIME_MS + 6_000, [fund]),
             (TIME_MS + 8_000, [publish]),
-            (TIME_MS + 10_000, [declare]),
+            (TIME_MS + 10_000, thought_better),
+            (TIME_MS + 12_000, [declare]),
             (SELECT_MS + 1_000, [order]),
             (BEGIN_MS + 1_000, [self._sample(-5, 0, self._digest(order))]),
             (END_MS + 1_000, [self._sample(1, 2, None)]),
@@ -95,6 +102,7 @@ class Settled(Accounts):
             (END_MS + 13_000, self._answers(self._digest(dispute))),
             (END_MS + 15_000, self._decisions(self._digest(dispute))),
             (END_MS + 121_000, [self._built(HOUSE, transaction.DISPUTE, body)]),
+            (END_MS + 123_000, [self._built(HOUSE, transaction.RETRACT, Retract(meter, 1).row())]),
         ]
 
     def _money(self) -> list[bytes]:

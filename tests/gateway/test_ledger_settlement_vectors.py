@@ -1,5 +1,5 @@
 """The frozen ledger that pays for an event, from SPEC.md with cbor2, hashlib and ecdsa alone: kinds
-19 to 23, the lines of a statement, and where the money goes."""
+14, 17 and 19 to 23, the lines of a statement, and where the money goes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MEMBERS = {member[1]: sha256(member[2])[:8] for member in LEDGER.genesis[5]}
 AGGREGATOR, WATCHER = MEMBERS[3], MEMBERS[7]
 USERS = {row[1]: place[1] for place, row in STATES[-1].items() if place[0] == "party"}
 HOUSE, NEIGHBOUR = USERS["house 7"], USERS["house 9"]
-APPROVE, PUBLISH, DECLARE = 4, 15, 16
+APPROVE, OFFER, RETRACT, PUBLISH, DECLARE, WITHDRAW = 4, 13, 14, 15, 16, 17
 CONTRACT, FUND, DISPUTE, ANSWER, DECIDE = range(19, 24)
 ROLE_NOT_ALLOWED, NOT_ASKED, NOT_SETTLED, NOT_A_SIDE, DISPUTE_CLOSED = 3, 38, 67, 70, 74
 MJ_IN_WH = 3_600_000
@@ -33,7 +33,7 @@ EVENT = one(PUBLISH)
 BEGIN_MS, INTERVALS, QUOTA_W = EVENT.body[5:8]
 AVAILABILITY, ENERGY, PENALTY = EVENT.body[11:14]
 INTERVAL_S = MARKET["interval_s"]
-METER, DEVICE = one(DECLARE).body[1:3]
+METER, DEVICE = one(OFFER).body[:2]
 RESULT = ("result", EVENT.digest, METER, DEVICE)
 
 
@@ -96,6 +96,30 @@ def test_a_fund_is_locked_and_an_event_speaks_for_it() -> None:
     assert fund_row(EVENT.commit) == [amount - reserved, reserved, 0, 0]
 
 
+def test_before_the_selection_a_declaration_is_taken_back_for_nothing() -> None:
+    withdrawn = one(WITHDRAW)
+    first, second = LEDGER.sent(DECLARE)
+    assert [sent.verdict for sent in (first, second)] == [0, 0]
+    assert first.commit == withdrawn.commit < second.commit
+    assert withdrawn.body == [EVENT.digest, METER, DEVICE]
+    place = ("quota", EVENT.digest, METER, DEVICE)
+    assert place not in STATES[withdrawn.commit]
+    assert (
+        STATES[withdrawn.commit]["event", EVENT.digest]
+        == STATES[EVENT.commit]["event", EVENT.digest]
+    )
+    assert STATES[second.commit][place][0] == second.digest
+    assert not any(place[0] == "standing" for place in STATES[second.commit])
+
+
+def test_an_offer_that_is_retracted_is_gone() -> None:
+    gone = one(RETRACT)
+    assert (gone.kid, gone.body) == (HOUSE, [METER, DEVICE])
+    place = ("offer", METER, DEVICE)
+    assert place in STATES[gone.commit - 1]
+    assert STATES[gone.commit].get(place) is None
+
+
 def test_the_first_statement_says_what_the_registers_say() -> None:
     """Of a baseline that is the mean of the five minutes before."""
     shown = counters()
@@ -144,14 +168,14 @@ def test_a_line_is_disputed_answered_and_decided() -> None:
 
 
 def test_the_last_statement_is_paid_out_of_the_fund() -> None:
-    row = STATES[-1][RESULT]
-    assert row[0] == 3
+    last = next(number for number, state in enumerate(STATES) if state.get(RESULT, [0])[0] == 3)
+    row = STATES[last][RESULT]
     net = sum(line[6] + line[7] - line[8] for line in row[6]) + one(DECIDE).body[1]
     user = net * row[3][3] // 1000
     assert (net, user) == (16_000, 11_200)
     for kid, share in ((HOUSE, user), (AGGREGATOR, net - user)):
         assert STATES[-1]["paid", EVENT.digest, kid] == [share, 0, share]
-        before = STATES[-2].get(("account", kid, "EUR"), [0, 0, 0])
+        before = STATES[last - 1].get(("account", kid, "EUR"), [0, 0, 0])
         assert STATES[-1]["account", kid, "EUR"] == [before[0] + share, *before[1:]]
     # Over by then: what it has left is its filler's again.
     assert fund_row(len(STATES) - 1) == [0, 0, net, 1]
