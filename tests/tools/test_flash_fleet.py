@@ -18,7 +18,7 @@ from wattle_tools.boards import identity
 from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.cli import main
 from wattle_tools.errors import BOARD_FAILED, DONE, IMAGE_REFUSED, INTERRUPTED, READ_BACK_DIFFERS
-from wattle_tools.flash import fleet
+from wattle_tools.flash import command, fleet
 from wattle_tools.flash.job import THERE, WRITTEN, JobResult, Order
 from wattle_tools.flash.table import TableView
 
@@ -115,6 +115,36 @@ def test_ctrl_c_leaves_boards_half_done_and_a_second_run_finishes_them(bench: Bo
     again = Order(small_application())
     assert [result.code for result in fleet.run(fleet.find(ports), again, NoView())] == [DONE] * 2
     assert {board.state for board in fleet.find(ports)} == {identity.INSTALLED}
+
+
+class ImpatientView(InterruptingView):
+    """Ctrl-C once more, before the boards have come to their ends."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+
+    def __enter__(self) -> "ImpatientView":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def refresh(self) -> None:
+        if self.under_way and self.pressed < 2:
+            self.pressed += 1
+            raise KeyboardInterrupt
+
+
+def test_what_was_broken_off_is_recorded_all_the_same(
+    bench: BoardBench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = bench.add(mac(1), flash_content(IMAGE))
+    monkeypatch.setattr(command, "TableView", ImpatientView)
+    assert main(["flash", "--port", port]) == INTERRUPTED
+    assert main(["audit", "--action", "flash", "--json"]) == 0
+    [entry] = json.loads(capsys.readouterr().out)["entries"]
+    assert (entry["mac"], entry["result"]) == (mac(1).hex(":"), "failed")
+    assert entry["facts"]["reason"] == "interrupted"
 
 
 def test_the_command_from_bare_chip_to_installed_firmware(

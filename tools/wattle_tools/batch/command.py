@@ -95,16 +95,15 @@ def _run(
 
     def provision(board: FoundBoard, check: Callable[[], None]) -> ProvisionResult:
         assert board.mac is not None
-        result = job.run(board, planned[board.mac].order, partial(view.step, board), check)
+        order = planned[board.mac].order
+        result = job.run(board, order, partial(view.step, board), check)
+        provision_command.note(bench, result, order)
         view.end(result)
         return result
 
     for board, result in zip(due, fleet.each(due, provision, view.refresh), strict=True):
         assert board.mac is not None
         results[board.mac] = result
-    for board in due:
-        assert board.mac is not None
-        provision_command.note(bench, results[board.mac], planned[board.mac].order)
     rows = []
     for one in found_jobs:
         plan, result, file = planned.get(one.mac), results[one.mac], None

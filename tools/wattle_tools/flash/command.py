@@ -31,17 +31,20 @@ def run(options: argparse.Namespace) -> int:
         wanted, image, options.erase_files, options.new_keys, options.dry_run, options.baud
     )
     output = sys.stdout
-    journal = None if options.dry_run else audit_command.journal(options)
+    journal = audit_command.journal(options)
+
+    def ended(result: JobResult) -> None:
+        if not options.dry_run:
+            _note(journal, result, wanted, image)
+
     with set_aside():
         found = fleet.find(boards_command.chosen_ports(options))
         boards = fleet.choose(found, options.board, options.all)
         if options.json:
-            results = fleet.run(boards, order, SilentView())
+            results = fleet.run(boards, order, SilentView(), ended)
         else:
             with TableView(boards, output) as view:
-                results = fleet.run(boards, order, view)
-    if journal is not None:
-        _note(journal, results, wanted, image)
+                results = fleet.run(boards, order, view, ended)
     if options.json:
         print(json.dumps(_as_json(results, wanted, image, options.dry_run), indent=1))
     else:
@@ -57,18 +60,14 @@ def _checked_image(options: argparse.Namespace) -> InterpreterImage:
 
 
 def _note(
-    journal: AuditLog,
-    results: Sequence[JobResult],
-    wanted: Application,
-    image: InterpreterImage | None,
+    journal: AuditLog, result: JobResult, wanted: Application, image: InterpreterImage | None
 ) -> None:
-    for result in results:
-        facts: dict[str, object] = {"application_sha256": wanted.digest, **result.done}
-        if image is not None:
-            facts["image_sha256"] = image.sha256
-        if result.failed:
-            facts |= {"code": result.code, "reason": result.reason[:400]}
-        journal.append("flash", log.FAILED if result.failed else log.DONE, result.name, facts)
+    facts: dict[str, object] = {"application_sha256": wanted.digest, **result.done}
+    if image is not None:
+        facts["image_sha256"] = image.sha256
+    if result.failed:
+        facts |= {"code": result.code, "reason": result.reason[:400]}
+    journal.append("flash", log.FAILED if result.failed else log.DONE, result.name, facts)
 
 
 def _print_advice(results: Sequence[JobResult]) -> None:

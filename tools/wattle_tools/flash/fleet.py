@@ -79,13 +79,19 @@ def choose_one(found: Sequence[FoundBoard], mac: bytes | None) -> FoundBoard:
     return board
 
 
-def run(boards: Sequence[FoundBoard], order: Order, view: View) -> list[JobResult]:
-    """Runs the order on the boards; gives their results in the same order.
+def run(
+    boards: Sequence[FoundBoard],
+    order: Order,
+    view: View,
+    ended: Callable[[JobResult], None] = lambda result: None,
+) -> list[JobResult]:
+    """Runs the order on the boards; gives their results in the same order. `ended` gets each as
+    soon as it is there, from its thread: whatever becomes of the others, that job was done.
 
     The first Ctrl-C ends every job at its next touch of the line; each then has its result.
     """
-
-    return _at_once([partial(_one, board, order, view) for board in boards], view.refresh, True)
+    jobs = [partial(_one, board, order, view, ended) for board in boards]
+    return _at_once(jobs, view.refresh, True)
 
 
 def each(
@@ -98,8 +104,15 @@ def each(
     return _at_once([partial(job_of, board) for board in boards], refresh, True)
 
 
-def _one(board: FoundBoard, order: Order, view: View, check: Callable[[], None]) -> JobResult:
+def _one(
+    board: FoundBoard,
+    order: Order,
+    view: View,
+    ended: Callable[[JobResult], None],
+    check: Callable[[], None],
+) -> JobResult:
     result = job.run(board, order, partial(view.step, board), check)
+    ended(result)
     view.end(result)
     return result
 
