@@ -13,7 +13,7 @@ from wattle_gateway.ledger.settlement_bodies import Answer, Contract, Decide, Di
 from wattle_gateway.ledger.transaction import ANSWER, CONTRACT, DECIDE, DISPUTE, FUND
 from wattle_gateway.reports import agreements, pool
 from wattle_gateway.store import connection as database
-from wattle_testkit.account_ledger import AGGREGATOR, GRID, MEMBERS, RETAIL
+from wattle_testkit.account_ledger import AGGREGATOR, GRID, MEMBERS, REGULATOR, RETAIL
 from wattle_testkit.alliance import genesis_of
 from wattle_testkit.event_ledger import BEGIN_MS, HOUSE, NEIGHBOUR
 from wattle_testkit.gateway_process import command
@@ -45,7 +45,7 @@ def story() -> tuple[SettledEvent, bytes]:
     reason = Dispute(event, ledger.board(HOUSE).kid, 1, 2, "[b]more[/b]")
     dispute = ledger.done(HOUSE, DISPUTE, reason.row())
     ledger.done(RETAIL, ANSWER, Answer(dispute, "it was not").row())
-    ledger.done(GRID, DECIDE, Decide(dispute, -17, "less").row())
+    ledger.done(REGULATOR, DECIDE, Decide(dispute, -17, "less").row())
     return ledger, fund
 
 

@@ -9,8 +9,8 @@ from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.events.rows import EventState
 from wattle_gateway.contracts.settlement import disputes
 from wattle_gateway.contracts.settlement.disputes import DisputeRow
-from wattle_gateway.ledger.settlement_bodies import Answer, Decide, Dispute
-from wattle_gateway.ledger.transaction import ANSWER, DECIDE, DISPUTE
+from wattle_gateway.ledger.settlement_bodies import Answer, Decide, Dispute, Fund
+from wattle_gateway.ledger.transaction import ANSWER, DECIDE, DISPUTE, FUND
 from wattle_testkit.account_ledger import (
     AGGREGATOR,
     FACTORY,
@@ -234,3 +234,16 @@ class TestDecide:
         digest = opened(ledger, event)
         verdict = ledger.send(GRID, DECIDE, Decide(digest, 1, "mine").row())
         assert verdict == classes.SIDE_DECIDES
+
+    @pytest.mark.parametrize(
+        ("who", "expected"), [(GRID, classes.SIDE_DECIDES), (REGULATOR, classes.ACCEPTED)]
+    )
+    def test_refused_from_whose_fund_pays(self, who: Signer, expected: int) -> None:
+        """What is not paid would be its own again."""
+        ledger = fresh()
+        body = Fund("green-peak", "EUR", 50_000, RETAIL.kid, FINAL_MS)
+        event = ledger.call(fund=ledger.done(GRID, FUND, body.row()))
+        ledger.deliver(event, {HOUSE: 800, NEIGHBOUR: 2_400})
+        ledger.commit_at(SETTLE_MS)
+        digest = opened(ledger, event)
+        assert ledger.send(who, DECIDE, Decide(digest, -1, "less").row()) == expected

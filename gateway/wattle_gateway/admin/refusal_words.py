@@ -82,7 +82,7 @@ WORDS: Mapping[int, str] = {
     c.DISPUTE_UNKNOWN: "there is no such dispute (`wattle-gateway dr dispute list`)",
     c.ANSWERED_ALREADY: "the other side has answered",
     c.DISPUTE_CLOSED: "the time for disputes is over, or this one is decided",
-    c.SIDE_DECIDES: "who decides is one of the sides",
+    c.SIDE_DECIDES: "who decides is one of the sides, or filled the fund that pays",
     c.SELF_DEALING: "the load is the publisher's own, or a user's that it hosts",
     c.EVENT_OVER: "no interval of the event is left",
     c.ORDERED_ALREADY: "the load, or every selected load, has its order",

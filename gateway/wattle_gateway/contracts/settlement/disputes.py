@@ -13,7 +13,7 @@ from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
 from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.contracts.settlement import parameters, results
+from wattle_gateway.contracts.settlement import funds, parameters, results
 from wattle_gateway.contracts.settlement.results import DISPUTES_MAX
 from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
@@ -131,11 +131,17 @@ def decide(state: State, body: Decide, party: Party, time_ms: int) -> EventRow:
     """Execute a `decide`; the event that it is about. RefusedError for the first clause that
     fails."""
     found, event, quota = _open(state, body.dispute, time_ms)
-    if party.kid in (event.publisher, quota.origin, quota.owner):
+    if party.kid in (event.publisher, quota.origin, quota.owner, _filler(state, event)):
         raise RefusedError(classes.SIDE_DECIDES)
     decision = Decision(body.amount, Said(party.kid, body.text, time_ms))
     put_dispute(state, replace(found, decision=decision))
     return event
+
+
+def _filler(state: State, event: EventRow) -> bytes | None:
+    """Whose money pays an event (kid), if it is a fund's: what is not paid returns to it."""
+    held = None if event.body.fund is None else funds.fund(state, event.body.fund)
+    return None if held is None else held.filler
 
 
 def _event(state: State, digest: bytes) -> EventRow:
