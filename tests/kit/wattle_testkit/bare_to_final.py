@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cbor2
+from wattle_hil import parts
 from wattle_hil.children.free_port import free_ports
 from wattle_hil.children.processes import Process, ProcessGroup
+from wattle_hil.parts import PartMissingError
 from wattle_hil.parts.folder import build_folder
 
 from wattle_testkit.installed_wheel import InstalledWheel, NoPackageIndexError
@@ -79,8 +81,11 @@ def installed(folder: Path) -> InstalledWheel:
     return InstalledWheel(folder, environment)
 
 
-def bare_to_final(wheel: InstalledWheel) -> Outcome:
-    """The run. Raises ProcessError or AssertionError that says which step failed."""
+def bare_to_final(wheel: InstalledWheel, *, microcontroller: bool = False) -> Outcome:
+    """The run. `microcontroller`: first the whole firmware goes on an emulated Cortex-M3, too,
+    which is more of a board and has no network. Raises ProcessError or AssertionError that says
+    which step failed.
+    """
     outcome = Outcome()
     gateway = wheel.folder / "gateway"
     broker_port = str(free_ports(1)[0])
@@ -89,9 +94,14 @@ def bare_to_final(wheel: InstalledWheel) -> Outcome:
         running = group.start(wheel.process("wattle-gateway", "run", gateway))
         _said(running, "connected to the broker")
         image = wheel.folder / "interpreter.bin"
-        words = ("boards", "--bare", "--metered", "--image", image)
+        words = ["boards", "--bare", "--metered", "--image", str(image)]
+        words += ["--cortex-m3"] if microcontroller else []
         boards = group.start(wheel.process("wattle-hil", *words))
-        port = _said(boards, "until Ctrl-C").split()[0]
+        ports = [row.split()[0] for row in _said(boards, "until Ctrl-C").splitlines()]
+        if microcontroller:
+            flash = ("flash", "--port", ports[1])
+            outcome.timed("flash a microcontroller", lambda: wheel.run("wattle-tool", *flash))
+        port = ports[0]
         _fill(wheel, port, image, outcome)
         _provision(wheel, port, gateway, outcome)
         following = ("samples", gateway, "--raw", "--follow", "--format", "csv")
@@ -168,6 +178,15 @@ def verify(outcome: Outcome) -> int:
     return len(outcome.samples)
 
 
+def _has_microcontroller() -> bool:
+    try:
+        parts.board()
+    except PartMissingError as error:
+        print(f"without the emulated microcontroller: {error}")
+        return False
+    return True
+
+
 def main() -> int:
     """Runs it and says how long each step took; exit code 1 when it took too long."""
     with tempfile.TemporaryDirectory(prefix="wattle-wheel-") as folder:
@@ -178,10 +197,11 @@ def main() -> int:
             print(error, file=sys.stderr)
             return 1
         print(f"{time.monotonic() - began:6.1f} s  built and installed: wattle-grid[tools]")
-        outcome = bare_to_final(wheel)
+        outcome = bare_to_final(wheel, microcontroller=_has_microcontroller())
     for step, seconds in outcome.steps:
         print(f"{seconds:6.1f} s  {step}")
     row = outcome.row
+    print(f"check: {', '.join(one['level'] for one in outcome.checked['findings'])}")
     print(f"{outcome.seconds:6.1f} s  from bare MicroPython board to final sample, in all")
     print(f"meter {row['meter']}, key protection {row['protection']}, final {row['final']}")
     print(f"ecdsa verifies its proof of possession and {verify(outcome)} samples")
