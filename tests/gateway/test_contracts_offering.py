@@ -43,13 +43,13 @@ def ledger() -> AccountLedger:
     return founded(genesis.RULES)
 
 
-def founded(rules: int) -> AccountLedger:
+def founded(rules: int, rating_w: int = 10_000) -> AccountLedger:
     """GRID's meter with a point that a user of AGGREGATOR owns; GRID issues EUR."""
     made = AccountLedger(rules=rules)
     made.host(HOUSE)
     made.host(NEIGHBOUR)
     board = Board("board", made.epoch)
-    point = replace(board.point(1), owner=HOUSE.kid, capacity_w=CAPACITY_W)
+    point = replace(board.point(1, rating_w), owner=HOUSE.kid, capacity_w=CAPACITY_W)
     made.done(GRID, transaction.ENROL, transaction.enrol_body(board.enrol(point, home=GRID.kid)))
     made.done(GRID, transaction.ISSUE, Issue("EUR", 2, GRID.kid, 1).row())
     return made
@@ -134,6 +134,14 @@ def test_3_an_observer_offers_nothing(ledger: AccountLedger) -> None:
 def test_40_no_more_than_the_registered_capacity(ledger: AccountLedger) -> None:
     refused = ledger.send(HOUSE, OFFER, offer(ledger, capacity_w=CAPACITY_W + 1))
     assert refused == classes.ABOVE_CAPACITY
+
+
+@pytest.mark.parametrize(("rules", "over"), [(2, classes.ACCEPTED), (3, classes.ABOVE_CAPACITY)])
+def test_40_under_rules_3_no_more_than_the_rating(rules: int, over: int) -> None:
+    """The registry may say that a load can adjust more than it can ever draw."""
+    ledger = founded(rules, rating_w=CAPACITY_W - 1_000)
+    assert ledger.send(HOUSE, OFFER, offer(ledger, capacity_w=CAPACITY_W - 999)) == over
+    assert ledger.send(HOUSE, OFFER, offer(ledger, capacity_w=CAPACITY_W - 1_000)) == 0
 
 
 def test_21_its_price_is_in_an_asset_of_the_ledger(ledger: AccountLedger) -> None:

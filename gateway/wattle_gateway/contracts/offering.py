@@ -43,7 +43,10 @@ def offer(state: State, tx: Transaction, body: OfferBody, party: Party, setting:
         raise RefusedError(classes.ALREADY_REVOKED)
     owner = ownership.owner_at(state, meter.kid, point, setting.time_ms)
     check_speaks_for(state, party, owner, setting)
-    if body.terms.capacity_w > point.capacity_w:
+    most_w = point.capacity_w
+    if setting.epoch.rules >= genesis.EVENT_RULES:
+        most_w = min(most_w, point.rating_w)
+    if body.terms.capacity_w > most_w:
         raise RefusedError(classes.ABOVE_CAPACITY)
     if accounts.asset(state, body.terms.asset) is None:
         raise RefusedError(classes.ASSET_UNKNOWN)
