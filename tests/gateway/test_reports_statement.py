@@ -5,6 +5,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from wattle_gateway.cli.dr_statement import print_statements
 from wattle_gateway.contracts.baseline.local_days import Zone
 from wattle_gateway.contracts.events.rows import put_event
+from wattle_gateway.contracts.settlement import course
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import entry, leaf, signed_sample, transaction
 from wattle_gateway.ledger.leaf import EntryLeaf
@@ -23,8 +25,9 @@ from wattle_gateway.reports import statement, statement_document
 from wattle_gateway.reports.statement import DECLARER, OWNER, PAYER, EventStatement
 from wattle_testkit.account_ledger import FACTORY, GRID, RETAIL, Signer
 from wattle_testkit.event_ledger import BEGIN_MS, HOUSE, INTERVAL_MS, NEIGHBOUR
-from wattle_testkit.settled_event import FINAL_MS, SETTLE_MS, SettledEvent, fresh
+from wattle_testkit.settled_event import FINAL_MS, MARKET, SETTLE_MS, SettledEvent, fresh
 from wattle_testkit.stored_chain import stored
+from wattle_wire.sample import Reading
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,11 @@ class Statements:
     def one(self, who: Signer) -> EventStatement:
         (found,) = self.party(who)
         return found
+
+    def kind(self, index: int) -> int:
+        """Of the transaction at a ledger index."""
+        raw = entry.decode(self.leaf(index).entry).body
+        return transaction.parse(raw, self.ledger.epoch.ledger_id).kind
 
     def leaf(self, index: int | None) -> EntryLeaf:
         assert index is not None
@@ -126,6 +134,9 @@ def test_as_json(of: Statements) -> None:
     }
     (dispute,) = resource["disputes"]
     assert (dispute["interval"], dispute["decision"]["amount"]) == (2, 17)
+    entries = dispute["entries"]
+    assert (of.kind(entries["dispute"]), of.kind(entries["decision"])) == (DISPUTE, DECIDE)
+    assert entries["answer"] is None
 
 
 def test_as_csv(of: Statements) -> None:
@@ -139,6 +150,10 @@ def test_as_csv(of: Statements) -> None:
     assert [row["kind"] for row in house] == [*["interval"] * 4, "decision", "payment"]
     assert sum(int(row["amount"]) for row in house[:-1]) == int(house[-1]["amount"]) == 69
     assert all(row["first_sample_index"] for row in house[:4])
+    assert [of.kind(int(house[4][f"{name}_index"])) for name in ("dispute", "decision")] == [
+        DISPUTE,
+        DECIDE,
+    ]
     assert [row["kind"] for row in retail].count("interval") == 8
     assert (retail[-1]["kind"], retail[-1]["amount"]) == ("cost", "-429")
 
@@ -166,3 +181,32 @@ def test_months_are_local(of: Statements) -> None:
     assert statement.in_month(state, Zone(), november) == [late]
     assert statement.in_month(state, Zone(3_600), november) == []
     assert statement.in_month(state, Zone(3_600), december) == [late]
+
+
+def test_a_correction_names_the_samples_that_came_late(tmp_path: Path) -> None:
+    """Registers of the middle of the event are missing, and come after the payment."""
+    ledger = fresh()
+    event = ledger.call()
+    powers = dict.fromkeys(range(4), 400)
+    ledger.measured(HOUSE, powers, confirms=ledger.order, without=(1, 2))
+    ledger.deliver(event, {NEIGHBOUR: 2_400})
+    ledger.commit_at(FINAL_MS)
+    before = len(ledger.chain.leaves)
+    late = [
+        Reading(1, BEGIN_MS + index * INTERVAL_MS, "G", {"ei": 12_800 + index * 100, "p": 4_000})
+        for index in (1, 2)
+    ]
+    ledger.sample(HOUSE, late)
+    ledger.commit_at(course.last_change_ms(ledger.event(event), MARKET))
+    connection = stored(tmp_path / "ledger.db", ledger.chain)
+    with closing(connection):
+        (house,) = Statements(ledger, event, connection).one(HOUSE).resources
+    assert house.correction is not None
+    assert house.correction.amount == 270
+    assert house.late == (before, before)
+    shown = json.loads(
+        json.dumps(
+            statement_document.as_json(EventStatement(ledger.event(event), (house,), None, None))
+        )
+    )["resources"][0]["correction"]
+    assert (shown["first_sample"], shown["last_sample"]) == (before, before)

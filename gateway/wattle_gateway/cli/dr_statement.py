@@ -173,20 +173,23 @@ def _entries(line: StatementLine) -> str:
 def _print_afterwards(
     console: Console, one: EventStatement, resource: ResourceStatement, digits: int
 ) -> None:
-    for row in resource.disputes:
+    for row, entries in zip(resource.disputes, resource.said, strict=True):
         begin = shown_time(one.event.interval_begin_ms(row.index))
         said = f"  dispute {row.digest.hex()[:_DIGITS_SHOWN]} of {begin}"
         said += f", {shown_name(row.opened.text)}; "
         if row.answer is not None:
             said += f"answered, {shown_name(row.answer.text)}; "
         if row.decision is None:
-            console.print(f"{said}not decided")
+            said += "not decided"
         else:
             amount, text = decimal(row.decision.amount, -digits), row.decision.said.text
-            console.print(f"{said}decided, {amount}, {shown_name(text)}")
+            said += f"decided, {amount}, {shown_name(text)}"
+        places = (entries.dispute, entries.answer, entries.decision)
+        console.print(f"{said}; entries {' '.join(str(at) for at in places if at is not None)}")
     if resource.correction is not None:
         amount = decimal(resource.correction.amount, -digits)
-        console.print(f"  correction by late samples, in the next statement: {amount}")
+        late = "" if resource.late is None else f" s{resource.late[0]}-{resource.late[1]}"
+        console.print(f"  correction by late samples{late}, in the next statement: {amount}")
     net, share = decimal(resource.net, -digits), decimal(resource.share, -digits)
     console.print(f"  net {net}, this party's share {share}")
 

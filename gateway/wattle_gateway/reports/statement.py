@@ -22,6 +22,7 @@ from wattle_gateway.contracts.settlement.results import (
     ResultRow,
 )
 from wattle_gateway.contracts.state import State
+from wattle_gateway.ledger import transaction
 from wattle_gateway.reports import statement_entries
 from wattle_gateway.reports.statement_entries import Span
 
@@ -52,6 +53,15 @@ class Entries:
 
 
 @dataclass(frozen=True)
+class DisputeEntries:
+    """Ledger indexes of what was said about a line, None for what was not."""
+
+    dispute: int | None
+    answer: int | None
+    decision: int | None
+
+
+@dataclass(frozen=True)
 class StatementLine:
     """One interval, `begin_ms` its beginning, with the quota declared and what it rests on."""
 
@@ -64,7 +74,8 @@ class StatementLine:
 @dataclass(frozen=True)
 class ResourceStatement:
     """The newest statement of a load, as one party sees it: `roles` what the party is to it (words
-    above), `share` what of the net is its own; of who pays that is what it costs, below 0."""
+    above), `share` what of the net is its own; of who pays that is what it costs, below 0.
+    `said` the entries of each of `disputes`; `late` the first and last sample of the correction."""
 
     quota: QuotaRow
     row: ResultRow
@@ -72,6 +83,8 @@ class ResourceStatement:
     lines: tuple[StatementLine, ...]
     disputes: tuple[DisputeRow, ...]
     share: int
+    said: tuple[DisputeEntries, ...] = ()
+    late: Span | None = None
 
     @property
     def point(self) -> str:
@@ -130,13 +143,17 @@ def statements(
     concerned = [(event, _parts(state, event, party)) for event in events]
     concerned = [(event, parts) for event, parts in concerned if parts]
     wanted = {event.digest for event, _ in concerned}
+    disputed: set[bytes] = set()
     for _, parts in concerned:
         for quota, _ in parts:
             wanted.add(quota.digest)
             if quota.order is not None:
                 wanted.add(quota.order)
-    indexes = statement_entries.transactions(connection, ledger_id, wanted)
-    reader = _Reader(connection, ledger_id, state, indexes)
+            row = results.result(state, quota.event, quota.meter, quota.device)
+            disputed.update(() if row is None else row.disputes)
+    indexes = statement_entries.transactions(connection, ledger_id, wanted | disputed)
+    said = statement_entries.about_disputes(connection, ledger_id, disputed)
+    reader = _Reader(connection, ledger_id, state, indexes, said)
     return [reader.of_event(event, parts, party) for event, parts in concerned]
 
 
@@ -163,11 +180,13 @@ class _Reader:
         ledger_id: bytes,
         state: State,
         indexes: Mapping[bytes, int],
+        said: Mapping[tuple[int, bytes], int],
     ) -> None:
         self._connection = connection
         self._ledger_id = ledger_id
         self._state = state
         self._indexes = indexes
+        self._said = said
 
     def of_event(self, event: EventRow, parts: Sequence[_Part], party: bytes) -> EventStatement:
         resources = tuple(self._resources(event, parts, party))
@@ -193,18 +212,45 @@ class _Reader:
             if PAYER in roles:
                 share -= net
             lines = tuple(self._lines(event, quota, row))
-            yield ResourceStatement(quota, row, roles, lines, disputed, share)
+            said = tuple(self._entries(one.digest) for one in disputed)
+            late = self._late(event, quota, row)
+            yield ResourceStatement(quota, row, roles, lines, disputed, share, said, late)
 
-    def _lines(self, event: EventRow, quota: QuotaRow, row: ResultRow) -> Iterator[StatementLine]:
-        spans = statement_entries.samples(
+    def _entries(self, dispute: bytes) -> DisputeEntries:
+        return DisputeEntries(
+            self._indexes.get(dispute),
+            self._said.get((transaction.ANSWER, dispute)),
+            self._said.get((transaction.DECIDE, dispute)),
+        )
+
+    def _late(self, event: EventRow, quota: QuotaRow, row: ResultRow) -> Span | None:
+        """The first and last sample that came after the final statement and changed it."""
+        correction = row.correction
+        if correction is None:
+            return None
+        spans = self._samples(event, quota, correction.commit, after=row.commit)
+        begins = [event.interval_begin_ms(index) for index in correction.indexes]
+        found = [spans[at] for at in begins if at in spans]
+        if not found:
+            return None
+        return min(first for first, _ in found), max(last for _, last in found)
+
+    def _samples(
+        self, event: EventRow, quota: QuotaRow, commit: int, after: int = 0
+    ) -> dict[int, Span]:
+        return statement_entries.samples(
             self._connection,
             self._ledger_id,
             quota.meter,
             quota.device,
             (event.begin_ms, event.end_ms),
             event.interval_ms,
-            row.commit,
+            commit,
+            after,
         )
+
+    def _lines(self, event: EventRow, quota: QuotaRow, row: ResultRow) -> Iterator[StatementLine]:
+        spans = self._samples(event, quota, row.commit)
         order = None if quota.order is None else self._indexes.get(quota.order)
         for index, line in enumerate(row.lines):
             begin_ms = event.interval_begin_ms(index)

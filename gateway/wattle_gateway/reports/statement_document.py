@@ -1,6 +1,7 @@
 """Statements as JSON and as CSV, one row a line; integers in the smallest units there are."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from wattle_gateway.contracts.settlement import lines
@@ -40,6 +41,9 @@ COLUMNS = (
     "first_sample_index",
     "last_sample_index",
     "parameters",
+    "dispute_index",
+    "answer_index",
+    "decision_index",
 )
 Row = dict[str, Any]
 
@@ -95,13 +99,24 @@ def csv_rows(found: EventStatement) -> Iterator[Row]:
 
 
 def _afterwards(one: ResourceStatement, head: Row) -> Iterator[Row]:
-    for row in one.disputes:
+    for row, said in zip(one.disputes, one.said, strict=True):
         if row.decision is not None:
-            begin_ms = one.lines[row.index].begin_ms
-            amount = row.decision.amount
-            yield {**head, "kind": "decision", "begin_ms": begin_ms, "amount": amount}
+            cells: Row = {
+                "kind": "decision",
+                "begin_ms": one.lines[row.index].begin_ms,
+                "amount": row.decision.amount,
+                **{f"{name}_index": index for name, index in asdict(said).items()},
+            }
+            yield head | {name: "" if value is None else value for name, value in cells.items()}
     if one.correction is not None:
-        yield {**head, "kind": "correction", "amount": one.correction.amount}
+        first, last = one.late or ("", "")
+        yield {
+            **head,
+            "kind": "correction",
+            "amount": one.correction.amount,
+            "first_sample_index": first,
+            "last_sample_index": last,
+        }
 
 
 def _interval(line: StatementLine, direction: int) -> Row:
@@ -151,7 +166,10 @@ def _resource(one: ResourceStatement, direction: int) -> dict[str, Any]:
         "net": one.net,
         "share": one.share,
         "lines": [_line(line, direction) for line in one.lines],
-        "disputes": [event_settlement.dispute(found) for found in one.disputes],
+        "disputes": [
+            {**event_settlement.dispute(found), "entries": asdict(said)}
+            for found, said in zip(one.disputes, one.said, strict=True)
+        ],
         "correction": None
         if correction is None
         else {
@@ -159,6 +177,8 @@ def _resource(one: ResourceStatement, direction: int) -> dict[str, Any]:
             "time_ms": correction.time_ms,
             "amount": correction.amount,
             "intervals": list(correction.indexes),
+            "first_sample": None if one.late is None else one.late[0],
+            "last_sample": None if one.late is None else one.late[1],
         },
     }
 
