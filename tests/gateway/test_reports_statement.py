@@ -22,10 +22,11 @@ from wattle_gateway.ledger.leaf import EntryLeaf
 from wattle_gateway.ledger.settlement_bodies import Decide, Dispute
 from wattle_gateway.ledger.transaction import DECIDE, DISPUTE
 from wattle_gateway.reports import statement, statement_document
+from wattle_gateway.reports.carried_origins import CORRECTION, FORGOTTEN, LEFT, Origin, origins
 from wattle_gateway.reports.statement import DECLARER, OWNER, PAYER, EventStatement
 from wattle_testkit.account_ledger import FACTORY, GRID, RETAIL, Signer
 from wattle_testkit.event_ledger import BEGIN_MS, HOUSE, INTERVAL_MS, NEIGHBOUR
-from wattle_testkit.settled_event import FINAL_MS, MARKET, SETTLE_MS, SettledEvent, fresh
+from wattle_testkit.settled_event import FINAL_MS, HOUR_MS, MARKET, SETTLE_MS, SettledEvent, fresh
 from wattle_testkit.stored_chain import stored
 from wattle_wire.sample import Reading
 
@@ -124,7 +125,13 @@ def test_a_party_sees_what_concerns_it(of: Statements) -> None:
 def test_as_json(of: Statements) -> None:
     content = json.loads(json.dumps(statement_document.as_json(of.one(HOUSE))))
     assert (content["version"], content["state"], content["asset"]) == ("final", "final", "EUR")
-    assert content["payment"] == {"own": 69, "before": 0, "paid": 69, "after": 0}
+    assert content["payment"] == {
+        "own": 69,
+        "before": 0,
+        "paid": 69,
+        "after": 0,
+        "before_from": [],
+    }
     (resource,) = content["resources"]
     assert [line["status"] for line in resource["lines"]] == ["called"] * 4
     assert resource["lines"][0]["adjustment_mj"] == 800 * 900 * 1_000
@@ -210,3 +217,58 @@ def test_a_correction_names_the_samples_that_came_late(tmp_path: Path) -> None:
         )
     )["resources"][0]["correction"]
     assert (shown["first_sample"], shown["last_sample"]) == (before, before)
+
+
+def test_what_is_carried_into_a_payment_says_where_it_comes_from(tmp_path: Path) -> None:
+    """HOUSE sheds nothing in a first event, of which half is known late; then it earns."""
+    ledger = fresh()
+    first = ledger.call(penalty_price=1_000_000, prices={HOUSE: 90_000}, quantity_w=2_400)
+    ledger.measured(HOUSE, {}, confirms=ledger.order, without=(1, 2))
+    ledger.commit_at(FINAL_MS)
+    late = [
+        Reading(1, BEGIN_MS + index * INTERVAL_MS, "G", {"ei": 12_800 + index * 700, "p": 28_000})
+        for index in (1, 2)
+    ]
+    ledger.sample(HOUSE, late)
+    ledger.commit_at(course.last_change_ms(ledger.event(first), MARKET))
+    begin_ms = BEGIN_MS + 5 * 24 * HOUR_MS
+    second = ledger.call(begin_ms=begin_ms, energy_price=2_000_000, prices={HOUSE: 2_000_000})
+    ledger.deliver(second, {HOUSE: 2_400})
+    ledger.commit_at(begin_ms + FINAL_MS - BEGIN_MS)
+    connection = stored(tmp_path / "ledger.db", ledger.chain)
+    with closing(connection):
+        (before,) = Statements(ledger, first, connection).party(HOUSE)
+        (after,) = Statements(ledger, second, connection).party(HOUSE)
+    # Availability 30, penalty 570 for each of four intervals: one is known at once, three late.
+    assert (before.carried, after.carried) == (
+        (),
+        (Origin(LEFT, first, -540), Origin(CORRECTION, first, -1_620)),
+    )
+    assert after.payment is not None
+    assert (after.payment.own, after.payment.before, after.payment.paid) == (4_920, -2_160, 2_760)
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_statements(console, "house 1", [after], {"EUR": 2})
+    text = console.export_text()
+    assert f"carried in: -5.40, left by the payment for event {first.hex()[:16]}" in text
+    assert f"carried in: -16.20, correction of event {first.hex()[:16]}" in text
+    shown = statement_document.as_json(after)["payment"]["before_from"]
+    assert [(one["why"], one["amount"]) for one in shown] == [
+        ("left", -540),
+        ("correction", -1_620),
+    ]
+
+
+def test_what_the_state_has_let_go_is_carried_without_an_event(tmp_path: Path) -> None:
+    ledger = fresh()
+    first = ledger.call(penalty_price=1_000_000, prices={HOUSE: 90_000}, quantity_w=2_400)
+    ledger.deliver(first, {HOUSE: 0})
+    ledger.commit_at(FINAL_MS)
+    begin_ms = BEGIN_MS + 8 * HOUR_MS
+    second = ledger.call(begin_ms=begin_ms, energy_price=2_000_000, prices={HOUSE: 2_000_000})
+    ledger.deliver(second, {HOUSE: 2_400})
+    ledger.commit_at(begin_ms + FINAL_MS - BEGIN_MS)
+    state = State(ledger.state)
+    known = [ledger.event(first), ledger.event(second)]
+    assert origins(state, known, known[1], HOUSE.kid) == (Origin(LEFT, first, -2_160),)
+    assert origins(state, known[1:], known[1], HOUSE.kid) == (Origin(FORGOTTEN, None, -2_160),)
+    assert origins(state, known, known[1], NEIGHBOUR.kid) == ()

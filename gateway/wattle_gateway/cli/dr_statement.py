@@ -21,8 +21,8 @@ from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.market import Market
+from wattle_gateway.reports import carried_origins, statement_document
 from wattle_gateway.reports import statement as statement_report
-from wattle_gateway.reports import statement_document
 from wattle_gateway.reports.accounts import Book
 from wattle_gateway.reports.events import EventBook
 from wattle_gateway.reports.samples import decimal
@@ -30,6 +30,11 @@ from wattle_gateway.reports.statement import EventStatement, ResourceStatement, 
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
 _DIGITS_SHOWN = 16
+_ORIGINS = {
+    carried_origins.LEFT: "left by the payment for event",
+    carried_origins.CORRECTION: "correction of event",
+    carried_origins.FORGOTTEN: "of events that the ledger keeps no more",
+}
 _MJ_PER_WH = MJ_PER_MWH * 1000
 
 
@@ -206,5 +211,9 @@ def _print_payment(console: Console, one: EventStatement, digits: int) -> None:
             )
         )
         console.print(f"shares {own}, carried in {before}, paid {paid}, carried on {after}")
+    for origin in one.carried:
+        amount = decimal(origin.amount, -digits)
+        event = "" if origin.event is None else f" {origin.event.hex()[:_DIGITS_SHOWN]}"
+        console.print(f"  carried in: {amount}, {_ORIGINS[origin.why]}{event}")
     if one.cost is not None:
         console.print(f"paid out for this event: {decimal(one.cost, -digits)}")

@@ -24,6 +24,7 @@ from wattle_gateway.contracts.settlement.results import (
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import transaction
 from wattle_gateway.reports import statement_entries
+from wattle_gateway.reports.carried_origins import Origin, origins
 from wattle_gateway.reports.statement_entries import Span
 
 PAYER = "payer"
@@ -107,12 +108,14 @@ class ResourceStatement:
 @dataclass(frozen=True)
 class EventStatement:
     """What a party has to do with an event. `payment` what it got at the end, None before it or
-    for who only pays; `cost` what the event has cost who pays so far, None for others."""
+    for who only pays; `cost` what the event has cost who pays so far, None for others; `carried`
+    where that comes from which was carried into the payment."""
 
     event: EventRow
     resources: tuple[ResourceStatement, ...]
     payment: Paid | None
     cost: int | None
+    carried: tuple[Origin, ...] = ()
 
     @property
     def version(self) -> str:
@@ -153,7 +156,7 @@ def statements(
             disputed.update(() if row is None else row.disputes)
     indexes = statement_entries.transactions(connection, ledger_id, wanted | disputed)
     said = statement_entries.about_disputes(connection, ledger_id, disputed)
-    reader = _Reader(connection, ledger_id, state, indexes, said)
+    reader = _Reader(connection, ledger_id, state, indexes, said, rows.events(mapping))
     return [reader.of_event(event, parts, party) for event, parts in concerned]
 
 
@@ -181,12 +184,14 @@ class _Reader:
         state: State,
         indexes: Mapping[bytes, int],
         said: Mapping[tuple[int, bytes], int],
+        events: Sequence[EventRow],
     ) -> None:
         self._connection = connection
         self._ledger_id = ledger_id
         self._state = state
         self._indexes = indexes
         self._said = said
+        self._events = events
 
     def of_event(self, event: EventRow, parts: Sequence[_Part], party: bytes) -> EventStatement:
         resources = tuple(self._resources(event, parts, party))
@@ -196,7 +201,8 @@ class _Reader:
             payees = {kid for quota, _ in parts for kid in (quota.origin, quota.owner)}
             found = (paying.paid(self._state, event.digest, kid) for kid in payees)
             cost = sum(one.paid for one in found if one is not None)
-        return EventStatement(event, resources, payment, cost)
+        carried = origins(self._state, self._events, event, party)
+        return EventStatement(event, resources, payment, cost, carried)
 
     def _resources(
         self, event: EventRow, parts: Sequence[_Part], party: bytes

@@ -67,6 +67,14 @@ def as_json(found: EventStatement) -> dict[str, Any]:
             "before": payment.before,
             "paid": payment.paid,
             "after": payment.after,
+            "before_from": [
+                {
+                    "why": one.why,
+                    "event": None if one.event is None else one.event.hex(),
+                    "amount": one.amount,
+                }
+                for one in found.carried
+            ],
         },
         "cost": found.cost,
     }
