@@ -1,6 +1,8 @@
 """Contracts between two parties and funds, by transactions: what each does, and each refusal by
 what earns it alone (SPEC section 12)."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from wattle_gateway.contracts import accounts, classes, waiting
 from wattle_gateway.contracts.errors import RefusedError
@@ -68,6 +70,8 @@ class TestContract:
         assert (line.kind, [who.kid for who in line.approvers]) == ("contract", [HOUSE.kid.hex()])
         assert "availability 10.50 per MW and hour, energy 200.00 and penalty 0.03" in line.what
         assert "70.3 % are its own" in line.what
+        begin = datetime.fromtimestamp(FROM_MS / 1000, UTC)
+        assert f"from {begin.isoformat()} to {(begin + timedelta(days=1)).isoformat()}" in line.what
 
     def test_only_the_other_side_may_agree(self, ledger: AccountLedger) -> None:
         digest = ledger.done(GRID, CONTRACT, TERMS.row())

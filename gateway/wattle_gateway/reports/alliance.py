@@ -6,6 +6,7 @@ running gateway that invited them.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from wattle_gateway.contracts import accounts, alliance, parties, waiting
@@ -255,11 +256,19 @@ def _contract(state: Rows, body: Contract, epoch: Epoch) -> str:
     prices = (body.availability_price, body.energy_price, body.penalty_price)
     availability, energy, penalty = (decimal(price, -digits) for price in prices)
     return (
-        f"contract with {other.name} ({other.kid}) for events from {body.from_ms} to"
-        f" {body.until_ms} ms: availability {availability} per MW and hour, energy {energy} and"
-        f" penalty {penalty} per MWh, in {body.asset}; of payments for its loads declared by the"
-        f" other {decimal(body.split_permille, -1)} % are its own"
+        f"contract with {other.name} ({other.kid}) for events that begin from {_day(body.from_ms)}"
+        f" to {_day(body.until_ms)}: availability {availability} per MW and hour, energy {energy}"
+        f" and penalty {penalty} per MWh, in {body.asset}; of payments for its loads declared by"
+        f" the other {decimal(body.split_permille, -1)} % are its own"
     )
+
+
+def _day(time_ms: int) -> str:
+    """Unix ms in ISO 8601, the number itself beyond the calendar."""
+    try:
+        return datetime.fromtimestamp(time_ms // 1000, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
 
 
 def _party(state: Rows, epoch: Epoch, kid: bytes) -> Who:
