@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("supervise", help="for the regulator: prices, funds, fines, faults")
     )
     dr_arguments.add(
-        commands.add_parser("dr", help="adjustable loads: offer, retract, pool, select")
+        commands.add_parser("dr", help="adjustable loads: offers, events, statements, disputes")
     )
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
