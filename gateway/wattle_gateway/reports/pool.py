@@ -8,7 +8,7 @@ from wattle_wire import topics
 
 from wattle_gateway.contracts import offering, registry
 from wattle_gateway.contracts.events import data_record, rows
-from wattle_gateway.contracts.events.selecting import score_of, weights_of
+from wattle_gateway.contracts.events.selecting import BUSY, is_busy, score_of, weights_of
 from wattle_gateway.contracts.offering import StandingOffer
 from wattle_gateway.contracts.reputation.standing import Standing
 from wattle_gateway.contracts.reputation.standing import standing as standing_of
@@ -197,24 +197,35 @@ def select(
 
     Raises UsageError for prices in several assets, StateError.
     """
-    standing = [one for one in offering.standing_offers(state, time_ms) if wanted.takes(one)]
-    assets = sorted({one.terms.asset for one in standing})
+    asked = [one for one in offering.standing_offers(state, time_ms) if wanted.takes(one)]
+    assets = sorted({one.terms.asset for one in asked})
     if len(assets) > 1:
         raise UsageError(
             f"these loads are priced in {', '.join(assets)}, which cannot be compared: choose one"
             " with --asset"
         )
     weights = Weights() if market is None else weights_of(market)
-    offers = [_offer(one, weights, wanted.place) for one in standing]
+    busy = [one for one in asked if _is_busy(state, one, time_ms, need)]
+    taken = {one.digest for one in busy}
+    free = [one for one in asked if one.digest not in taken]
+    offers = [_offer(one, weights, wanted.place) for one in free]
     if market is not None:
-        origins = {one.origin for one in standing}
+        origins = {one.origin for one in free}
         known = {kid: standing_of(state, market, kid, time_ms) for kid in origins}
         offers = [
             _judged(offer, state, one, known[one.origin], market, time_ms)
-            for offer, one in zip(offers, standing, strict=True)
+            for offer, one in zip(offers, free, strict=True)
         ]
-    by_digest = {one.digest: one for one in standing}
-    return Selection(choose(offers, need, weights), by_digest, wanted.place)
+    found = choose(offers, need, weights)
+    aside = (Reason(_offer(one, weights, wanted.place), BUSY) for one in busy)
+    found = replace(found, reasons=(*found.reasons, *aside))
+    return Selection(found, {one.digest: one for one in asked}, wanted.place)
+
+
+def _is_busy(state: Mapping[bytes, bytes], one: StandingOffer, time_ms: int, need: Need) -> bool:
+    """Whether a load is called by an event while it would be needed, or has to rest."""
+    calls = rows.calls(state, one.meter, one.device)
+    return is_busy(calls, time_ms, time_ms + need.hold_ms, one.terms.rest_ms)
 
 
 def _judged(

@@ -201,7 +201,7 @@ def _candidate(
         return NO_PRICE
     terms = offer.terms
     calls = rows.calls(state, quota.meter, quota.device)
-    if any(_overlap(event, call, terms.rest_ms) for call in calls):
+    if is_busy(calls, event.begin_ms, event.end_ms, terms.rest_ms):
         return BUSY
     ended_ms = max((call.end_ms for call in calls if call.end_ms <= event.begin_ms), default=0)
     return _Candidate(
@@ -223,9 +223,11 @@ def _candidate(
     )
 
 
-def _overlap(event: EventRow, call: Call, rest_ms: int) -> bool:
-    """Whether a load is called by another event then, or has to rest before or after."""
-    return call.begin_ms < event.end_ms + rest_ms and event.begin_ms < call.end_ms + rest_ms
+def is_busy(calls: Sequence[Call], begin_ms: int, end_ms: int, rest_ms: int) -> bool:
+    """Whether a load is called by one of these events then, or has to rest before or after."""
+    return any(
+        call.begin_ms < end_ms + rest_ms and begin_ms < call.end_ms + rest_ms for call in calls
+    )
 
 
 def score_of(standing: Standing, market: Market) -> int:
