@@ -13,6 +13,7 @@ from wattle_hil.devices.registers import (
     RequestRefusedError,
     Values,
 )
+from wattle_hil.devices.wiring import Wiring
 from wattle_hil.errors import DeviceError
 
 EXCEPTION_FLAG = 0x80
@@ -42,7 +43,7 @@ class EmulatedDevice:
     unit: 1 to 247. model: see `families`. curve: its load.
     initial_import_wh, initial_export_wh: counters at the start of the curve.
     resolution_wh: step of the counters, the model's by default. shares_permille: of the phases,
-    even by default.
+    even by default. wiring: how the currents of a three-phase load reach it; None: as they should.
     baud, parity: as its settings registers tell them; the model's by default. serial_number:
     uint32 (SDM630).
     refresh_ms: None = registers are computed at the instant of each request; else they change only
@@ -60,6 +61,7 @@ class EmulatedDevice:
         initial_export_wh: int = 0,
         resolution_wh: int | None = None,
         shares_permille: tuple[int, ...] | None = None,
+        wiring: Wiring | None = None,
         baud: int | None = None,
         parity: str | None = None,
         serial_number: int = 0,
@@ -72,6 +74,8 @@ class EmulatedDevice:
         shares = shares_permille or _EVEN_SHARES[model.phases]
         if len(shares) != model.phases:
             raise DeviceError(f"{len(shares)} phase shares, {model.name} has {model.phases} phases")
+        if wiring is not None and model.phases != 3:
+            raise DeviceError(f"wiring of three phases, {model.name} has {model.phases}")
         self.unit = unit
         self.model = model
         self._refresh_ms = refresh_ms
@@ -81,6 +85,7 @@ class EmulatedDevice:
             PhaseSplit(shares),
             EnergyCounter(initial_import_wh, step_wh),
             EnergyCounter(initial_export_wh, step_wh),
+            wiring,
         )
         self._settings = _settings(
             unit, model, baud or model.baud, parity or model.parity, serial_number

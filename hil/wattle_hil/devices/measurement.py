@@ -4,11 +4,12 @@ Floats are right here and only here: these are the values a real device computes
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from wattle_hil.curves.curve import UW_PER_W, Energy
 from wattle_hil.devices.energy_counter import EnergyCounter, PhaseSplit
+from wattle_hil.devices.wiring import Wiring
 
 FREQUENCY_HZ = 50.0
 _MV_PER_V = 1_000
@@ -36,13 +37,20 @@ class Measurement:
 
     curve: its load. split: shares of its phases. importing, exporting: its active counters, which
     count from the start of the curve; the reactive counters start at 0 with the same resolution.
+    wiring: how the load's currents reach it, None for as they should.
     """
 
     def __init__(
-        self, curve: Load, split: PhaseSplit, importing: EnergyCounter, exporting: EnergyCounter
+        self,
+        curve: Load,
+        split: PhaseSplit,
+        importing: EnergyCounter,
+        exporting: EnergyCounter,
+        wiring: Wiring | None = None,
     ) -> None:
         self._curve = curve
         self._split = split
+        self._wiring = wiring
         self._active = (importing, exporting)
         reactive = EnergyCounter(0, importing.resolution_wh)
         self._reactive = (reactive, reactive)
@@ -54,6 +62,8 @@ class Measurement:
         """
         curve = self._curve
         since_ms = max(at_ms, curve.start_ms)
+        if self._wiring is not None:
+            return {**self._instant(at_ms), **self._wired_energies(self._wiring, since_ms)}
         return {
             **self._instant(at_ms),
             **self._energies("wh", "e", curve.energy, self._active, since_ms),
@@ -62,6 +72,9 @@ class Measurement:
 
     def counted_wh(self, at_ms: int) -> tuple[int, int]:
         """Import and export counters in Wh at Unix ms, as integers before float32 rounds them."""
+        if self._wiring is not None:
+            values = self._wired_energies(self._wiring, max(at_ms, self._curve.start_ms))
+            return values["ei_wh"], values["ee_wh"]
         energy = self._curve.energy(self._curve.start_ms, max(at_ms, self._curve.start_ms))
         return _counted(self._active, energy)
 
@@ -69,7 +82,10 @@ class Measurement:
         active_uw = self._curve.power_uw(at_ms)
         reactive_uvar = self._curve.reactive_power_uvar(at_ms)
         voltage_v = self._curve.phase_voltage_mv(at_ms) / _MV_PER_V
-        phases = zip(self._split.power(active_uw), self._split.power(reactive_uvar), strict=True)
+        phases = self._by_phase(active_uw, reactive_uvar)
+        if self._wiring is not None:
+            phases = self._wiring.seen(phases)
+            active_uw, reactive_uvar = (sum(parts) for parts in zip(*phases, strict=True))
         values: dict[str, float] = {}
         currents_a = []
         for number, (part_uw, part_uvar) in enumerate(phases, 1):
@@ -92,6 +108,37 @@ class Measurement:
                 "thd_percent": 0.0,
             }
         )
+
+    def _by_phase(self, active: int, reactive: int) -> list[tuple[int, int]]:
+        return list(zip(self._split.power(active), self._split.power(reactive), strict=True))
+
+    def _wired_energies(self, wiring: Wiring, at_ms: int) -> Mapping[str, int]:
+        """As `_energies`, active and reactive; each phase counts by itself, the whole is their
+        sum.
+        """
+        start_ms = self._curve.start_ms
+        active = self._curve.energy(start_ms, at_ms)
+        reactive = self._curve.reactive_energy(start_ms, at_ms)
+        phases = wiring.counted(
+            self._by_phase(active.import_nj, reactive.import_nj),
+            self._by_phase(active.export_nj, reactive.export_nj),
+        )
+        values: dict[str, int] = {}
+        for at, (unit, stem, counters) in enumerate(
+            (("wh", "e", self._active), ("varh", "er", self._reactive))
+        ):
+            flows = {f"_l{number}": phase[at] for number, phase in enumerate(phases, 1)}
+            flows[""] = Energy(
+                sum(flow.import_nj for flow in flows.values()),
+                sum(flow.export_nj for flow in flows.values()),
+            )
+            for suffix, flow in flows.items():
+                started = list(map(_from_zero, counters)) if suffix else counters
+                wh_in, wh_out = _counted(started, flow)
+                values[f"{stem}i{suffix}_{unit}"] = wh_in
+                values[f"{stem}e{suffix}_{unit}"] = wh_out
+                values[f"{stem}{suffix}_{unit}"] = wh_in + wh_out
+        return values
 
     def _energies(
         self,
@@ -130,12 +177,17 @@ def _power_values(active_uw: int, reactive_uvar: int, phase: str) -> dict[str, f
     }
 
 
-def _counted(counters: tuple[EnergyCounter, EnergyCounter], energy: Energy) -> tuple[int, int]:
+def _counted(counters: Sequence[EnergyCounter], energy: Energy) -> tuple[int, int]:
     importing, exporting = counters
     return (
         importing.steps(energy.import_nj) * importing.resolution_wh,
         exporting.steps(energy.export_nj) * exporting.resolution_wh,
     )
+
+
+def _from_zero(counter: EnergyCounter) -> EnergyCounter:
+    """A counter of a phase that was connected with the load."""
+    return EnergyCounter(0, counter.resolution_wh)
 
 
 def _whole_and_phases(counter: EnergyCounter, split: PhaseSplit, flowed_nj: int) -> dict[str, int]:

@@ -82,9 +82,9 @@ def judge(
     if not any(isinstance(value, int) for value in newest.values.values()):
         what, advice = _LETTERS.get(newest.status, (f"status {newest.status}", "look at it"))
         return [Finding(FAULT, what, advice)]
-    found = [*_failed(newest), *_mains(newest), *_phases(newest), *_sums(newest)]
-    found += _counters(rounds)
-    found += _load(device, newest, load_w, tolerance)
+    phases = _phases(newest)
+    found = [*_failed(newest), *_mains(newest), *phases, *_sums(newest), *_counters(rounds)]
+    found += _load(device, newest, load_w, tolerance, phases_are_wrong=bool(phases))
     return found or [Finding(OK, "plausible; under a known load (--load-w) more can be told")]
 
 
@@ -204,7 +204,12 @@ def _counters(rounds: Sequence[Readings]) -> list[Finding]:
 
 
 def _load(
-    device: CheckedDevice, newest: Readings, load_w: float | None, tolerance: float
+    device: CheckedDevice,
+    newest: Readings,
+    load_w: float | None,
+    tolerance: float,
+    *,
+    phases_are_wrong: bool,
 ) -> list[Finding]:
     watts = newest.shown("p")
     if load_w is None or watts is None:
@@ -213,6 +218,9 @@ def _load(
     told = f"{primary:.0f} W of {load_w:.0f} W"
     if abs(primary - load_w) <= tolerance * abs(load_w):
         return [Finding(OK, f"it sees {told}")]
+    if phases_are_wrong:
+        # Their sum is half the load, or a third, or its negative: that says nothing of a ratio.
+        return [Finding(WARNING, f"it sees {told}", "mend its phases first, then check again")]
     if abs(primary) < _WATTS_MIN * device.ct * device.vt / 10:
         return [
             Finding(
