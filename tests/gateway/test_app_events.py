@@ -32,10 +32,9 @@ class House:
         self.gateway = gateway = GatewayProcess(folder / "gateway", *words)
         config = gateway.home.config
         text = config.read_text(encoding="utf-8")
-        before, _, after = text.partition("[policy]")
-        config.write_text(
-            f"{before}[policy]{after.replace(chr(34) * 2, chr(34) + 'p.toml' + chr(34))}"
-        )
+        before, mark, after = text.partition("[policy]")
+        after = after.replace('file = ""', 'file = "p.toml"', 1)
+        config.write_text(before + mark + after, encoding="utf-8")
         (gateway.folder / "p.toml").write_text(POLICY, encoding="utf-8")
         gateway.start()
         self.board = gateway.board("meter")
