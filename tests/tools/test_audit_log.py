@@ -2,12 +2,17 @@
 
 import json
 import multiprocessing
+import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from wattle_tools.audit import command as audit_command
 from wattle_tools.audit import log
 from wattle_tools.audit.log import AuditLog, Entry
 from wattle_tools.cli import main
@@ -155,6 +160,55 @@ def test_the_command_verifies_and_exports(
     assert len(exported.read_text().splitlines()) == 5
     # What cannot be written says nothing against the record.
     assert main(["audit", "--output", str(tmp_path / "away" / "audit.csv")]) == 1
+
+
+def test_what_began_is_ended_by_the_entry_that_names_it(tmp_path: Path) -> None:
+    kept = journal(tmp_path)
+    other = MAC.replace("01", "02")
+    for mac in (MAC, other):
+        kept.begin("flash", mac, {"image": "ab"})
+    kept.append("flash", log.FAILED, other, {"reason": "gone"})
+    # Of another process, which knows nothing of what that one has begun.
+    journal(tmp_path).append("flash", log.DONE, MAC)
+    rows = entries(tmp_path / "audit.log")
+    assert [(row.number, row.result) for row in rows[1:]] == [
+        (2, "begun"),
+        (3, "begun"),
+        (4, "failed"),
+        (5, "done"),
+    ]
+    assert rows[3].facts == {"reason": "gone", "begun": 3}
+    assert [row.number for row in log.unended(rows)] == [2]
+    kept.append("flash", log.DONE, MAC)
+    assert log.unended(entries(tmp_path / "audit.log")) == []
+
+
+def test_a_tool_that_was_killed_in_the_middle_leaves_a_trace(
+    tmp_path: Path, tool_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    meter = "00112233aabbccdd"
+    # The gateway's command kills who called it, with what nobody can catch.
+    gateway = shlex.join(["sh", "-c", "kill -9 $PPID; cat"])
+    words = ["retire", meter, "--confirm", meter, "--through", gateway, "--gateway-folder", "/g"]
+    code = f"import sys; from wattle_tools.cli import main; sys.exit(main({words!r}))"
+    killed = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert main(["audit"]) == 0
+    said = capsys.readouterr()
+    assert f"retire  begun  meter {meter}" in said.out
+    assert "2: retire began at " in said.err
+    assert "has no end here: it still runs, or was killed" in said.err
+    # A filter hides entries, not what is open.
+    assert main(["audit", "--action", "flash", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"entries": [], "unended": [2]}
+
+
+def test_what_a_technician_interrupts_has_an_end(tool_home: Path) -> None:
+    kept = journal(tool_home)
+    with pytest.raises(KeyboardInterrupt), audit_command.begun(kept, "check", MAC):
+        raise KeyboardInterrupt
+    last = entries(tool_home / "audit.log")[-1]
+    assert (last.result, last.facts) == ("failed", {"reason": "interrupted", "begun": 2})
 
 
 def test_before_anything_was_done_there_is_no_record(

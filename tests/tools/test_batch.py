@@ -98,6 +98,8 @@ def test_each_board_has_its_result_and_a_second_run_finishes(
     out = capsys.readouterr().out
     noted = json.loads(out[out.index('{\n "entries"') :])["entries"]
     assert [row["result"] for row in noted].count("done") == 5
+    begun = [row["n"] for row in noted if row["result"] == "begun"]
+    assert sorted(begun) == sorted(row["facts"]["begun"] for row in noted if row["n"] not in begun)
 
 
 def test_results_that_would_find_no_place_stop_it_before_a_board_is_touched(

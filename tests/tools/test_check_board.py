@@ -214,7 +214,7 @@ def test_a_board_that_is_no_meter_yet_is_sent_back(
     assert check(port) == 4
     assert "it is no meter yet; provision it first" in capsys.readouterr().err
     assert main(["audit", "--action", "check", "--json"]) == 0
-    [entry] = json.loads(capsys.readouterr().out)["entries"]
+    _, entry = json.loads(capsys.readouterr().out)["entries"]
     assert (entry["mac"], entry["result"]) == (mac(1).hex(":"), "failed")
     assert entry["facts"]["reason"] == "it is no meter yet; provision it first"
 

@@ -54,6 +54,9 @@ def test_each_way_to_connect_it_wrongly_is_named(
         pytest.skip(str(error))
     monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
     ada = technician(tmp_path, tool_home)
+    site = json.loads(ada.site_json.read_bytes())
+    site["gateways"][0]["host"] = "localhost"  # refuses at once: no name is looked up in vain
+    ada.site_json.write_text(json.dumps(site))
     ada.add_site()
     content = flashed_content(tmp_path, interpreter_image(), small_application())
     provision = ["--output", str(tmp_path), "--interval-ms", "5000", "--baud", "9600"]

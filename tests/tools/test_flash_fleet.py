@@ -142,7 +142,11 @@ def test_what_was_broken_off_is_recorded_all_the_same(
     monkeypatch.setattr(command, "TableView", ImpatientView)
     assert main(["flash", "--port", port]) == INTERRUPTED
     assert main(["audit", "--action", "flash", "--json"]) == 0
-    [entry] = json.loads(capsys.readouterr().out)["entries"]
+    noted = json.loads(capsys.readouterr().out)
+    begun, entry = noted["entries"]
+    assert (begun["mac"], begun["result"]) == (mac(1).hex(":"), "begun")
+    assert begun["facts"]["application_sha256"] == entry["facts"]["application_sha256"]
+    assert (entry["facts"]["begun"], noted["unended"]) == (begun["n"], [])
     assert (entry["mac"], entry["result"]) == (mac(1).hex(":"), "failed")
     assert entry["facts"]["reason"] == "interrupted"
 

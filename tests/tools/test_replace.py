@@ -139,4 +139,5 @@ def test_a_board_is_exchanged_for_another(
     assert main(["audit", "--action", "replace", "--json"]) == 0
     out = capsys.readouterr().out
     noted = json.loads(out[out.index('{\n "entries"') :])["entries"]
-    assert [entry["facts"]["typed"] for entry in noted] == [False, True]
+    assert [entry["result"] for entry in noted] == ["begun", "done"] * 2
+    assert [entry["facts"]["typed"] for entry in noted[1::2]] == [False, True]

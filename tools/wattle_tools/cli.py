@@ -212,7 +212,7 @@ def _install(options: argparse.Namespace) -> int:
         meter, _ = certificate.offered(options.folder, data, source)
         would = [f"write {options.folder / certificate.CERTIFICATE_FILE}"]
         return dry_run.tell(options.json, would, {**facts, "meter": meter})
-    with audit_command.failure_noted(journal, "certificate", facts=facts):
+    with audit_command.begun(journal, "certificate", facts=facts):
         meter = certificate.install(options.folder, options.certificate)
     facts["meter"] = meter
     journal.append("certificate", log.DONE, facts=facts)

@@ -56,14 +56,17 @@ def journal(options: argparse.Namespace) -> AuditLog:
 
 
 @contextlib.contextmanager
-def failure_noted(
+def begun(
     made: AuditLog, action: str, mac: str = "", facts: Mapping[str, object] | None = None
 ) -> Iterator[None]:
-    """Inside it an action that fails is recorded with its reason, and fails on."""
+    """Inside it an action runs: that it begins is recorded, and with its reason that it failed,
+    which it goes on to do. What came of it otherwise is the caller's to add.
+    """
+    made.begin(action, mac, facts)
     try:
         yield
-    except ToolError as error:
-        told = {**(facts or {}), "reason": str(error)[:REASON_CHARS_MAX]}
+    except (ToolError, KeyboardInterrupt) as error:
+        told = {**(facts or {}), "reason": (str(error) or "interrupted")[:REASON_CHARS_MAX]}
         made.append(action, log.FAILED, mac, told)
         raise
 
@@ -84,15 +87,16 @@ def run(options: argparse.Namespace) -> int:
         for row in entries
         if options.action in (None, row.action) and options.mac in (None, row.mac)
     ]
+    unended = log.unended(entries)
     if options.dry_run and options.output is not None:
         words = f"write {len(shown)} of {len(entries)} entries to {options.output}"
         return dry_run.tell(options.format == "json", [words], {"entries": len(shown)})
     if options.output is None:
-        _print(shown, options.format, sys.stdout)
+        _print(shown, unended, options.format, sys.stdout)
     else:
         try:
             with options.output.open("w", encoding="utf-8", newline="") as file:
-                _print(shown, options.format, file)
+                _print(shown, unended, options.format, file)
         except OSError as error:
             raise ToolHomeError(f"{options.output}: cannot be written: {error.strerror}") from error
     last = entries[-1]
@@ -100,12 +104,23 @@ def run(options: argparse.Namespace) -> int:
         f"{len(entries)} entries verified; key {entries[0].facts['key']}, last line {last.digest}",
         file=sys.stderr,
     )
+    for row in unended:
+        what = " ".join(filter(None, (row.action, row.mac)))
+        print(
+            f"{row.number}: {what} began at {row.time} and has no end here: it still runs, or was "
+            "killed; see `wattle-tool boards`, and run it again",
+            file=sys.stderr,
+        )
     return DONE
 
 
-def _print(entries: Sequence[Entry], form: str, output: TextIO) -> None:
+def _print(entries: Sequence[Entry], unended: Sequence[Entry], form: str, output: TextIO) -> None:
     if form == "json":
-        print(json.dumps({"entries": [as_row(row) for row in entries]}, indent=1), file=output)
+        told = {
+            "entries": [as_row(row) for row in entries],
+            "unended": [row.number for row in unended],
+        }
+        print(json.dumps(told, indent=1), file=output)
     elif form == "csv":
         writer = csv.DictWriter(output, _COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -9,6 +9,9 @@ Each line is `<signature> <entry>`: 128 hex digits of an Ed25519 signature (RFC 
 
 `n` counts from 1; the first `prev` is 64 zeros. Entry 1 is the action `begin`, whose facts name the
 public `key` that signs all lines: who knows that key from elsewhere knows whose record it is.
+What takes its time has two entries: one of the result `begun` before anything is done, and one at
+its end, whose facts name the first by its number (`begun`). Where the second is missing, the tool
+was killed in the middle, or still works on it.
 A line that was changed, left out or put in shows in the chain. Lines cut off at the end do not:
 compare the last line's hash with one that was noted (`wattle-tool audit` prints it).
 """
@@ -17,7 +20,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
@@ -37,7 +40,7 @@ from wattle_tools import tool_home
 from wattle_tools.errors import AuditError, ToolHomeError
 from wattle_tools.tool_home import ToolHome
 
-DONE, FAILED = "done", "failed"
+DONE, FAILED, BEGUN = "done", "failed", "begun"
 BEGIN = "begin"
 _CONTEXT = b"wattle/1/audit\n"
 _SIGNATURE_DIGITS = 128
@@ -74,11 +77,25 @@ class AuditLog:
         self._home = home
         self.who = who
         self._now = now
+        # (action, MAC) -> number of the entry that it began with; a board has one job at a time.
+        self._begun: dict[tuple[str, str], int] = {}
+
+    def begin(self, action: str, mac: str = "", facts: Mapping[str, object] | None = None) -> None:
+        """Adds that an action begins: before anything is done. Raises AuditError."""
+        self._begun[action, mac] = self._append(action, BEGUN, mac, dict(facts or {}))
 
     def append(
         self, action: str, result: str, mac: str = "", facts: Mapping[str, object] | None = None
     ) -> None:
-        """Adds an entry; returns when it is on disk. Raises AuditError."""
+        """Adds what came of an action; returns when it is on disk. Raises AuditError."""
+        told = dict(facts or {})
+        begun = self._begun.pop((action, mac), None)
+        if begun is not None:
+            told["begun"] = begun
+        self._append(action, result, mac, told)
+
+    def _append(self, action: str, result: str, mac: str, told: dict[str, object]) -> int:
+        """The number of the entry."""
         key = self._key()
         path = self._home.audit_log
         try:
@@ -89,12 +106,12 @@ class AuditLog:
                 if last is None:
                     public = key.public_key().public_bytes_raw().hex()
                     last = self._add(file, key, None, (BEGIN, DONE, "", {"key": public}))
-                told = dict(facts or {})
                 if torn:
                     told["torn_bytes"] = torn
-                self._add(file, key, last, (action, result, mac, told))
+                entry = self._add(file, key, last, (action, result, mac, told))
                 file.flush()
                 os.fsync(file.fileno())
+                return entry.number
         except OSError as error:
             raise AuditError(f"{path}: cannot be written: {error.strerror}") from error
 
@@ -180,6 +197,17 @@ def verified(path: Path, key: bytes | None = None) -> Iterator[Entry]:
         raise AuditError(f"{path}: cannot be read: {error.strerror}") from error
     if not number:
         raise AuditError(f"{path}: is empty, expected a record that begins")
+
+
+def unended(entries: Iterable[Entry]) -> list[Entry]:
+    """Those that say that something began of which no other entry is the end."""
+    begun: dict[object, Entry] = {}
+    for entry in entries:
+        if entry.result == BEGUN:
+            begun[entry.number] = entry
+        else:
+            begun.pop(entry.facts.get("begun"), None)
+    return list(begun.values())
 
 
 def _signer(line: bytes, expected: bytes | None, place: str) -> Ed25519PublicKey:

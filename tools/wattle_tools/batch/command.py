@@ -96,6 +96,7 @@ def _run(
     def provision(board: FoundBoard, check: Callable[[], None]) -> ProvisionResult:
         assert board.mac is not None
         order = planned[board.mac].order
+        provision_command.begin(bench, board, order)
         result = job.run(board, order, partial(view.step, board), check)
         provision_command.note(bench, result, order)
         view.end(result)

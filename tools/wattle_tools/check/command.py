@@ -53,7 +53,7 @@ def check(options: argparse.Namespace) -> int:
     if options.dry_run:
         meter, would = trial.announced(board, options.rounds, calls=True)
         return dry_run.tell(options.json, would, {"mac": board.name, "meter": meter})
-    with audit_command.failure_noted(journal, "check", board.name):
+    with audit_command.begun(journal, "check", board.name):
         found = _with(
             board,
             lambda check: trial.run(board, firmware, options.rounds, shown, check, calls=True),
@@ -101,7 +101,7 @@ def probe(options: argparse.Namespace) -> int:
             finally:
                 repl.restart()
 
-    with audit_command.failure_noted(journal, "probe", board.name):
+    with audit_command.begun(journal, "probe", board.name):
         _with(board, run)
     journal.append("probe", audit_log.DONE, board.name, {"units": options.units})
     if options.json:

@@ -36,7 +36,7 @@ def _read(options: argparse.Namespace) -> int:
     journal = audit_command.journal(options)
     tool_home.check_folder(options.output)
     board = boards_command.one(options)
-    with audit_command.failure_noted(journal, "reading", board.name):
+    with audit_command.begun(journal, "reading", board.name):
         reading = _taken(board, options)
         path = options.output / f"{reading.meter}.reading.json"
         data = (json.dumps(reading.row(), indent=1) + "\n").encode()
@@ -57,7 +57,7 @@ def _complete(options: argparse.Namespace) -> int:
         return _announce(options, f"{meter}-<meter>.exchange.json")
     tool_home.check_folder(options.output)
     board = boards_command.one(options)
-    with audit_command.failure_noted(journal, "replace", board.name, {"old": meter}):
+    with audit_command.begun(journal, "replace", board.name, {"old": meter}):
         new = _taken(board, options)
         data = readings.exchange(meter, old, final, new)
         path = options.output / f"{meter}-{new.meter}.exchange.json"

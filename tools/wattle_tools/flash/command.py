@@ -40,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     with set_aside():
         found = fleet.find(boards_command.chosen_ports(options))
         boards = fleet.choose(found, options.board, options.all)
+        for board in boards if not options.dry_run else ():
+            journal.begin("flash", board.name, _what(wanted, image))
         if options.json:
             results = fleet.run(boards, order, SilentView(), ended)
         else:
@@ -62,12 +64,15 @@ def _checked_image(options: argparse.Namespace) -> InterpreterImage:
 def _note(
     journal: AuditLog, result: JobResult, wanted: Application, image: InterpreterImage | None
 ) -> None:
-    facts: dict[str, object] = {"application_sha256": wanted.digest, **result.done}
-    if image is not None:
-        facts["image_sha256"] = image.sha256
+    facts: dict[str, object] = {**_what(wanted, image), **result.done}
     if result.failed:
         facts |= {"code": result.code, "reason": result.reason[:400]}
     journal.append("flash", log.FAILED if result.failed else log.DONE, result.name, facts)
+
+
+def _what(wanted: Application, image: InterpreterImage | None) -> dict[str, object]:
+    images = {} if image is None else {"image_sha256": image.sha256}
+    return {"application_sha256": wanted.digest, **images}
 
 
 def _print_advice(results: Sequence[JobResult]) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from pymodbus.client import ModbusSerialClient
 from pymodbus.exceptions import ModbusException
@@ -19,7 +20,6 @@ from wattle_tools.errors import (
     ReadBackError,
     SerialLineError,
     SettingsError,
-    ToolError,
     UnfitBoardError,
 )
 from wattle_tools.modbus import registers
@@ -102,25 +102,21 @@ def write(options: argparse.Namespace) -> int:
     name = f"{options.register:#06x}"
     facts: dict[str, object] = {"port": options.port, "unit": options.unit, "register": name}
     facts["value"] = f"{options.value:f}"
-    try:
-        with _client(options, line) as client:
-            device = _Device(client, options.unit)
-            words_before = device.read(register.address, register.words, HOLDING)
-            before = register.value(words_before, options.low_first)
-            facts["before"] = f"{before:f}"
-            if journal is None:
-                would = [f"set {name} to {options.value:f}, which is {before:f} now"]
-                return dry_run.tell(options.json, would, facts)
-            device.write(register.address, words, options.single)
-            if device.read(register.address, register.words, HOLDING) != words:
-                raise ReadBackError(
-                    f"{name} does not read back as {options.value:f}",
-                    "the device may want a setting mode first: see its manual",
-                )
-    except ToolError as error:
-        if journal is not None:
-            journal.append("set", log.FAILED, facts={**facts, "reason": str(error)[:400]})
-        raise
+    recorded = audit_command.begun(journal, "set", facts=facts) if journal else nullcontext()
+    with recorded, _client(options, line) as client:
+        device = _Device(client, options.unit)
+        words_before = device.read(register.address, register.words, HOLDING)
+        before = register.value(words_before, options.low_first)
+        facts["before"] = f"{before:f}"
+        if journal is None:
+            would = [f"set {name} to {options.value:f}, which is {before:f} now"]
+            return dry_run.tell(options.json, would, facts)
+        device.write(register.address, words, options.single)
+        if device.read(register.address, register.words, HOLDING) != words:
+            raise ReadBackError(
+                f"{name} does not read back as {options.value:f}",
+                "the device may want a setting mode first: see its manual",
+            )
     journal.append("set", log.DONE, facts=facts)
     text = f"{name} was {before:f}, is {options.value:f}"
     print(json.dumps(facts, indent=1) if options.json else text)

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     with set_aside():
         board = boards_command.one(options)
         facts: dict[str, object] = {"file": source}
-        with audit_command.failure_noted(journal, "certificate", board.name, facts):
+        with audit_command.begun(journal, "certificate", board.name, facts):
             [record] = fleet.each(
                 [board], lambda one, check: install(one, data, source, program, check)
             )

@@ -17,6 +17,7 @@ from wattle_tools.audit.log import AuditLog
 from wattle_tools.board_folder import BoardChoice
 from wattle_tools.boards import command as boards_command
 from wattle_tools.boards.command import shown_record
+from wattle_tools.boards.identity import FoundBoard
 from wattle_tools.device import firmware_folder
 from wattle_tools.errors import SettingsError
 from wattle_tools.flash import fleet
@@ -70,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
         tool_home.check_folder(options.output)
     with set_aside():
         board = boards_command.one(options)
+        begin(bench, board, order)
         [result] = fleet.each([board], lambda one, check: job.run(one, order, _quiet, check))
     note(bench, result, order)
     written = enrolment_file(bench, result, choice.meter, order, options.output)
@@ -116,7 +118,7 @@ def order_of(
         def enrol(proof: Proof) -> bytes:
             file = enrolment.file_of(proof, made.ledger_id, made.site, choice.meter.devices)
             facts: dict[str, object] = {"meter": proof.meter, "site": made.site}
-            with audit_command.failure_noted(bench.journal, "enrol", _mac(proof), facts):
+            with audit_command.begun(bench.journal, "enrol", _mac(proof), facts):
                 pem = enrolment.through(command, folder, proof.meter, file)
             bench.journal.append("enrol", log.DONE, _mac(proof), facts)
             return pem
@@ -140,6 +142,13 @@ def order_of(
         enrol,
         bench.dry,
     )
+
+
+def begin(bench: Bench, board: FoundBoard, order: Order) -> None:
+    """Adds to the audit record that a board's job begins. Raises AuditError."""
+    if not bench.dry:
+        facts = {"settings_sha256": order.settings.digest, "site": order.settings.site}
+        bench.journal.begin("provision", board.name, facts)
 
 
 def note(bench: Bench, result: ProvisionResult, order: Order) -> None:

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         if options.certificate is not None:
             would.append(f"write {options.certificate}")
         return dry_run.tell(options.json, would, {**facts, "mac": mac})
-    with audit_command.failure_noted(journal, "enrol", mac, facts):
+    with audit_command.begun(journal, "enrol", mac, facts):
         pem = enrolment.through(command, folder, meter, data)
     journal.append("enrol", log.DONE, mac, facts)
     if options.certificate is not None:

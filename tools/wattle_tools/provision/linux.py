@@ -14,7 +14,7 @@ from wattle_tools.audit import log
 from wattle_tools.audit.log import AuditLog
 from wattle_tools.board_folder import BoardChoice, Firmware
 from wattle_tools.device import firmware_folder
-from wattle_tools.errors import DONE, SettingsError, ToolError
+from wattle_tools.errors import DONE, SettingsError
 from wattle_tools.proof import PROOF_FILE, Proof
 from wattle_tools.provision import arguments, enrolment
 from wattle_tools.site_file import SiteFile
@@ -36,11 +36,8 @@ def run(options: argparse.Namespace) -> int:
     facts: dict[str, object] = {"folder": str(options.folder)}
     if options.dry_run:
         return _tell(options, sites, choice, firmware)
-    try:
+    with audit_command.begun(journal, "provision", facts=facts):
         board = board_folder.provision(options.folder, sites, choice, firmware)
-    except ToolError as error:
-        journal.append("provision", log.FAILED, facts={**facts, "reason": str(error)[:400]})
-        raise
     site = choice.site or sites[0].site
     facts |= {"meter": board.meter, "eui64": board.eui64.hex(), "site": site}
     facts["protection"] = board.protection

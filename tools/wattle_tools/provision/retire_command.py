@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
         )
     journal = audit_command.journal(options)
     facts: dict[str, object] = {"meter": meter}
-    with audit_command.failure_noted(journal, "retire", facts=facts):
+    with audit_command.begun(journal, "retire", facts=facts):
         said = enrolment.asked(command, words, b"")
     facts["said"] = said.strip()[:400]
     journal.append("retire", log.DONE, facts=facts)

@@ -42,10 +42,11 @@ def run(options: argparse.Namespace) -> int:
         )
     journal = audit_command.journal(options)
     text = steps.written(chip, board.name)
-    key = secrets.token_bytes(steps.KEY_BYTES)
-    tool_home.write(options.output / steps.KEY_FILE, key, private=True)
-    tool_home.write(options.output / STEPS_FILE, text.encode())
     facts = {"chip": chip, "steps_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    with audit_command.begun(journal, "seal", board.name, facts):
+        key = secrets.token_bytes(steps.KEY_BYTES)
+        tool_home.write(options.output / steps.KEY_FILE, key, private=True)
+        tool_home.write(options.output / STEPS_FILE, text.encode())
     journal.append("seal", "prepared", board.name, facts)
     if options.json:
         told = {"mac": board.name, "steps": str(options.output / STEPS_FILE), "burnt": False}
