@@ -51,5 +51,9 @@ class UpdateRefusedError(GatewayError):
     """A meter did not take an update, or went back to the version before."""
 
 
+class BackupError(GatewayError):
+    """A backup cannot be written, is damaged, or must not be restored as it was asked."""
+
+
 class DeadlineError(GatewayError):
     """Something that should have happened did not within the time it was given."""

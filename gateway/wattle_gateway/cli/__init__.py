@@ -16,6 +16,7 @@ Exit codes, stable per kind:
     11  the other gateways: their port, card or invitation cannot be used
     12  the ledger must not go on: it and what the other members vote for cannot both be right
     13  a meter did not take an update, or went back to the version before
+    14  a backup cannot be written, is damaged, or must not be restored as it was asked
     70  a fault of this program: please report the traceback
     130 interrupted
 

@@ -8,6 +8,7 @@ from wattle_gateway.cli import (
     account_arguments,
     alliance_arguments,
     audit_command,
+    backup_command,
     baseline_arguments,
     dr_arguments,
     energy_command,
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
+    backup_command.add(commands)
     _commit(commands.add_parser("commit", help="how a commit came about"))
     _checkpoint(commands.add_parser("checkpoint", help="the newest head that a quorum signed"))
     snapshot_commands.add(

@@ -10,6 +10,7 @@ from wattle_gateway.consensus.errors import SafetyError
 from wattle_gateway.contracts.baseline.errors import BaselineError
 from wattle_gateway.errors import (
     AlreadyRunningError,
+    BackupError,
     BrokerError,
     ConfigError,
     DeadlineError,
@@ -45,6 +46,7 @@ EXIT_CODES: dict[type[GatewayError], int] = {
     DivergenceError: 12,
     SafetyError: 12,
     UpdateRefusedError: 13,
+    BackupError: 14,
 }
 
 

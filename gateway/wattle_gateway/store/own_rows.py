@@ -10,10 +10,10 @@ from wattle_gateway.errors import StoreError
 class OwnMark:
     """The newest own block ever signed: `epoch` and `round` (0: none).
 
-    `lost`: this ledger was made for keys that had one before, or put together again from parts:
-    what the keys signed is not known. `silent_epoch`: the epoch that the others were in when
-    they were asked, in which, and in all before it, it signs nothing; None until then.
-    `stopped`: why this ledger must not go on, None if it may.
+    `lost`: this ledger was made for keys that had one before, put together again from parts, or
+    is an older copy: what the keys signed is not known. `silent_epoch`: the epoch that the others
+    were in when they were asked, in which, and in all before it, it signs nothing; None until
+    then. `stopped`: why this ledger must not go on, None if it may.
     """
 
     epoch: int
@@ -63,6 +63,12 @@ def raise_to(connection: sqlite3.Connection, epoch: int, round_number: int) -> N
 def save_silence(connection: sqlite3.Connection, epoch: int) -> None:
     """The others are in this epoch, and the keys may have signed there what nobody recalls."""
     connection.execute("UPDATE own SET silent_epoch = ? WHERE lost", (epoch,))
+
+
+def forget(connection: sqlite3.Connection) -> None:
+    """An older copy takes the place of the ledger: what the keys signed since is not known. What
+    was found out about an earlier loss says nothing about this one."""
+    connection.execute("UPDATE own SET lost = 1, silent_epoch = NULL")
 
 
 def stop(connection: sqlite3.Connection, why: str) -> None:
