@@ -71,10 +71,18 @@ class AllianceChanges:
             self._wanted.pop(0)
             return
         now_ms = self._world.timeline.now_ms
-        if now_ms >= self._wish.asked_ms + RETRY_MS:
+        if now_ms >= self._wish.asked_ms + RETRY_MS and not self._waits(most, self._wish):
             self._wish.asked_ms = now_ms
             self._propose(most, epoch)
         self._approve(most, voters)
+
+    def _waits(self, most: "SimGateway", wish: _Wish) -> bool:
+        """Whether the change is proposed already: one that takes its place is approved anew, and
+        over slow links there would always be another before the last approval."""
+        return any(
+            {member.kid for member in pending.change.members if member.votes} == wish.votes
+            for pending in alliance.pending_changes(most.driver.state, most.driver.epoch)
+        )
 
     def _next_wish(self, change: str, epoch: Epoch) -> _Wish:
         votes = {member.kid for member in epoch.members}
