@@ -96,8 +96,8 @@ def test_a_gateway_may_approve_by_itself(alliance: AllianceProcesses, tmp_path: 
     assert enrolled["meter"] == board.kid.hex()
     until(lambda: not show(grid)["enrolments"], DEADLINE_S, "the retailer's gateway approves")
     assert not said("meters", "enrol", grid.folder, proof)["new"]
-    assert "approved an enrolment" in retailer.log.read_text()
-    assert "approved an enrolment" not in grid.log.read_text()
+    assert "approved a meter" in retailer.log.read_text()
+    assert "approved a meter" not in grid.log.read_text()
 
 
 def test_what_waited_while_it_was_off_is_approved_at_its_start(

@@ -71,7 +71,8 @@ class AdminCommands:
 
     async def _enrol(self, request: Answer) -> Answer:
         """`proof` hex; `site` text or null; `carry` uint; `points` rows without owner, whose kid in
-        hex is `owner`, if it is not this gateway's member."""
+        hex is `owner`, if it is not this gateway's member; `further`, if there are any, names or
+        kids of members."""
         try:
             named = request.get("owner")
             owner = self._owner if named is None else binascii.unhexlify(named)
@@ -81,6 +82,7 @@ class AdminCommands:
                 topics.check_site(request["site"] or self._site),
                 request["carry"],
                 transaction.parse_points(rows),
+                _further(request.get("further", [])),
             )
         except (KeyError, TypeError, ValueError, LedgerError) as error:
             raise UsageError(f"enrol: {error}") from error
@@ -132,3 +134,11 @@ class AdminCommands:
         if not (member is None or isinstance(member, str)):
             raise UsageError("leave: expected a member's name or kid")
         return {"decision": await self._membership.leave(member)}
+
+
+def _further(words: object) -> tuple[str, ...]:
+    if not isinstance(words, list) or len(words) > transaction.FURTHER_MAX:
+        raise UsageError(f"a meter has at most {transaction.FURTHER_MAX} further gateways")
+    if not all(isinstance(word, str) for word in words):
+        raise UsageError("enrol: further gateways, expected names or kids of members")
+    return tuple(words)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from wattle_gateway.admin.member_names import member_named
 from wattle_gateway.admin.signatory import NO_VOTE, Signatory
 from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts import waiting as waiting_rows
@@ -16,7 +17,7 @@ from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import ready as ready_format
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
-from wattle_gateway.ledger.genesis import MEMBERS_MAX, RULES_KNOWN, Member, constants_under
+from wattle_gateway.ledger.genesis import MEMBERS_MAX, RULES_KNOWN, constants_under
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.ready import Ready
 from wattle_gateway.ledger.transaction import Approve, Change
@@ -114,7 +115,7 @@ class Membership:
         async with self._one_at_a_time:
             waiting = await self._voting()
             epoch = waiting.epoch
-            kid = self._own_kid if named is None else _member_named(named, epoch).kid
+            kid = self._own_kid if named is None else member_named(named, epoch).kid
             members = tuple(member for member in epoch.everyone if member.kid != kid)
             if not any(member.votes for member in members):
                 raise UsageError("the last voting member cannot leave: the ledger would end")
@@ -271,15 +272,3 @@ class Membership:
             "missing": [] if pending is None else missing,
             "replaced": None,
         }
-
-
-def _member_named(word: str, epoch: Epoch) -> Member:
-    """The member of this name or kid (hex); UsageError unless there is exactly one."""
-    found = [member for member in epoch.everyone if word in (member.name, member.kid.hex())]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        names = ", ".join(repr(member.name) for member in epoch.everyone)
-        raise UsageError(f"no member {word!r}, expected one of: {names}")
-    kids = ", ".join(member.kid.hex() for member in found)
-    raise UsageError(f"{len(found)} members are called {word!r}; name one by its kid: {kids}")

@@ -1,7 +1,7 @@
 """Enrolling and revoking meters: transactions on the ledger, certificates for the broker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from wattle_wire import cose, topics, uplink
 from wattle_wire.errors import WireError
 
+from wattle_gateway.admin.member_names import further_gateways
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.alliance import PendingEnrolment
@@ -27,12 +28,14 @@ from wattle_gateway.runtime.ledger_thread import LedgerThread
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What the operator says of a meter; `proof` is its signed proof (SPEC section 7)."""
+    """What the operator says of a meter; `proof` is its signed proof (SPEC section 7), `further`
+    names or kids (hex) of members that are its further gateways."""
 
     proof: bytes
     site: str
     carry: int
     points: tuple[Point, ...]
+    further: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,16 @@ class Registrar:
         return Enrolled(meter, certificate, not same)
 
     async def _propose(self, enrolment: Enrolment) -> None:
+        own = self._identity.kid
+        further = await self._ledger.read(
+            lambda driver: further_gateways(enrolment.further, own, driver.epoch)
+        )
         body = transaction.enrol_body(
             Enrol(
                 enrolment.proof,
                 enrolment.site,
-                self._identity.kid,
-                (),
+                own,
+                further,
                 enrolment.carry,
                 enrolment.points,
             )
@@ -135,9 +142,18 @@ class Registrar:
             body = transaction.revoke_body(Revoke(kid, chosen))
             await self._signatory.commit(transaction.REVOKE, body)
             meters = await self._ledger.read(LedgerDriver.meters)
-            self.write_revocations(meters)
             await self._admit(meters)
         return meters[kid], chosen
+
+    def follow(self, before: Mapping[bytes, Meter], now: Mapping[bytes, Meter]) -> None:
+        """The registry (by kid) has changed, by whoever's transaction: certificates for meters that
+        are this gateway's from now on, and a list of those that are revoked."""
+        changed = [meter for kid, meter in now.items() if before.get(kid) != meter]
+        for meter in changed:
+            if meter.revoked is None and meter.home == self._identity.kid:
+                self.certificate_of(meter)
+        if any(meter.revoked is not None for meter in changed):
+            self.write_revocations(now)
 
     def certificate_of(self, meter: Meter) -> bytes:
         """The meter's TLS client certificate (PEM), issued now if it has none."""
@@ -149,7 +165,7 @@ class Registrar:
             durable_file.write(path, authority.pem(issued))
         return path.read_bytes()
 
-    def write_revocations(self, meters: dict[bytes, Meter]) -> None:
+    def write_revocations(self, meters: Mapping[bytes, Meter]) -> None:
         """Renew the list of revoked certificates, for brokers that know certificates only."""
         revoked = [
             authority.load_certificate(self._certificate_file(meter))

@@ -1,9 +1,13 @@
-"""`approve_enrolments = "always"`: this gateway approves what other homes enrol, by itself."""
+"""`approve_enrolments = "always"`: this gateway approves what other homes enrol, by itself.
+
+So it does when a member takes over a meter whose home has no vote any more, by the same rules. A
+meter that is to become its own is another matter: whose home a member is, it answers for.
+"""
 
 from wattle_gateway.admin.signatory import Signatory
-from wattle_gateway.contracts import alliance
+from wattle_gateway.contracts import alliance, waiting
 from wattle_gateway.errors import DeadlineError, RefusedError, StoreError
-from wattle_gateway.ledger import transaction
+from wattle_gateway.ledger import move_body, transaction
 from wattle_gateway.ledger.transaction import Approve
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
@@ -17,7 +21,8 @@ _log = Log("alliance")
 
 
 class StandingApproval:
-    """Approves each enrolment that waits for a member of our role; `run` until cancelled."""
+    """Approves each enrolment and each takeover that waits for a member of our role; `run` until
+    cancelled."""
 
     def __init__(self, signatory: Signatory, ledger: LedgerThread) -> None:
         self._signatory = signatory
@@ -42,15 +47,15 @@ class StandingApproval:
             )
         except RefusedError as refusal:
             # Another member with the same habit was faster, or it expired meanwhile.
-            _log.info("an enrolment is not approved", digest=digest.hex(), why=refusal)
+            _log.info("a meter is not approved", digest=digest.hex(), why=refusal)
         except (DeadlineError, StoreError) as error:
-            _log.warning("an enrolment is not approved yet", digest=digest.hex(), why=error)
+            _log.warning("a meter is not approved yet", digest=digest.hex(), why=error)
         else:
-            _log.info("approved an enrolment", digest=digest.hex())
+            _log.info("approved a meter", digest=digest.hex())
 
 
 def _waiting(driver: LedgerDriver) -> list[bytes]:
-    """Digests of the enrolments that we may approve; in the ledger's thread."""
+    """Digests of what we may approve; in the ledger's thread."""
     epoch = driver.epoch
     own = epoch.party_of(driver.kid)
     if own is None or not own.votes:
@@ -61,4 +66,17 @@ def _waiting(driver: LedgerDriver) -> list[bytes]:
         is_open = pending.until_ms >= driver.head.time_ms
         if is_open and home is not None and home.role != own.role:
             found.append(pending.digest)
-    return found
+    return found + _takeovers(driver)
+
+
+def _takeovers(driver: LedgerDriver) -> list[bytes]:
+    """Digests of moves by which their sender becomes the home, and which we may approve."""
+    state, epoch = driver.state, driver.epoch
+    return [
+        found.digest
+        for found in waiting.everything(state)
+        if found.kind == transaction.MOVE
+        and found.until_ms >= driver.head.time_ms
+        and move_body.parse_move(found.body).home == found.origin
+        and waiting.may_approve(state, found, epoch, driver.kid)
+    ]

@@ -20,6 +20,7 @@ from wattle_gateway.admin.account_desk import AccountDesk
 from wattle_gateway.admin.channel import AdminServer
 from wattle_gateway.admin.commands import AdminCommands
 from wattle_gateway.admin.membership import Membership
+from wattle_gateway.admin.meter_moves import MeterMoves
 from wattle_gateway.admin.meter_resending import MeterResending
 from wattle_gateway.admin.meter_updates import MeterUpdates
 from wattle_gateway.admin.registrar import Registrar
@@ -167,7 +168,8 @@ class Gateway:
         updating = MeterUpdates(self.updates, self.desk, lambda: self.epoch, lambda: self.meters)
         accounts = AccountDesk(self.signatory, self.ledger)
         again = MeterResending(self.resending, self.presence.connections, lambda: self.meters)
-        parts_by_name = (handlers, updating, accounts, again)
+        moves = MeterMoves(self.signatory, self.ledger, self.clock.now_ms)
+        parts_by_name = (handlers, updating, accounts, again, moves)
         names = {name: run for part in parts_by_name for name, run in part.by_name().items()}
         admin = AdminServer(self.home.admin_socket, names)
         parts.push_async_callback(admin.stop)
@@ -330,9 +332,11 @@ class Gateway:
 
     async def _admit(self, meters: dict[bytes, Meter]) -> None:
         """The registry has changed: tell all parts, and the broker whom to let in."""
+        before = self.meters
         self._set_meters(meters)
         if self.broker is not None:
             await self.broker.update(self._access())
+        self.registrar.follow(before, meters)
 
     async def _follow_registry(self) -> None:
         """Transactions that nobody waits for, left by a crash, count like any other."""
@@ -344,6 +348,8 @@ class Gateway:
                 await self._admit(meters)
             except BrokerError as error:
                 _log.error("broker does not know all meters", error=error)
+            except OSError as error:
+                _log.error("certificates or revocations are not written", error=error)
 
     async def _follow_epochs(self, peering: Peering) -> None:
         """Members have come or gone: links, brokers and meters are told."""

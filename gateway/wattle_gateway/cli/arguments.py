@@ -146,6 +146,13 @@ def _meters(command: argparse.ArgumentParser) -> None:
     enrol.add_argument(
         "--owner", metavar="WHO", help="of its points, name or kid (default: this gateway's member)"
     )
+    enrol.add_argument(
+        "--further",
+        action="append",
+        default=[],
+        metavar="MEMBER",
+        help="a further gateway of the meter, name or kid; may be given several times",
+    )
     enrol.add_argument("--commodity", choices=("electricity", "heat", "gas"), default="electricity")
     enrol.add_argument(
         "--certificate",
@@ -166,6 +173,7 @@ def _meters(command: argparse.ArgumentParser) -> None:
     health.set_defaults(run=health_command.show_health)
     account_arguments.points(commands.add_parser("points", help="points and who owns them"))
     account_arguments.assign(commands.add_parser("assign", help="hand a point on"))
+    _meters_move(commands.add_parser("move", help="give a meter another home"))
     revoke = commands.add_parser("revoke", help="take a meter off the ledger")
     folder(revoke)
     revoke.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
@@ -175,6 +183,29 @@ def _meters(command: argparse.ArgumentParser) -> None:
     revoke.set_defaults(run=meter_commands.revoke)
     _meters_update(commands.add_parser("update", help="send a signed bundle to a meter"))
     _meters_resend(commands.add_parser("resend", help="have a meter send samples again"))
+
+
+def _meters_move(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Said at the meter's home, and approved by its new one; if its home has no vote any more, "
+        "said at the new home, and approved as an enrolment."
+    )
+    folder(command)
+    command.add_argument("meter", metavar="METER", help="its id, 16 hex digits")
+    command.add_argument(
+        "--home", metavar="MEMBER", help="its new home, name or kid (default: this gateway)"
+    )
+    gateways = command.add_mutually_exclusive_group()
+    gateways.add_argument(
+        "--further",
+        action="append",
+        default=[],
+        metavar="MEMBER",
+        help="a further gateway, name or kid; may be given several times (default: as they are)",
+    )
+    gateways.add_argument("--no-further", action="store_true", help="none but its home")
+    output_format(command, "text", "json")
+    command.set_defaults(run=meter_commands.move)
 
 
 def _meters_update(command: argparse.ArgumentParser) -> None:

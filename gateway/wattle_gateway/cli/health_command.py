@@ -13,7 +13,6 @@ from wattle_gateway.errors import NotRunningError
 from wattle_gateway.reports import meters
 from wattle_gateway.reports.health import MeterHealth
 from wattle_gateway.reports.meters import ENROLLED, MeterLine
-from wattle_gateway.store import ledger_rows
 
 LIVE_DEADLINE_S = 5.0
 
@@ -29,7 +28,7 @@ def show_health(arguments: argparse.Namespace) -> None:
         opened_ledger(home) as (first, reader),
         opened_operation(home, first.ledger_id) as operation,
     ):
-        found = meters.lines(reader, operation, ledger_rows.load_state(reader), now_ms)
+        found = meters.of_ledger(reader, operation, first, now_ms)
     found = [line for line in found if line.state == ENROLLED]
     if arguments.format == "json":
         rows = [

@@ -1,4 +1,4 @@
-"""meters enrol, list, revoke."""
+"""meters enrol, list, move, revoke."""
 
 import argparse
 import csv
@@ -17,12 +17,12 @@ from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli import enrolment_file, update_commands
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
 from wattle_gateway.cli.state_book import opened_book
-from wattle_gateway.cli.text import console, shown_time
+from wattle_gateway.cli.text import console, plain_name, shown_name, shown_time
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import transaction
 from wattle_gateway.pki import authority
 from wattle_gateway.reports import meters
-from wattle_gateway.store import ledger_rows
+from wattle_gateway.reports.alliance import Who
 
 # Longer than the gateway itself waits for a commit.
 ADMIN_DEADLINE_S = 45.0
@@ -48,6 +48,7 @@ def enrol(arguments: argparse.Namespace) -> None:
         carry=0,
         points=_points(arguments, file),
         owner=_owner(arguments),
+        further=arguments.further,
     )
     if answer["waits"] is not None:
         _print_waiting(arguments, answer)
@@ -136,6 +137,42 @@ def revoke(arguments: argparse.Namespace) -> None:
     print(f"meter {answer['meter']} revoked; its last sample that counts is {answer['last_seq']}")
 
 
+def move(arguments: argparse.Namespace) -> None:
+    """Give a meter another home or other further gateways."""
+    home = home_of(arguments.folder)
+    try:
+        topics.kid_of_meter(arguments.meter)
+    except WireError as error:
+        raise UsageError(str(error)) from error
+    further = [] if arguments.no_further else arguments.further or None
+    answer = ask(
+        home.admin_socket,
+        "move",
+        ADMIN_DEADLINE_S,
+        meter=arguments.meter,
+        home=arguments.home,
+        further=further,
+    )
+    if arguments.format == "json":
+        print(json.dumps({name: answer[name] for name in ("meter", "home", "further", "waits")}))
+        return
+    others = ", ".join(map(_name, answer["further"])) or "none"
+    gateways = f"home {_name(answer['home'])}, further gateways: {others}"
+    waits = answer["waits"]
+    if waits is None:
+        print(f"meter {answer['meter']}: {gateways}")
+        return
+    print(
+        f"meter {answer['meter']}: {gateways}; waits until {shown_time(waits['until_ms'])} UTC "
+        f"for {' or '.join(map(_name, waits['approvers']))}, whose operator says:\n"
+        f"    wattle-gateway alliance approve DIR {waits['digest']}"
+    )
+
+
+def _name(who: dict[str, str]) -> str:
+    return plain_name(who["name"]) or who["kid"]
+
+
 def list_meters(arguments: argparse.Namespace) -> None:
     """Print the registry."""
     home = home_of(arguments.folder)
@@ -143,7 +180,7 @@ def list_meters(arguments: argparse.Namespace) -> None:
         opened_ledger(home) as (first, reader),
         opened_operation(home, first.ledger_id) as operation,
     ):
-        found = meters.lines(reader, operation, ledger_rows.load_state(reader), None)
+        found = meters.of_ledger(reader, operation, first, None)
     news = update_commands.news(home)
     if arguments.format == "json":
         rows = [{**asdict(line), "update": news.get(line.meter)} for line in found]
@@ -153,6 +190,8 @@ def list_meters(arguments: argparse.Namespace) -> None:
         writer.writerow(_CSV_COLUMNS)
         for line in found:
             values = asdict(line)
+            values["home"] = line.home.kid
+            values["further"] = " ".join(one.kid for one in line.further)
             writer.writerow(["" if (v := values[c]) is None else v for c in _CSV_COLUMNS])
     else:
         console().print(meters_table(found, news))
@@ -172,20 +211,39 @@ _CSV_COLUMNS = (
     "state",
     "firmware",
     "version",
+    "home",
+    "further",
 )
+
+
+def _shown_home(line: meters.MeterLine) -> str:
+    """Home, then its further gateways, then what is amiss or to come."""
+    words = [_shown_who(line.home)]
+    if line.orphaned and line.state == meters.ENROLLED:
+        words[0] += " (no vote)"
+    words += [f"further: {_shown_who(one)}" for one in line.further]
+    words += [f"waits for {_shown_who(one)}" for one in line.moving]
+    return "\n".join(words)
+
+
+def _shown_who(who: Who) -> str:
+    """A member by its name, by its kid once it is none any more."""
+    return shown_name(who.name) or who.kid
 
 
 def meters_table(found: list[meters.MeterLine], news: dict[str, list[int]]) -> Table:
     """The registry for people; `news` of updates by meter id."""
     table = Table(title=f"meters: {len(found)}")
-    for name in ("meter", "site", "points", "key", "first", "final", "last", "newest reading"):
+    for name in ("meter", "site", "home", "points", "key", "first", "final", "last"):
         table.add_column(name)
+    table.add_column("newest reading")
     for name in ("state", "firmware", "update"):
         table.add_column(name)
     for line in found:
         table.add_row(
             line.meter,
             line.site,
+            _shown_home(line),
             line.points,
             line.protection,
             str(line.first_seq),

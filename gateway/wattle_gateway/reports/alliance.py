@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from wattle_gateway.contracts import accounts, alliance, parties, waiting
+from wattle_gateway.contracts import accounts, alliance, parties, registry, waiting
 from wattle_gateway.contracts.alliance import CONTRACT, PendingChange, PendingEnrolment
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.reputation.standing import Standing, standing
@@ -19,6 +19,7 @@ from wattle_gateway.ledger import (
     crypto,
     genesis,
     hosted_word,
+    move_body,
     settlement_bodies,
     transaction,
 )
@@ -26,6 +27,7 @@ from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import Constants, Member
 from wattle_gateway.ledger.market import market_map
+from wattle_gateway.ledger.move_body import Move
 from wattle_gateway.ledger.settlement_bodies import Contract
 from wattle_gateway.reports.samples import decimal
 
@@ -219,7 +221,7 @@ def enrolment_line(pending: PendingEnrolment, epoch: Epoch) -> EnrolmentLine:
 
 
 def waiting_line(state: Mapping[bytes, bytes], found: Waiting, epoch: Epoch) -> WaitingLine:
-    """A registration, a new asset or a point that waits for somebody's yes."""
+    """A registration, a new asset, a point, a contract or a meter that waits for somebody's yes."""
     kids = [member.kid for member in epoch.members]
     kids += [user.kid for user in parties.hosted_users(state)]
     asked = [kid for kid in kids if waiting.may_approve(state, found, epoch, kid)]
@@ -243,9 +245,22 @@ def _what(state: Rows, found: Waiting, epoch: Epoch) -> str:
         return f"point {given.meter.hex()}/{given.device} to {owner.name} ({owner.kid})"
     if found.kind == transaction.CONTRACT:
         return _contract(state, settlement_bodies.parse_contract(found.body), epoch)
+    if found.kind == transaction.MOVE:
+        return _move(state, move_body.parse_move(found.body), epoch)
     raw = account_bodies.parse_register(found.body).word
     word = hosted_word.parse(raw, epoch.ledger_id, crypto.verify)
     return f"hosted user {word.name} ({word.kid.hex()})"
+
+
+def _move(state: Rows, body: Move, epoch: Epoch) -> str:
+    meter = registry.meter(state, body.meter)
+    assert meter is not None, "meters stay enrolled for ever"
+    old, new = (_party(state, epoch, kid) for kid in (meter.home, body.home))
+    others = ", ".join(_party(state, epoch, kid).name for kid in body.further) or "none"
+    return (
+        f"meter {body.meter.hex()} at site {meter.site} from home {old.name} ({old.kid}) to"
+        f" {new.name} ({new.kid}); further gateways: {others}"
+    )
 
 
 def _contract(state: Rows, body: Contract, epoch: Epoch) -> str:

@@ -8,10 +8,15 @@ from typing import Any
 from wattle_wire import cbor, topics
 
 from wattle_gateway.contracts import classes, registry
+from wattle_gateway.contracts import waiting as waiting_rows
 from wattle_gateway.contracts.registry import Meter
-from wattle_gateway.ledger import transaction
+from wattle_gateway.ledger import move_body, transaction
+from wattle_gateway.ledger.epoch import Epoch, first_epoch
+from wattle_gateway.ledger.genesis import Genesis
 from wattle_gateway.reports import health
+from wattle_gateway.reports.alliance import Who, who
 from wattle_gateway.reports.health import MeterHealth
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.store import operation_rows, pool_rows
 
 ENROLLED = "enrolled"
@@ -23,11 +28,16 @@ class MeterLine:
     """One meter. `last_seq` and `last_ms` (newest reading) None before its first sample;
     `classes` counts of its samples by class name ("valid" for none); `waiting` samples on disk
     that no commit has taken; `firmware` and `version` as its newest birth says, "" and None
-    before the first."""
+    before the first. `orphaned`: its home has no vote any more; `moving` the homes to which moves
+    that wait would bring it."""
 
     meter: str
     eui64: str
     site: str
+    home: Who
+    further: list[Who]
+    orphaned: bool
+    moving: list[Who]
     points: str
     protection: str
     signing_public: str
@@ -50,25 +60,52 @@ class MeterLine:
     version: int | None
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What is told of meters, by kid: presence, samples by class, how many wait, moves."""
+
+    seen: dict[bytes, operation_rows.Seen]
+    counts: dict[bytes, dict[str, int]]
+    waiting: dict[bytes, int]
+    moves: dict[bytes, list[Who]]
+
+
 def lines(
     connection: sqlite3.Connection,
     operation: sqlite3.Connection,
     state: Mapping[bytes, bytes],
+    epoch: Epoch,
+    head_ms: int,
     now_ms: int | None,
 ) -> list[MeterLine]:
     """Every meter of the registry by rising id, from ledger.db and operation.db.
 
-    `now_ms` of a gateway that runs, None: nobody listens, so that no silence is told.
+    `epoch` in force at the newest commit, of time `head_ms`; `now_ms` of a gateway that runs, None:
+    nobody listens, so that no silence is told.
     """
-    seen = operation_rows.load_seen(operation)
-    counts = _class_counts(connection)
     waiting: dict[bytes, int] = {}
     for kid, _seq in pool_rows.seqs(connection):
         waiting[kid] = waiting.get(kid, 0) + 1
+    told = _Told(
+        operation_rows.load_seen(operation),
+        _class_counts(connection),
+        waiting,
+        _moves(state, epoch, head_ms),
+    )
     return [
-        _line(connection, state, meter, seen, counts, waiting, now_ms)
-        for meter in registry.meters(state)
+        _line(connection, state, epoch, meter, told, now_ms) for meter in registry.meters(state)
     ]
+
+
+def of_ledger(
+    connection: sqlite3.Connection,
+    operation: sqlite3.Connection,
+    first: Genesis,
+    now_ms: int | None,
+) -> list[MeterLine]:
+    """As `lines`, of the newest commit of a ledger that begins with `first`."""
+    ledger = ExecutedLedger(connection, first_epoch(first))
+    return lines(connection, operation, ledger.state, ledger.epoch, ledger.head.time_ms, now_ms)
 
 
 def points_text(meter: Meter) -> str:
@@ -83,23 +120,26 @@ def points_text(meter: Meter) -> str:
 def _line(
     connection: sqlite3.Connection,
     state: Mapping[bytes, bytes],
+    epoch: Epoch,
     meter: Meter,
-    seen: dict[bytes, operation_rows.Seen],
-    counts: dict[bytes, dict[str, int]],
-    waiting: dict[bytes, int],
+    told: _Told,
     now_ms: int | None,
 ) -> MeterLine:
     row = connection.execute(
         "SELECT samples, last_seq, last_ms FROM totals WHERE meter = ?", (meter.kid,)
     ).fetchone()
     samples, last_seq, last_ms = row or (0, None, None)
-    known = seen.get(meter.kid)
+    known = told.seen.get(meter.kid)
     shown = known or operation_rows.Seen(meter.kid)
     born = birth(shown)
     return MeterLine(
         meter=topics.meter_id(meter.kid),
         eui64=meter.eui64.hex(),
         site=meter.site,
+        home=who(epoch, meter.home),
+        further=[who(epoch, kid) for kid in meter.further],
+        orphaned=epoch.author_of(meter.home) is None,
+        moving=told.moves.get(meter.kid, []),
         points=points_text(meter),
         protection=meter.protection,
         signing_public=meter.signing_key.hex(),
@@ -109,8 +149,8 @@ def _line(
         last_ms=last_ms,
         state=ENROLLED if meter.revoked is None else REVOKED,
         samples=samples,
-        waiting=waiting.get(meter.kid, 0),
-        classes=counts.get(meter.kid, {}),
+        waiting=told.waiting.get(meter.kid, 0),
+        classes=told.counts.get(meter.kid, {}),
         seen_ms=None if known is None else known.at_ms,
         clock=shown.clock,
         boot=shown.boot,
@@ -121,6 +161,16 @@ def _line(
         firmware=str(born.get("fw", "")),
         version=born.get("version"),
     )
+
+
+def _moves(state: Mapping[bytes, bytes], epoch: Epoch, head_ms: int) -> dict[bytes, list[Who]]:
+    """Kid of a meter -> the homes that moves which wait name, expired ones left out."""
+    found: dict[bytes, list[Who]] = {}
+    for one in waiting_rows.everything(state):
+        if one.kind == transaction.MOVE and one.until_ms >= head_ms:
+            body = move_body.parse_move(one.body)
+            found.setdefault(body.meter, []).append(who(epoch, body.home))
+    return found
 
 
 def birth(seen: operation_rows.Seen) -> dict[str, Any]:

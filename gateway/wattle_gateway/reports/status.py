@@ -102,7 +102,14 @@ def read(
         state_digest=head.commit.state_digest.hex(),
         pool=pool_rows.size(ledger),
         members=member_status.lines(standing, own_kid, clock_ms, live),
-        meters=meters.lines(ledger, operation, state, None if live is None else clock_ms),
+        meters=meters.lines(
+            ledger,
+            operation,
+            state,
+            epoch,
+            head.commit.time_ms,
+            None if live is None else clock_ms,
+        ),
         counters=dict(sorted(counters.items())),
         refused={
             name.removeprefix(REFUSED_PREFIX): count

@@ -18,7 +18,7 @@ class Progress:
     clock; `acks` where each meter stands whose samples were stored or committed; `transactions`
     the outcomes by transaction digest; `orders` to loads that it brought or changed, of
     emergencies also such as are in a block only; `market_changed`: events or offers have;
-    `registry_changed`: meters were enrolled or revoked, or an enrolment waits; `epoch_changed`
+    `registry_changed`: meters were enrolled, moved or revoked, or something waits; `epoch_changed`
     the epoch in force, if another than before the step; `cheats` kids of members that the ledger
     has newly found out; `cards`, `joins` and `faults` of the peer whose message the step was: new
     peer cards, requests to become a member, and what was wrong with it (any fault ends the link).

@@ -18,9 +18,9 @@ from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import EntryQueue
 from wattle_gateway.store.block_rows import StoredBlock
 
-# Rows whose change means that other meters are enrolled than before, or that an enrolment waits:
-# a payment is no reason to read ten thousand meters again.
-_REGISTRY = (prefix("meter", 1), prefix("enrolling", 1))
+# Rows whose change means that meters are not what they were, or that something waits for a yes: a
+# payment is no reason to read ten thousand meters again.
+_REGISTRY = (prefix("meter", 1), prefix("enrolling", 1), prefix("waiting", 1))
 _MARKET = (prefix("event", 1), prefix("offer", 2))
 
 
