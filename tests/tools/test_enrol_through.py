@@ -1,6 +1,7 @@
 """What a gateway may answer when a meter is enrolled through a command."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -71,3 +72,17 @@ def test_wrong_words_ask_nobody(
     path.write_text(content)
     assert main(["enrol", str(path), *words]) == code
     assert expected in capsys.readouterr().err
+
+
+def test_a_gateway_that_refuses_leaves_a_meter_that_counts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refusing = shlex.join(gateway("", said="the ledger refused it: unknown meter"))
+    words = ["retire", METER, "--confirm", METER, "--through", refusing, "--gateway-folder", "/g"]
+    assert main([*words, "--json"]) == 9
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert told["error"] == "the gateway says: the ledger refused it: unknown meter"
+    assert told["advice"].startswith("the meter is not retired, and what it signs goes on to count")
+    assert "wattle-gateway meters list" in said.err
+    assert "enrolment file" not in said.err

@@ -65,7 +65,7 @@ def test_firmware(site_json: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "nothing to update: give --board, --alliance or both"),
+        ((), "nothing to update; give --board, --alliance or both"),
         (("--alliance", "--version", "0"), "no meter would take this update: "),
         (("--alliance", "--version", "-1"), "no meter would take this update: "),
         (("--alliance", "--name", "x" * 65), "no meter would take this update: "),

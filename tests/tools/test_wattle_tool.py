@@ -292,7 +292,7 @@ def test_a_board_of_one_ledger_is_not_taken_to_another(
     other = tmp_path / "other.json"
     other.write_text(json.dumps(content))
     assert provision(board, other) == 1
-    assert "expected a new folder" in capsys.readouterr().err
+    assert "name a new folder" in capsys.readouterr().err
     options = ("--profile", "sdm120", "--site-file", str(other))
     assert provision(tmp_path / "new", site_json, *options) == 1
     assert "different ledgers" in capsys.readouterr().err
@@ -318,7 +318,7 @@ def test_an_interpreter_that_is_not_there_is_named(
     arguments = ["provision", str(tmp_path / "board"), "--site-file", str(site_json)]
     arguments += ["--micropython", str(tmp_path / "none"), "--port", "x", "--profile", "sdm120"]
     assert main(arguments) == 1
-    assert "is no program; `make micropython` fetches one" in capsys.readouterr().err
+    assert "is no program; name MicroPython with --micropython" in capsys.readouterr().err
 
 
 def test_a_proof_that_was_touched_does_not_hold(site_json: Path, tmp_path: Path) -> None:

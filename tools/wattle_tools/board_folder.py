@@ -122,9 +122,14 @@ class Firmware:
     def check(self) -> None:
         """Raise BoardError unless both are there."""
         if not os.access(self.micropython, os.X_OK):
-            raise BoardError(f"{self.micropython} is no program; `make micropython` fetches one")
+            raise BoardError(
+                f"{self.micropython} is no program",
+                "name MicroPython with --micropython; in a checkout `make micropython` fetches it",
+            )
         if not self.main.is_file():
-            raise BoardError(f"{self.main} is missing; --firmware names the folder of the firmware")
+            raise BoardError(
+                f"{self.main} is missing", "--firmware names the folder of the firmware"
+            )
 
 
 def provision(
@@ -140,7 +145,9 @@ def provision(
     firmware.check()
     ledger_ids = {site.ledger_id for site in sites}
     if len(ledger_ids) != 1:
-        raise BoardError("the site files are of different ledgers; expected gateways of one")
+        raise BoardError(
+            "the site files are of different ledgers", "name those of the gateways of one"
+        )
     ledger_id = sites[0].ledger_id
     _check_same_ledger(folder, ledger_id)
     gateways = preferred(sites)
@@ -158,11 +165,16 @@ def provision(
             _write(folder / authority_name(at), gateway.authority)
         _write(folder / CONFIG_FILE, (json.dumps(config, indent=1) + "\n").encode())
     except OSError as error:
-        raise BoardError(f"{folder}: cannot be set up: {error.strerror}") from error
+        raise BoardError(
+            f"{folder}: cannot be set up: {error.strerror}", "name a folder that you may write to"
+        ) from error
     said = _identify(folder, firmware)
     found = proof.verified(folder, ledger_id)
     if said != found.meter:
-        raise BoardError(f"{folder}: the board says it is {said!r}, its proof says {found.meter}")
+        raise BoardError(
+            f"{folder}: the board says it is {said!r}, its proof says {found.meter}",
+            "its files are of two meters: provision a new folder",
+        )
     return found
 
 
@@ -186,11 +198,11 @@ def ledger_of(folder: Path) -> bytes:
         return bytes.fromhex(json.loads(path.read_bytes())["ledger_id"])
     except OSError as error:
         raise BoardError(
-            f"{path}: cannot be read: {error.strerror}; provision that folder first"
+            f"{path}: cannot be read: {error.strerror}", "provision that folder first"
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise BoardError(
-            f"{path}: not the configuration of a board; provision that folder again"
+            f"{path}: not the configuration of a board", "provision that folder again"
         ) from error
 
 
@@ -225,8 +237,8 @@ def _check_same_ledger(folder: Path, ledger_id: bytes) -> None:
     known = ledger_of(folder)
     if known != ledger_id:
         raise BoardError(
-            f"{folder} is set up for ledger {known.hex()}, not {ledger_id.hex()}; "
-            "expected a new folder"
+            f"{folder} is set up for ledger {known.hex()}, not {ledger_id.hex()}",
+            "name a new folder: a key belongs to one ledger",
         )
 
 
@@ -236,7 +248,7 @@ def _copy_files(folder: Path, kind: str, names: Set[str], firmware: Firmware) ->
         source = firmware.folder / kind / f"{name}.json"
         if not source.is_file():
             known = sorted(path.stem for path in source.parent.glob("*.json"))
-            raise BoardError(f"{name!r} is not in {kind}; there are {', '.join(known)}")
+            raise BoardError(f"{name!r} is not in {kind}", f"there are {', '.join(known)}")
         shutil.copyfile(source, folder / kind / source.name)
 
 
@@ -308,14 +320,22 @@ def _identify(folder: Path, firmware: Firmware) -> str:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BoardError(f"{folder}: the board cannot be asked who it is: {error}") from error
+        raise BoardError(
+            f"{folder}: the board cannot be asked who it is: {error}",
+            "run its main.py with --identity by hand, and see what it says",
+        ) from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        raise BoardError(f"{folder}: the firmware says: {said}")
+        raise BoardError(
+            f"{folder}: the firmware says: {said}", "change that setting, and provision it again"
+        )
     try:
         return str(json.loads(done.stdout)["meter"])
     except (ValueError, KeyError, TypeError) as error:
-        raise BoardError(f"{folder}: the firmware said {done.stdout[:80]!r}") from error
+        raise BoardError(
+            f"{folder}: the firmware said {done.stdout[:80]!r}, expected a meter's id",
+            "take the firmware that came with this tool (leave out --firmware)",
+        ) from error
 
 
 def _write(path: Path, data: bytes) -> None:

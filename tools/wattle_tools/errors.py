@@ -32,24 +32,12 @@ class SiteFileError(ToolError):
     advice = "let the gateway's operator give you his site.json again"
 
 
-class BoardError(ToolError):
-    """The board's folder, its identity or its answer is not as it must be."""
-
-
 class CertificateError(ToolError):
     """A certificate that is none, or not this board's."""
 
     advice = (
         "take the file that `wattle-gateway meters enrol .. --certificate` wrote for this meter"
     )
-
-
-class ImageError(ToolError):
-    """The firmware cannot be made into an image."""
-
-
-class UpdateError(ToolError):
-    """A bundle for meters cannot be made."""
 
 
 class AdvisedError(ToolError):
@@ -66,6 +54,23 @@ class AdvisedError(ToolError):
 
     def as_row(self) -> dict[str, object]:
         return {"error": self.reason, "advice": self.advice, "code": self.exit_code}
+
+
+def reason_of(error: Exception) -> str:
+    """What was wrong, without its advice: for an error that is raised of it with its own."""
+    return error.reason if isinstance(error, AdvisedError) else str(error)
+
+
+class BoardError(AdvisedError):
+    """The board's folder, its identity or its answer is not as it must be."""
+
+
+class ImageError(AdvisedError):
+    """The firmware cannot be made into an image."""
+
+
+class UpdateError(AdvisedError):
+    """A bundle for meters cannot be made."""
 
 
 class NoBoardError(AdvisedError):

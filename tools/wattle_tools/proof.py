@@ -10,6 +10,7 @@ from wattle_tools.errors import BoardError
 
 PROOF_FILE = "enrol.cbor"
 _PROOF_BYTES_MAX = 1_024  # SPEC section 10
+_ADVICE = "provision the board: that makes its proof, and keeps keys that are there"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def verified(folder: Path, ledger_id: bytes) -> Proof:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise BoardError(f"{path}: cannot be read: {error.strerror}") from error
+        raise BoardError(f"{path}: cannot be read: {error.strerror}", _ADVICE) from error
     return parse(raw, ledger_id, str(path))
 
 
@@ -45,14 +46,20 @@ def parse(raw: bytes, ledger_id: bytes, source: str) -> Proof:
     Raises BoardError unless its signature verifies for this ledger under the key it names.
     """
     if len(raw) > _PROOF_BYTES_MAX:
-        raise BoardError(f"{source}: {len(raw)} bytes, expected at most {_PROOF_BYTES_MAX}")
+        raise BoardError(
+            f"{source}: {len(raw)} bytes, expected at most {_PROOF_BYTES_MAX}", _ADVICE
+        )
     try:
         signed = cose.parse_sign1("enrol", ledger_id, raw)
         eui64, signing_public, _, tls_public, _, protection = uplink.decode_proof(signed.payload)
         p256.verify(signing_public, signed.digest, signed.signature)
     except WireError as error:
-        raise BoardError(f"{source}: the enrolment proof does not hold: {error}") from error
+        raise BoardError(
+            f"{source}: the enrolment proof does not hold: {error}", _ADVICE
+        ) from error
     if signed.kid != cose.kid_of(signing_public):
-        raise BoardError(f"{source}: the proof names another key than the one that signed it")
+        raise BoardError(
+            f"{source}: the proof names another key than the one that signed it", _ADVICE
+        )
     meter = topics.meter_id(signed.kid)
     return Proof(meter, eui64, tls_public, signing_public, protection, raw)

@@ -75,7 +75,8 @@ def alliance_files(sites: Sequence[SiteFile]) -> list[tuple[str, bytes]]:
     if len(members) < bundle.SIGNATURES_NEEDED:
         raise UpdateError(
             f"the site file names {len(members)} members that vote, expected "
-            f"{bundle.SIGNATURES_NEEDED} or more: nobody could sign the next update"
+            f"{bundle.SIGNATURES_NEEDED} or more: nobody could sign the next update",
+            "take the site file of a gateway whose alliance has grown",
         )
     content = {
         "gateways": board_folder.gateway_rows(gateways),
@@ -92,11 +93,15 @@ def make(
 ) -> Bundle:
     """A bundle without signatures. Raises UpdateError for what a meter would refuse."""
     if len({site.ledger_id for site in sites}) != 1:
-        raise UpdateError("the site files are of different ledgers; expected gateways of one")
+        raise UpdateError(
+            "the site files are of different ledgers", "name those of the gateways of one"
+        )
     try:
         return bundle.make(sites[0].ledger_id, version, name, board, files)
     except WireError as error:
-        raise UpdateError(f"no meter would take this update: {error}") from error
+        raise UpdateError(
+            f"no meter would take this update: {error}", "change what it names, and make it again"
+        ) from error
 
 
 def _make(options: argparse.Namespace) -> int:
@@ -111,7 +116,7 @@ def _make(options: argparse.Namespace) -> int:
     if options.alliance:
         files += alliance_files(sites)
     if not files:
-        raise UpdateError("nothing to update: give --board, --alliance or both")
+        raise UpdateError("nothing to update", "give --board, --alliance or both")
     version = int(time.time() * 1_000) if options.version is None else options.version
     made = make(sites, version, options.name or name, options.board or "", files)
     written = {options.bundle: made.encode()}
@@ -125,7 +130,10 @@ def _make(options: argparse.Namespace) -> int:
         for path, data in written.items():
             path.write_bytes(data)
     except OSError as error:
-        raise UpdateError(f"{options.bundle}: cannot be written: {error.strerror}") from error
+        raise UpdateError(
+            f"{options.bundle}: cannot be written: {error.strerror}",
+            "name a file in a folder of yours",
+        ) from error
     if options.json:
         print(json.dumps({"bundle": str(options.bundle), **_facts(made)}, indent=1))
         return _DONE
@@ -154,7 +162,10 @@ def _firmware_version(firmware: Path) -> str:
     try:
         found = _VERSION_LINE.search(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UpdateError(f"{path}: cannot be read: {error.strerror}") from error
+        raise UpdateError(
+            f"{path}: cannot be read: {error.strerror}",
+            "--firmware names the folder of the firmware",
+        ) from error
     if found is None:
-        raise UpdateError(f"{path}: names no VERSION; give --name")
+        raise UpdateError(f"{path}: names no VERSION", "give --name")
     return found[1]

@@ -17,7 +17,7 @@ from wattle_wire import cose, p256, sample_reader, topics
 from wattle_wire.errors import WireError
 
 from wattle_tools import proof
-from wattle_tools.errors import BoardError, ExchangeError
+from wattle_tools.errors import BoardError, ExchangeError, reason_of
 
 _FORMAT = 1
 # A sample has at most 16 KiB, in hex twice that.
@@ -62,7 +62,7 @@ def verified(ledger_id: bytes, site: str, proved: bytes, raw: bytes, source: str
         p256.verify(holder.signing_public, signed.digest, signed.signature)
         content = sample_reader.decode(signed.payload)
     except (WireError, BoardError) as error:
-        raise ExchangeError(f"{source}: it does not verify: {error}", _TOLD) from error
+        raise ExchangeError(f"{source}: it does not verify: {reason_of(error)}", _TOLD) from error
     energies: dict[int, dict[str, int]] = {}
     for reading in content.readings:
         found = {

@@ -54,7 +54,9 @@ def application(firmware: Path) -> Application:
     program = build.image(firmware).files
     names = sorted(path.name for path in firmware.glob("*.py") if path.name != MANIFEST)
     if _MAIN not in names:
-        raise ImageError(f"{firmware} has no {_MAIN}; expected the sources of the firmware")
+        raise ImageError(
+            f"{firmware} has no {_MAIN}", "--firmware names the folder of the firmware"
+        )
     # The board starts by main.py: until it is there, nothing runs.
     names.remove(_MAIN)
     names.append(_MAIN)

@@ -48,7 +48,7 @@ def image(firmware: Path, board: str = ESP32) -> Image:
     Raises ImageError.
     """
     if board not in _ENTRIES:
-        raise ImageError(f"no board of kind {board!r}, expected {' or '.join(_ENTRIES)}")
+        raise ImageError(f"no board of kind {board!r}", f"expected {' or '.join(_ENTRIES)}")
     module, function = _ENTRIES[board]
     return program(_parts(firmware, board), module, function)
 

@@ -62,7 +62,7 @@ def _image(options: argparse.Namespace) -> int:
         names_file.write_text(made.names.text(), encoding="utf-8")
     except OSError as error:
         raise ImageError(
-            f"{options.folder}: cannot be written: {error.strerror}; name a folder of yours"
+            f"{options.folder}: cannot be written: {error.strerror}", "name a folder of yours"
         ) from error
     if options.json:
         print(json.dumps({"files": sizes, "names": str(names_file)}, indent=1))
@@ -81,7 +81,7 @@ def _traceback(options: argparse.Namespace) -> int:
         log = sys.stdin.buffer.read() if options.log is None else options.log.read_bytes()
     except OSError as error:
         raise ImageError(
-            f"{options.log}: cannot be read: {error.strerror}; name a board's log"
+            f"{options.log}: cannot be read: {error.strerror}", "name a board's log"
         ) from error
     lines = names.lines(log.decode("utf-8", "replace").splitlines())
     if options.json:

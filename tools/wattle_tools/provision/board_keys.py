@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wattle_tools import proof
 from wattle_tools.boards.repl import Progress, Repl, printable
-from wattle_tools.errors import BoardError, SerialLineError, UnfitBoardError
+from wattle_tools.errors import BoardError, SerialLineError, UnfitBoardError, reason_of
 from wattle_tools.proof import Proof
 from wattle_tools.provision import brought
 from wattle_tools.provision.brought import Brought
@@ -34,7 +34,7 @@ def prove(repl: Repl, keys: Brought, ledger_id: bytes, mac: bytes, progress: Pro
         found = proof.parse(raw, ledger_id, "the board")
     except (ValueError, BoardError) as error:
         raise SerialLineError(
-            f"what it says of its keys does not verify: {printable(str(error))}",
+            f"what it says of its keys does not verify: {printable(reason_of(error))}",
             "run it again; if it stays so, the line is disturbed: try another cable",
         ) from error
     if found.eui64 != mac[:3] + b"\xff\xfe" + mac[3:]:

@@ -38,7 +38,7 @@ def program(firmware: Path, source: str) -> Brought:
     """
     own = firmware / "boards" / sources.ESP32 / f"{source}.py"
     if not own.is_file():
-        raise ImageError(f"{own} is missing; expected the sources of the firmware")
+        raise ImageError(f"{own} is missing", "--firmware names the folder of the firmware")
     parts = [Source(file.module, file.path) for file in sources.device_files(firmware)]
     name = f"wattle_{source}"
     made = build.program([*parts, Source(source, own)], source, name=name)

@@ -18,6 +18,7 @@ SUFFIX = ".enrol.json"
 _GATEWAY_S = 90.0
 _PEM_END = "-----END CERTIFICATE-----\n"
 _OUTPUT_CHARS_MAX = 20_000
+_REFUSED = "settle that with its operator; an enrolment file is good for later, too"
 
 
 def file_of(proof: Proof, ledger_id: bytes, site: str, devices: Sequence[DeviceChoice]) -> bytes:
@@ -81,21 +82,32 @@ def words(folder: str) -> list[str]:
     return ["meters", "enrol", folder, "-", "--certificate", "-", "--format", "json"]
 
 
-def asked(command: Sequence[str], request: Sequence[str], data: bytes) -> str:
-    """What the gateway's command prints, given `data`. Raises EnrolmentError when it fails."""
+def asked(
+    command: Sequence[str], request: Sequence[str], data: bytes, refused: str = _REFUSED
+) -> str:
+    """What the gateway's command prints, given `data`; `refused`: what to do when it refuses.
+
+    Raises EnrolmentError when it fails.
+    """
     try:
         done = subprocess.run(
             [*command, *request], input=data, capture_output=True, timeout=_GATEWAY_S, check=False
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise EnrolmentError(
-            f"the gateway cannot be asked: {error}", "do it later, or let its operator do it"
+            f"the gateway cannot be asked by {command[0]}: {error.strerror}",
+            "say how wattle-gateway is run there",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise EnrolmentError(
+            f"the gateway gave no answer within {_GATEWAY_S:.0f} s",
+            "see there what came of it (`wattle-gateway meters list`), and do it again if need be",
         ) from error
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["nothing"]
         raise EnrolmentError(
             f"the gateway says: {_printable(said[-1])}",
-            "settle that with its operator; an enrolment file is good for later, too",
+            refused,
         )
     return done.stdout.decode(errors="replace")[:_OUTPUT_CHARS_MAX]
 

@@ -15,6 +15,12 @@ from wattle_tools.errors import DONE, SettingsError
 from wattle_tools.provision import enrol_command, enrolment
 from wattle_tools.whole_number import within
 
+# `meters list` and `meters revoke` are the operator's, with the same words.
+_REFUSED = (
+    "the meter is not retired, and what it signs goes on to count: settle that with the "
+    "gateway's operator (`wattle-gateway meters list` says whom it knows), and run it again"
+)
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds `retire` to the commands of wattle-tool."""
@@ -60,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     journal = audit_command.journal(options)
     facts: dict[str, object] = {"meter": meter}
     with audit_command.begun(journal, "retire", facts=facts):
-        said = enrolment.asked(command, words, b"")
+        said = enrolment.asked(command, words, b"", _REFUSED)
     facts["said"] = said.strip()[:400]
     journal.append("retire", log.DONE, facts=facts)
     print(json.dumps({**facts, "retired": True}, indent=1) if options.json else said.strip())

@@ -12,6 +12,9 @@ from wattle_tools.image.linker import scopes
 class LinkError(ImageError):
     """Something in the sources that the linker does not understand; names file and line."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "mend the source, or take the firmware that came with this tool")
+
 
 @dataclass(frozen=True)
 class Global:

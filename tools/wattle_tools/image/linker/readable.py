@@ -17,6 +17,7 @@ from wattle_tools.image.linker.inlining import Inlined
 from wattle_tools.image.linker.naming import LOCAL, Names
 
 FORMAT = 1
+_ADVICE = "take the .names.json beside the image"
 _KINDS = ("functions", "globals", "attributes", "mentions", "inside", "texts")
 _FRAME = re.compile(r'^(\s*File "wattle\w*\.py")(?:, line \d+)?, in (\w+)')
 _GLOBAL = re.compile(r"(?<=name ')(\w+)(?=' isn't defined)")
@@ -146,25 +147,21 @@ def load(path: Path) -> Readable:
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise ImageError(
-            f"{path}: cannot be read: {error.strerror}; take the .names.json beside the image"
-        ) from error
+        raise ImageError(f"{path}: cannot be read: {error.strerror}", _ADVICE) from error
     except ValueError as error:
-        raise ImageError(
-            f"{path}: no table of names: {error}; take the .names.json beside the image"
-        ) from error
+        raise ImageError(f"{path}: no table of names: {error}", _ADVICE) from error
     return parse(content)
 
 
 def parse(content: object) -> Readable:
     """The table that `json` gave. Raises ImageError."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ImageError(f"no table of names, expected an object with format {FORMAT}")
+        raise ImageError(f"no table of names, expected an object with format {FORMAT}", _ADVICE)
     tables: list[dict[str, list[str]]] = []
     for kind in _KINDS:
         rows = content.get(kind)
         if not isinstance(rows, dict) or not all(isinstance(row, list) for row in rows.values()):
-            raise ImageError(f"a table of names without {kind}")
+            raise ImageError(f"a table of names without {kind}", _ADVICE)
         tables.append({str(name): [str(one) for one in row] for name, row in rows.items()})
     return Readable(*tables)
 
