@@ -3,7 +3,8 @@
 One member, one meter: commits that enrol the meter and carry two samples and a transaction that
 is refused. Beside them, in `alliance_vectors.py`, an alliance of four, in `account_vectors.py` a
 ledger with accounts, in `market_vectors.py` one of rules 3, in `event_vectors.py` one with an
-event, in `settlement_vectors.py` one that pays for one. Deterministic, like
+event, in `settlement_vectors.py` one that pays for one, in `move_vectors.py` one whose meter gets
+other gateways. Deterministic, like
 `protocol/vectors/make_vectors.py`, whose keys and samples they use; `make vectors` runs both. They
 stand in this room because only the gateway makes a ledger.
 """
@@ -15,6 +16,7 @@ import account_vectors
 import alliance_vectors
 import event_vectors
 import market_vectors
+import move_vectors
 import settlement_vectors
 from make_vectors import TIME_MS, example_samples, private_key, signed
 from wattle_gateway.consensus.engine import Engine, Now, Output, Recovered
@@ -224,6 +226,16 @@ def settlement() -> dict[str, object]:
     return written(made, epoch, run)
 
 
+def move() -> dict[str, object]:
+    """Everything under `move`."""
+    made = move_vectors.example_genesis()
+    epoch = first_epoch(made)
+    run = Run(epoch)
+    for unix_ms, entries in move_vectors.Moved(epoch).timed():
+        run.propose(entries, unix_ms)
+    return written(made, epoch, run)
+
+
 def written(made: genesis.Genesis, epoch: Epoch, run: Run) -> dict[str, object]:
     """What a run leaves behind, as JSON."""
     return {
@@ -252,6 +264,7 @@ def vectors() -> dict[str, object]:
         "market": market(),
         "event": event(),
         "settlement": settlement(),
+        "move": move(),
     }
 
 
