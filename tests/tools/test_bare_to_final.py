@@ -33,6 +33,10 @@ def test_a_bare_board_becomes_a_meter_whose_first_sample_is_final(tmp_path: Path
     assert {one["level"] for one in findings.values()} == {"ok"}
     assert findings["device 1"]["what"] == "it sees 2000 W of 2000 W"
     assert "verifies under the key" in findings["meter"]["what"]
+    linux = outcome.linux_row
+    assert int(linux["final"]) >= 1
+    assert linux["meter"] != row["meter"]
+    assert linux["firmware"]
     # A package that shares no code with ours says so, and would say if it were not so.
     assert verify(outcome) >= GOES_ON
     changed = bytes([*outcome.samples[0][:-1], outcome.samples[0][-1] ^ 1])

@@ -3,7 +3,8 @@
 The commands are those that a technician and an operator type, each from the installed wheel: the
 real esptool and mpremote fill an emulated ESP32 on a pty with the whole firmware; provisioned, it
 has this machine's network, and a real gateway with its broker takes what it signs. Afterwards
-`ecdsa` verifies proof and samples without any code of ours.
+`ecdsa` verifies proof and samples without any code of ours. The same gateway then takes a Linux
+board, whose firmware runs out of the wheel, too.
 """
 
 import csv
@@ -46,7 +47,8 @@ Result = TypeVar("Result")
 class Outcome:
     """What came of a run. `shown`: what `wattle-tool boards` says of the board at the end; `row`:
     what `meters list` says of the meter; `checked`: what `check` says under the known load; proof
-    and samples as the ledger's export has them.
+    and samples as the ledger's export has them; `linux_row`: what `meters list` says of the Linux
+    board.
     """
 
     steps: list[tuple[str, float]] = field(default_factory=list)
@@ -56,6 +58,7 @@ class Outcome:
     ledger_id: bytes = b""
     proof: bytes = b""
     samples: list[bytes] = field(default_factory=list)
+    linux_row: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -108,9 +111,11 @@ def bare_to_final(wheel: InstalledWheel, *, microcontroller: bool = False) -> Ou
         samples = group.start(wheel.process("wattle-gateway", *following))
         outcome.timed("first sample final", lambda: _samples(samples, 1))
         outcome.samples = _samples(samples, GOES_ON)
-        [outcome.row] = json.loads(
-            wheel.run("wattle-gateway", "meters", "list", gateway, "--format", "json")
-        )
+        linux = _linux(wheel, group, gateway, samples, outcome)
+        listed = wheel.run("wattle-gateway", "meters", "list", gateway, "--format", "json")
+        rows = {row["meter"]: row for row in json.loads(listed)}
+        outcome.linux_row = rows.pop(linux)
+        [outcome.row] = rows.values()
         [outcome.shown] = _boards(wheel, port)
         outcome.checked = json.loads(wheel.run("wattle-tool", "check", *_CHECK, "--port", port))
         running.stop(_STOP_S)
@@ -138,6 +143,38 @@ def _provision(wheel: InstalledWheel, port: str, gateway: Path, outcome: Outcome
     outcome.ledger_id, outcome.proof = (bytes.fromhex(row[key]) for key in ("ledger_id", "proof"))
 
 
+def _linux(
+    wheel: InstalledWheel, group: ProcessGroup, gateway: Path, following: Process, outcome: Outcome
+) -> str:
+    """A Linux board with an emulated SDM120 becomes a meter whose first sample is final; gives its
+    id. `following`: the ledger's samples as they come.
+    """
+    folder, port = wheel.folder / "linux-board", wheel.folder / "ttyRS485"
+    interpreter = parts.micropython(64)
+    device = ("device", "sdm120", "--shape", "kettle", "--port", port)
+    _said(group.start(wheel.process("wattle-hil", *device)), "Ctrl-C ends it")
+    words: list[str | Path] = [
+        "provision",
+        folder,
+        "--site-file",
+        gateway / "site.json",
+        "--profile",
+        "sdm120",
+    ]
+    words += ["--port", port, "--micropython", interpreter, "--json"]
+    told = outcome.timed("provision a Linux board", lambda: wheel.run("wattle-tool", *words))
+    provisioned = json.loads(told)
+    certificate = wheel.folder / "linux-tls.pem"
+    words = ["enrol", provisioned["enrolment_file"], "--through", wheel.command("wattle-gateway")]
+    words += ["--gateway-folder", gateway, "--certificate", certificate]
+    outcome.timed("enrol it", lambda: wheel.run("wattle-tool", *words))
+    wheel.run("wattle-tool", "certificate", folder, certificate)
+    group.start(wheel.meter(interpreter, folder))
+    meter = provisioned["meter"]
+    outcome.timed("its first sample final", lambda: _samples(following, 1, meter))
+    return str(meter)
+
+
 def _boards(wheel: InstalledWheel, port: str) -> list[dict[str, Any]]:
     found = json.loads(wheel.run("wattle-tool", "boards", "--port", port, "--json"))
     rows: list[dict[str, Any]] = found["boards"]
@@ -155,13 +192,14 @@ def _said(process: Process, words: str) -> str:
     return until(text, _START_S, f"{process.name} says {words!r}")
 
 
-def _samples(process: Process, count: int) -> list[bytes]:
-    """The signed samples on the ledger, as soon as there are so many."""
+def _samples(process: Process, count: int, meter: str = "") -> list[bytes]:
+    """The signed samples on the ledger, of one meter or of all, as soon as there are so many."""
 
     def found() -> list[bytes]:
         process.check()
         whole = process.log.read_text().rpartition("\n")[0]
-        signed = {row["raw"]: None for row in csv.DictReader(io.StringIO(whole))}
+        rows = csv.DictReader(io.StringIO(whole))
+        signed = {row["raw"]: None for row in rows if meter in ("", row["meter"])}
         return [bytes.fromhex(raw) for raw in signed] if len(signed) >= count else []
 
     return until(found, _FINAL_S, f"{count} sample(s) on the ledger")
@@ -200,10 +238,10 @@ def main() -> int:
         outcome = bare_to_final(wheel, microcontroller=_has_microcontroller())
     for step, seconds in outcome.steps:
         print(f"{seconds:6.1f} s  {step}")
-    row = outcome.row
     print(f"check: {', '.join(one['level'] for one in outcome.checked['findings'])}")
-    print(f"{outcome.seconds:6.1f} s  from bare MicroPython board to final sample, in all")
-    print(f"meter {row['meter']}, key protection {row['protection']}, final {row['final']}")
+    print(f"{outcome.seconds:6.1f} s  from bare boards to final samples, in all")
+    for row in (outcome.row, outcome.linux_row):
+        print(f"meter {row['meter']}, key protection {row['protection']}, final {row['final']}")
     print(f"ecdsa verifies its proof of possession and {verify(outcome)} samples")
     return 0 if outcome.seconds < LIMIT_S else 1
 

@@ -20,6 +20,7 @@ _COMMAND_S = 60.0
 _PIN = re.compile(r"^([a-z0-9-]+==\S+)((?: ;[^\\\n]*)?)", re.MULTILINE)
 # Pure Python without dependencies, small: is there an index that has it?
 _PROBE = "segno"
+_LINUX_METER = "wattle_tools/device/firmware/boards/linux/main.py"
 
 
 class NoPackageIndexError(Exception):
@@ -82,6 +83,12 @@ class InstalledWheel:
     def run(self, name: str, *arguments: str | Path) -> str:
         """Runs a command to its end; what it printed. Raises ProcessError when it fails."""
         return _run(name, self.words(name, *arguments), _COMMAND_S)
+
+    def meter(self, interpreter: Path, folder: Path) -> Process:
+        """The meter of a Linux board's folder, not started: the firmware that the wheel brought."""
+        [program] = self.folder.glob(f"venv/lib/*/site-packages/{_LINUX_METER}")
+        command = (*self._clean, str(interpreter), str(program), str(folder))
+        return Process("meter", command, self.folder / "meter.log")
 
     def process(self, name: str, *arguments: str | Path) -> Process:
         """A command that goes on, not started; what it prints is appended to its log."""
