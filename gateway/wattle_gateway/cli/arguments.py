@@ -10,6 +10,7 @@ from wattle_gateway.cli import (
     audit_command,
     backup_command,
     baseline_arguments,
+    doctor_command,
     dr_arguments,
     energy_command,
     gateway_commands,
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
     backup_command.add(commands)
+    doctor_command.add(commands.add_parser("doctor", help="what is wrong, and what to do next"))
     _commit(commands.add_parser("commit", help="how a commit came about"))
     _checkpoint(commands.add_parser("checkpoint", help="the newest head that a quorum signed"))
     snapshot_commands.add(
