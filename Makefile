@@ -56,6 +56,14 @@ demo: $(STAMP) micropython  ## four gateways, four meters and their loads on thi
 test: $(STAMP) micropython parts  ## all tests (ARGS="-k cbor" narrows them, WORKERS=n)
 	@$(PYTHON_VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+.PHONY: share
+share: $(STAMP)  ## the manual page and completions that the wheel installs, anew from the grammar
+	@mkdir -p $(addprefix tools/share/,man/man1 bash-completion/completions zsh/site-functions fish/vendor_completions.d)
+	@.venv/bin/wattle-tool manual > tools/share/man/man1/wattle-tool.1
+	@.venv/bin/wattle-tool completion bash > tools/share/bash-completion/completions/wattle-tool
+	@.venv/bin/wattle-tool completion zsh > tools/share/zsh/site-functions/_wattle-tool
+	@.venv/bin/wattle-tool completion fish > tools/share/fish/vendor_completions.d/wattle-tool.fish
+
 .PHONY: wheel-run
 wheel-run: $(STAMP) micropython  ## bare board to final sample, by the built wheel alone, with its times
 	@PYTHONPATH=tests/kit $(PYTHON_VENV) -m wattle_testkit.bare_to_final

@@ -3,12 +3,13 @@
 import argparse
 import shutil
 import subprocess
-from datetime import date
 from pathlib import Path
 
 import pytest
 from wattle_tools.cli import main
 from wattle_tools.manual import completion, grammar, page
+
+SHARE = Path(__file__).resolve().parents[2] / "tools" / "share"
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +70,27 @@ def test_bash_completes_what_the_grammar_has(
     assert completed(whole, *words) == expected
 
 
+def test_zsh_completes_by_the_same_function(tmp_path: Path) -> None:
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not installed")
+    path = tmp_path / "_wattle-tool"
+    path.write_text(completion.script(grammar.commands(small()), "zsh"))
+    lines = [
+        "autoload -Uz compinit && compinit -D -u",
+        f"source {path}",
+        # As bashcompinit calls it.
+        "setopt ksharrays shwordsplit",
+        "COMP_WORDS=(wattle-tool site add ''); COMP_CWORD=3; _wattle_tool",
+        'printf "%s\\n" "${COMPREPLY[@]}"',
+    ]
+    done = subprocess.run(
+        ["zsh", "-f", "-c", "\n".join(lines)], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout.split(), done.stderr) == (["--json", "--help"], "")
+
+
 def test_a_page_says_it_as_it_is() -> None:
-    text = page.page(grammar.commands(small()), "1.0", date(2026, 11, 20), "0 done")
+    text = page.page(grammar.commands(small()), "1.0", "0 done")
     assert '.SS "site add"' in text
     assert r"\fB\-\-parity\fR \fIPARITY\fR" in text
     assert r"default: N" in text
@@ -99,5 +119,57 @@ def test_the_script_is_printed_for_each_shell(
 ) -> None:
     assert main(["completion", shell]) == 0
     text = capsys.readouterr().out
-    assert "--enrol-through" in text
+    assert ("-l 'enrol-through'" if shell == "fish" else "--enrol-through") in text
     assert ("bashcompinit" in text) == (shell == "zsh")
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        (["manual"], "man/man1/wattle-tool.1"),
+        (["completion", "bash"], "bash-completion/completions/wattle-tool"),
+        (["completion", "zsh"], "zsh/site-functions/_wattle-tool"),
+        (["completion", "fish"], "fish/vendor_completions.d/wattle-tool.fish"),
+    ],
+)
+def test_what_the_wheel_installs_is_what_is_printed(
+    words: list[str], path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert (SHARE / path).read_text() == capsys.readouterr().out, "run `make share`"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "not_offered"),
+    [
+        ("wattle-tool s", {"site"}, {"read"}),
+        ("wattle-tool --home x re", {"read"}, {"site"}),
+        ("wattle-tool site ", {"add"}, {"site", "read"}),
+        ("wattle-tool site add --j", {"--json"}, {"--parity"}),
+        ("wattle-tool read --parity ", {"N", "E"}, {"site"}),
+    ],
+)
+def test_fish_completes_what_the_grammar_has(
+    tmp_path: Path, line: str, expected: set[str], not_offered: set[str]
+) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    path = tmp_path / "wattle-tool.fish"
+    path.write_text(completion.script(grammar.commands(small()), "fish"))
+    ask = f"source {path}; complete -C '{line}'"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", ask], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    offered = {row.partition("\t")[0] for row in done.stdout.splitlines()}
+    assert expected <= offered
+    assert not offered & not_offered
+
+
+def test_nothing_of_a_help_text_ends_a_word_of_fish() -> None:
+    text = completion.script(grammar.commands(small()), "fish")
+    assert r"-d '.start of a line" not in text  # a positional word is no option
+    assert r"-n '__wattle_tool_at \' read\'' -l 'parity' -x -a 'N E' -d 'default: N'" in text
+    assert text.count("complete -c wattle-tool") == len(
+        [row for row in text.splitlines() if row.startswith("complete ")]
+    )

@@ -10,6 +10,12 @@ from wattle_tools.device import firmware_folder
 from wattle_tools.image.sources import device_files
 
 ROOT = Path(__file__).resolve().parents[2]
+SHARED = (
+    "man/man1/wattle-tool.1",
+    "bash-completion/completions/wattle-tool",
+    "zsh/site-functions/_wattle-tool",
+    "fish/vendor_completions.d/wattle-tool.fish",
+)
 ASK = """
 import wattle_tools.device as device, wattle_tools.image.sources as sources
 from wattle_tools.modbus.as_meter import ProfileReader
@@ -29,6 +35,9 @@ def test_an_installed_wheel_finds_the_sources_of_the_checkout(tmp_path: Path) ->
     installed = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
+    [shared] = installed.glob("*.data/data/share")
+    for path in SHARED:
+        assert (shared / path).read_bytes() == (ROOT / "tools" / "share" / path).read_bytes()
     done = subprocess.run(
         [sys.executable, "-c", ASK],
         cwd=tmp_path,

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 
 from wattle_tools.boards.arguments import add_json_argument
@@ -20,12 +19,12 @@ def add(
     """Adds both to the commands of wattle-tool, whose whole grammar `parser` gives."""
 
     def manual(options: argparse.Namespace) -> int:
-        version, today = installed_version("wattle-grid"), datetime.now(UTC).date()
+        version = installed_version("wattle-grid")
         if options.json:
             rows = [dataclasses.asdict(one) for one in grammar.commands(parser())]
             print(json.dumps({"version": version, "commands": rows}, indent=1))
             return DONE
-        print(page.page(grammar.commands(parser()), version, today, exit_codes), end="")
+        print(page.page(grammar.commands(parser()), version, exit_codes), end="")
         return DONE
 
     def completed(options: argparse.Namespace) -> int:

@@ -1,16 +1,15 @@
 """The manual page, in roff (man(7))."""
 
 from collections.abc import Sequence
-from datetime import date
 
 from wattle_tools.manual.grammar import Command, Option
 
 
-def page(grammar: Sequence[Command], version: str, day: date, exit_codes: str) -> str:
-    """wattle-tool(1)."""
+def page(grammar: Sequence[Command], version: str, exit_codes: str) -> str:
+    """wattle-tool(1), without a date: the version says what it belongs to."""
     program, *others = grammar
     lines = [
-        f'.TH WATTLE-TOOL 1 "{day:%Y-%m-%d}" "wattle-grid {_text(version)}"',
+        f'.TH WATTLE-TOOL 1 "" "wattle-grid {_text(version)}"',
         ".SH NAME",
         r"wattle-tool \- sets up meter boards, looks at them, and keeps a record of it",
         ".SH SYNOPSIS",
