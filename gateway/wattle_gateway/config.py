@@ -22,8 +22,11 @@ BROKER_KINDS = (EMBEDDED, EXTERNAL)
 HOST_CHARS_MAX = 253
 WORKERS_MAX = 64
 PEERS_PORT = 8884
+METRICS_PORT = 8885
 ASK = "ask"
 ALWAYS = "always"
+TEXT = "text"
+JSON = "json"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,21 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True)
+class MetricsConfig:
+    """Where this gateway says how it is; `listen` "" = nowhere."""
+
+    listen: str
+    port: int
+
+
+@dataclass(frozen=True)
+class LogConfig:
+    """How log lines are written: TEXT or JSON."""
+
+    format: str
+
+
+@dataclass(frozen=True)
 class IngestConfig:
     """How much a stranger's messages may cost this machine."""
 
@@ -80,6 +98,8 @@ class GatewayConfig:
     alliance: AllianceConfig
     ingest: IngestConfig
     policy: PolicyConfig
+    metrics: MetricsConfig
+    log: LogConfig
 
 
 @dataclass(frozen=True)
@@ -182,6 +202,24 @@ _KEYS: dict[str, dict[str, _Key]] = {
             "(`wattle-gateway dr policy` tries it)",
         ),
     },
+    "metrics": {
+        "listen": _Key(
+            "",
+            f'{_HOST}, or ""',
+            lambda value: value == "" or _is_host(value),
+            "the address of /metrics, /healthz and /readyz, plain HTTP for whoever reaches it: "
+            '"127.0.0.1", or one of a network of your own; "": none',
+        ),
+        "port": _integer(1, 65535, METRICS_PORT, "HTTP"),
+    },
+    "log": {
+        "format": _Key(
+            TEXT,
+            f'"{TEXT}" or "{JSON}"',
+            lambda value: value in (TEXT, JSON),
+            "lines on standard error: for people, or a JSON object each",
+        ),
+    },
 }
 
 
@@ -213,6 +251,8 @@ def parse(document: dict[str, object], source: str) -> GatewayConfig:
         alliance=AllianceConfig(**values["alliance"]),
         ingest=IngestConfig(**values["ingest"]),
         policy=PolicyConfig(**values["policy"]),
+        metrics=MetricsConfig(**values["metrics"]),
+        log=LogConfig(**values["log"]),
     )
 
 

@@ -30,8 +30,19 @@ def test_what_init_writes_can_be_loaded(tmp_path: Path) -> None:
 def test_every_key_is_written_with_a_comment() -> None:
     lines = TEXT.splitlines()
     keys = [place for place, line in enumerate(lines) if " = " in line and line[0] != "#"]
-    assert len(keys) == 15
+    assert len(keys) == 18
     assert all(lines[place - 1].startswith("# ") for place in keys)
+
+
+def test_metrics_are_nowhere_and_logs_are_text_unless_asked_for() -> None:
+    loaded = config.parse({"gateway": {"site": "a"}, "broker": {"host": "b"}}, "test")
+    assert loaded.metrics == config.MetricsConfig(listen="", port=8885)
+    assert loaded.log.format == config.TEXT
+    with pytest.raises(ConfigError, match=r"metrics.listen is 'a b', expected a host name or IP"):
+        config.parse(
+            {"gateway": {"site": "a"}, "broker": {"host": "b"}, "metrics": {"listen": "a b"}},
+            "test",
+        )
 
 
 def test_defaults_need_not_be_written(tmp_path: Path) -> None:
@@ -58,6 +69,9 @@ def test_defaults_need_not_be_written(tmp_path: Path) -> None:
         ),
         ("workers = 2", "workers = 0", "ingest.workers is 0, expected an integer 1 to 64"),
         ("workers = 2", "workers = ", "not TOML"),
+        ("port = 8885", "port = 0", "metrics.port is 0, expected an integer 1 to 65535"),
+        ("port = 8885", 'lisen = "x"', "metrics.lisen is not known; known: listen, port"),
+        ('format = "text"', 'format = "xml"', 'log.format is \'xml\', expected "text" or "json"'),
         ('host = "gateway.example"', 'host = "a b"', "broker.host is 'a b', expected a host name"),
     ],
 )

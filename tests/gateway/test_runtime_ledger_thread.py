@@ -108,9 +108,11 @@ def test_after_a_failed_write_it_goes_on_by_itself(
         with pytest.raises(StoreError, match="full"):
             await add(ledger, *samples)
         assert ledger.failures == 1
+        assert ledger.trouble == "the database failed and is not open yet"
         # While it is broken nothing is taken; then it is open again, with room.
         while not await _taken(ledger, samples[0]):
             await asyncio.sleep(0.01)
+        assert ledger.trouble == ""
         await listener.until(lambda: final(listener, board) == 1)
 
     run(tmp_path, story)
@@ -146,6 +148,7 @@ def test_a_divergence_ends_the_gateway_whoever_met_it(
             for _ in range(2):  # the one who meets it, and whoever asks after that
                 with pytest.raises(DivergenceError, match="planted"):
                     await ledger.step(lambda driver, at: (None, driver.add([], at)))
+            assert ledger.trouble == "stopped: planted"
             with pytest.raises(DivergenceError, match="planted"):
                 await asyncio.wait_for(time_keeper, DEADLINE_S)
         finally:

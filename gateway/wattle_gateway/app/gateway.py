@@ -26,12 +26,12 @@ from wattle_gateway.admin.meter_updates import MeterUpdates
 from wattle_gateway.admin.registrar import Registrar
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.admin.standing_approval import StandingApproval
-from wattle_gateway.app import broker_side, live
+from wattle_gateway.app import broker_side, live, observation
 from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
-from wattle_gateway.config import ALWAYS, EMBEDDED, GatewayConfig
+from wattle_gateway.config import ALWAYS, EMBEDDED, JSON, GatewayConfig
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.errors import BrokerError, StoreError
 from wattle_gateway.home import bundle, draft, durable_file, lost_ledger
@@ -55,7 +55,7 @@ from wattle_gateway.runtime.clock import Clock, open_clock, steady_ms
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.lock import InstanceLock
-from wattle_gateway.runtime.logs import Log
+from wattle_gateway.runtime.logs import Log, write_json
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.operation_file import OperationFile, Write
 from wattle_gateway.sync.parcels import JoinRequest
@@ -72,6 +72,8 @@ def run(folder: Path, bench_clock: Path | None) -> None:
     home = GatewayHome(folder)
     identity = load_identity(home)
     config = configuration.load(home.config)
+    if config.log.format == JSON:
+        write_json()
     clock = open_clock(bench_clock)
     with InstanceLock(home.lock):
         asyncio.run(_run(Gateway(home, identity, config, clock)))
@@ -174,6 +176,8 @@ class Gateway:
         admin = AdminServer(self.home.admin_socket, names)
         parts.push_async_callback(admin.stop)
         await admin.start()
+        watched = await observation.serve(self)
+        parts.push_async_callback(watched.stop)
         _log.info("running", ledger=self.epoch.ledger_id.hex(), folder=self.home.folder)
 
     def _make_ledger(self) -> None:

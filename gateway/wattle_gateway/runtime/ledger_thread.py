@@ -59,6 +59,13 @@ class LedgerThread:
         """Ask the driver something."""
         return await self._call(lambda: question(self._driver))
 
+    @property
+    def trouble(self) -> str:
+        """Why there are no steps now; "" if there are."""
+        if self._stopped is not None:
+            return f"stopped: {self._stopped}"
+        return "the database failed and is not open yet" if self._broken else ""
+
     async def step(self, work: Callable[[LedgerDriver, Now], tuple[_Result, Progress]]) -> _Result:
         """Do a step of the driver and pass on what it moved.
 

@@ -1,5 +1,9 @@
-"""Log lines: one event a line, `key=value` behind it, no secrets, to standard error."""
+"""Log lines: one event a line, no secrets, to standard error; `key=value` behind it, or as JSON.
 
+`gateway/METRICS.md` lists the events; a test compares.
+"""
+
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -33,8 +37,7 @@ class Log:
 
     def _write(self, level: int, event: str, fields: dict[str, object]) -> None:
         if self._logger.isEnabledFor(level):
-            words = [event, *(f"{key}={_value(value)}" for key, value in fields.items())]
-            self._logger.log(level, "%s", " ".join(words))
+            self._logger.log(level, "%s", event, extra={"fields": fields})
 
 
 def start_logging(level: str) -> None:
@@ -47,19 +50,56 @@ def start_logging(level: str) -> None:
     logger.setLevel(level.upper())
 
 
+def write_json() -> None:
+    """From now on each line is a JSON object: time (RFC 3339), level, part, event, fields."""
+    for handler in logging.getLogger(_ROOT).handlers:
+        handler.setFormatter(_JsonLine())
+
+
 class _Line(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        part = record.name.removeprefix(f"{_ROOT}.")
-        return f"{at.removesuffix('+00:00')}Z {record.levelname.lower()} {part}: " + (
-            record.getMessage()
-        )
+        fields = (f"{key}={_value(value)}" for key, value in _fields(record).items())
+        words = " ".join([record.getMessage(), *fields])
+        return f"{_time(record)} {record.levelname.lower()} {_part(record)}: {words}"
+
+
+class _JsonLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "part": _part(record),
+            "event": record.getMessage(),
+            "fields": {key: _plain(value) for key, value in _fields(record).items()},
+        }
+        return json.dumps(line)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    return getattr(record, "fields", {})
+
+
+def _time(record: logging.LogRecord) -> str:
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    return f"{at.removesuffix('+00:00')}Z"
+
+
+def _part(record: logging.LogRecord) -> str:
+    return record.name.removeprefix(f"{_ROOT}.")
+
+
+def _plain(value: object) -> object:
+    """What JSON has a type for stays so."""
+    return value if value is None or isinstance(value, bool | int | float) else _cut(value)
+
+
+def _cut(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _VALUE_CHARS_MAX else text[: _VALUE_CHARS_MAX - 3] + "..."
 
 
 def _value(value: object) -> str:
-    text = str(value)
-    if len(text) > _VALUE_CHARS_MAX:
-        text = text[: _VALUE_CHARS_MAX - 3] + "..."
+    text = _cut(value)
     if text and all(char.isprintable() and char not in ' "=' for char in text):
         return text
     return '"' + text.encode("unicode_escape").decode().replace('"', '\\"') + '"'

@@ -1,0 +1,180 @@
+"""A reading as readiness and as metrics: reasons, missing values, bounded labels."""
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from wattle_gateway.admin.live_status import ConsensusStatus, LiveStatus
+from wattle_gateway.ingest import commands
+from wattle_gateway.metrics import exposition, readiness
+from wattle_gateway.metrics.reading import DiskReading, LedgerReading, Reading
+from wattle_testkit.watched_gateway import sample_labels, value
+
+NOW_MS = 1_800_000_000_000
+OWN, OTHER, GUEST, METER = "0a" * 8, "0b" * 8, "0c" * 8, "0d" * 8
+PEER = {
+    "kid": OTHER,
+    "up_s": 7,
+    "heard_s": 1.5,
+    "latency_ms": 20,
+    "queued_bytes": 3,
+    "sent_bytes": 100,
+    "received_bytes": 200,
+    "links": 2,
+    "faults": 1,
+}
+LIVE = LiveStatus(
+    pid=1,
+    clock_ms=NOW_MS,
+    clock_speed=1,
+    clock_alarm=False,
+    clock_jumps=0,
+    broker_kind="embedded",
+    broker_running=True,
+    broker_restarts=0,
+    broker_refused_connections=0,
+    link_up=True,
+    link_connects=1,
+    acks_sent=4,
+    worker_crashes=0,
+    write_failures=0,
+    online=[METER],
+    counters={"stored": 9, "refused.busy": 2, "births": 1, commands.COUNTER: NOW_MS},
+    peers=[PEER, {**PEER, "kid": GUEST}],
+    peer_strangers=0,
+    candidates=[],
+)
+CONSENSUS = ConsensusStatus(
+    epoch=1,
+    commit=30,
+    commit_digest="",
+    commit_ms=NOW_MS - 1_500,
+    votes=True,
+    signing=True,
+    own_round=8,
+    quorum_round=9,
+    leaders=[OWN, OTHER],
+    twins=[OTHER],
+    differing=[],
+)
+LEDGER = LedgerReading(CONSENSUS, NOW_MS - 9_000_000, 4, 3, 77, 5)
+DISK = DiskReading(1 << 20, 1 << 30, 1 << 34, False)
+READING = Reading(
+    version="1.2.3",
+    ledger_id="ff" * 16,
+    kid=OWN,
+    members={OWN: "grid", OTHER: 'the "other"'},
+    meters=3,
+    live=LIVE,
+    ledger=LEDGER,
+    ledger_trouble="",
+    disk=DISK,
+)
+LATE_MS = readiness.COMMIT_LATE_MS
+
+
+def live(**changes: object) -> Reading:
+    return replace(READING, live=replace(LIVE, **changes))  # type: ignore[arg-type]
+
+
+def ledger(voters: int = 4, **changes: object) -> Reading:
+    consensus = replace(CONSENSUS, **changes)  # type: ignore[arg-type]
+    return replace(READING, ledger=replace(LEDGER, voters=voters, consensus=consensus))
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        READING,
+        live(broker_kind="external", broker_running=None),
+        ledger(commit_ms=NOW_MS - LATE_MS),
+        ledger(voters=1, commit_ms=NOW_MS - 2 * LATE_MS),
+        ledger(votes=False, signing=False),
+        replace(READING, disk=replace(DISK, free_bytes=readiness.DISK_FREE_BYTES_MIN)),
+        replace(
+            ledger(commit_ms=NOW_MS - 2 * LATE_MS),
+            live=replace(LIVE, clock_speed=2),
+        ),
+    ],
+    ids=["all well", "outside broker", "idle", "alone", "observer", "enough disk", "bench clock"],
+)
+def test_ready(reading: Reading) -> None:
+    assert readiness.not_ready(reading) == {}
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason", "says"),
+    [
+        (replace(READING, ledger=None), "ledger", "busy"),
+        (replace(READING, ledger=None, ledger_trouble="stopped: x"), "ledger", "stopped: x"),
+        (replace(READING, disk=replace(DISK, read_only=True)), "disk", "read-only"),
+        (replace(READING, disk=replace(DISK, free_bytes=5)), "disk", "5 bytes are free, expected"),
+        (live(broker_running=False, link_up=False), "broker", "does not run"),
+        (live(link_up=False), "broker", "not connected"),
+        (ledger(signing=False), "signing", "has signed"),
+        (ledger(commit_ms=NOW_MS - LATE_MS - 1), "commits", "no commit for 600 s: are 3 members"),
+    ],
+)
+def test_not_ready_says_why(reading: Reading, reason: str, says: str) -> None:
+    found = readiness.not_ready(reading)
+    assert list(found) == [reason]
+    assert says in found[reason]
+
+
+def test_a_new_epoch_has_time_for_its_first_commit() -> None:
+    late = ledger(commit_ms=NOW_MS - 2 * LATE_MS)
+    assert late.ledger is not None
+    assert "commits" in readiness.not_ready(late)
+    begun = replace(late, ledger=replace(late.ledger, created_ms=NOW_MS - 1_000))
+    assert readiness.not_ready(begun) == {}
+
+
+def rendered(reading: Reading, accept: str = "") -> str:
+    return exposition.render(reading, accept)[1].decode()
+
+
+def test_figures_are_those_of_the_status() -> None:
+    text = rendered(READING)
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+    assert value(found, "wattle_samples_total", outcome="stored") == 9
+    assert value(found, "wattle_samples_total", outcome="fork") == 0
+    assert value(found, "wattle_messages_refused_total", reason="busy") == 2
+    assert value(found, "wattle_door_events_total", event="births") == 1
+    assert value(found, "wattle_commit_timestamp_seconds") == (NOW_MS - 1_500) / 1000
+    assert value(found, "wattle_members_accused", sign="two_blocks") == 1
+    assert value(found, "wattle_peer_latency_seconds", peer=OTHER) == 0.02
+    assert value(found, "wattle_peer_info", peer=OTHER, name='the "other"') == 1
+    assert value(found, "wattle_guests") == 1
+    assert value(found, "wattle_ready") == 1
+
+
+def test_neither_meters_nor_guests_become_labels() -> None:
+    text = rendered(READING)
+    assert METER not in text
+    assert GUEST not in text
+    assert commands.COUNTER not in text
+
+
+def test_a_busy_ledger_leaves_its_values_out_and_their_names_in() -> None:
+    text = rendered(replace(READING, ledger=None))
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+    assert value(found, "wattle_ledger_answers") == 0
+    assert value(found, "wattle_not_ready", reason="ledger") == 1
+    assert "wattle_commits" in found
+    assert "wattle_commits_total" not in sample_labels(found)
+
+
+def test_a_member_without_a_link_is_down_and_not_missing() -> None:
+    text = rendered(live(peers=[{**PEER, "up_s": None, "heard_s": None}]))
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+    assert value(found, "wattle_peer_up", peer=OTHER) == 0
+    assert value(found, "wattle_peer_sent_bytes_total", peer=OTHER) == 100
+    assert "wattle_peer_quiet_seconds" not in sample_labels(found)
+
+
+def test_openmetrics_is_written_for_who_asks() -> None:
+    asked = "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"
+    content_type, body = exposition.render(READING, asked)
+    assert content_type.startswith("application/openmetrics-text")
+    assert body.endswith(b"# EOF\n")
+    assert exposition.render(READING, "*/*")[0].startswith("text/plain")
