@@ -43,7 +43,11 @@ def add_set(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_line(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("port", metavar="PORT", help="the adapter's line, /dev/ttyUSB0")
+    parser.add_argument(
+        "port",
+        metavar="PORT",
+        help="the adapter's line: its name in /dev/serial/by-id, which it keeps, or /dev/ttyUSB0",
+    )
     parser.add_argument(
         "--unit", type=within(1, _UNIT_MAX), default=1, help="of the device (default 1)"
     )

@@ -22,7 +22,7 @@ from wattle_tools.errors import (
     SettingsError,
     UnfitBoardError,
 )
-from wattle_tools.modbus import registers
+from wattle_tools.modbus import adapter, registers
 from wattle_tools.modbus.as_meter import ProfileReader
 from wattle_tools.modbus.registers import HOLDING
 
@@ -100,7 +100,11 @@ def write(options: argparse.Namespace) -> int:
     line = _writable_line(options)
     journal = None if options.dry_run else audit_command.journal(options)
     name = f"{options.register:#06x}"
-    facts: dict[str, object] = {"port": options.port, "unit": options.unit, "register": name}
+    facts: dict[str, object] = {
+        "port": adapter.lasting(options.port),
+        "unit": options.unit,
+        "register": name,
+    }
     facts["value"] = f"{options.value:f}"
     recorded = audit_command.begun(journal, "set", facts=facts) if journal else nullcontext()
     with recorded, _client(options, line) as client:
@@ -203,8 +207,9 @@ def _client(
     stop_bits = options.stop_bits or line[2]
     # What it says of a line that cannot be opened, beside our own words.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    port = adapter.lasting(options.port)
     client = ModbusSerialClient(
-        options.port,
+        port,
         baudrate=baud,
         parity=parity,
         stopbits=stop_bits,
@@ -213,7 +218,7 @@ def _client(
     )
     if not client.connect():
         raise SerialLineError(
-            f"{options.port} cannot be opened at {baud} Bd 8{parity}{stop_bits}",
+            f"{port} cannot be opened at {baud} Bd 8{parity}{stop_bits}",
             "check its name, that you may open it (group dialout), that nobody else has it, and "
             "that the adapter knows these settings",
         )
