@@ -8,9 +8,9 @@ from wattle_gateway.ledger import checkpoint, crypto, entry, evidence, peer_card
 from wattle_gateway.ledger.epoch import next_epoch
 from wattle_gateway.sync import messages as m
 from wattle_gateway.sync import reader
-from wattle_gateway.sync.gossip import CARD_AGAIN_MS
-from wattle_gateway.sync.parcels import CheckpointShare, Parcel, Received
-from wattle_gateway.sync.peer import PEERS_MAX
+from wattle_gateway.sync.gossip import CARD_AGAIN_MS, FALSE_CHECKPOINT_COST_BYTES
+from wattle_gateway.sync.parcels import CheckpointShare, Parcel, Received, SignedCheckpoint
+from wattle_gateway.sync.peer import PEERS_MAX, SERVED_BURST_BYTES
 from wattle_gateway.sync.synchronizer import JOIN_AGAIN_MS, Synchronizer
 from wattle_testkit.alliance import (
     Board,
@@ -211,12 +211,71 @@ def test_a_checkpoint_is_handed_over_unverified_with_its_member(sync: Synchroniz
 
 
 def test_the_newest_own_checkpoint_is_told_again_to_who_comes(sync: Synchronizer) -> None:
-    first = sync.share_checkpoint(60, 99, bytes(32), bytes(64))
+    first = sync.share_checkpoint(CheckpointShare(A, 60, 99, bytes(32), bytes(64)))
     assert _told(first, m.CHECKPOINT) == sorted([B, C, D])
-    sync.share_checkpoint(61, 100, bytes(32), bytes(64))
+    sync.share_checkpoint(CheckpointShare(A, 61, 100, bytes(32), bytes(64)))
     greeting = sync.connected(C, 1)
     [told] = [reader.parse(parcel.raw) for parcel in greeting if parcel.kind == m.CHECKPOINT]
     assert told == m.Checkpoint(61, 100, bytes(32), bytes(64))
+
+
+def _contested(party: Party, size: int = 5, epoch: int = 0) -> m.FalseCheckpoint:
+    note = note_of(EPOCH, size, bytes(32), party)
+    return m.FalseCheckpoint(epoch, party.kid, size, bytes(32), note.lines[0].signature)
+
+
+def test_a_checkpoint_told_as_false_is_verified_and_handed_over(sync: Synchronizer) -> None:
+    message, key = _contested(PARTIES["d"]), PARTIES["d"].member.checkpoint_key
+    found = _receive(sync, B, message)
+    assert found.contested == (SignedCheckpoint(D, key, 5, bytes(32), message.signature, B),)
+    assert found.parcels == []  # passed on once the own log says so, not before
+    assert _receive(sync, B, _contested(PARTIES["d"], epoch=1)) == Received(parcels=[])
+
+
+@pytest.mark.parametrize(
+    "message",
+    [replace(_contested(PARTIES["d"]), size=6), _contested(STRANGER)],
+    ids=["not signed by it", "of no voting member"],
+)
+def test_what_no_member_signed_is_a_fault(sync: Synchronizer, message: m.FalseCheckpoint) -> None:
+    found = _receive(sync, B, message)
+    assert (found.contested, len(found.faults)) == ((), 1)
+
+
+def test_a_flood_of_false_checkpoints_is_not_looked_at(sync: Synchronizer) -> None:
+    message = _contested(PARTIES["d"])
+    most = SERVED_BURST_BYTES // FALSE_CHECKPOINT_COST_BYTES
+    taken = [len(_receive(sync, B, message).contested) for _ in range(most + 20)]
+    assert (sum(taken), set(taken[most:])) == (most, {0})
+
+
+def test_a_false_checkpoint_is_told_to_all_but_its_signer_until_evidence_goes_round(
+    sync: Synchronizer,
+) -> None:
+    key = PARTIES["c"].member.checkpoint_key
+    signed = SignedCheckpoint(C, key, 5, bytes(32), bytes(64), C)
+    message = m.FalseCheckpoint(0, C, 5, bytes(32), bytes(64))
+    assert _told(sync.tell_false(signed), m.FALSE_CHECKPOINT) == sorted([B, D])
+    for kid, told in ((B, [message]), (C, [])):
+        greeting = sync.connected(kid, 1)
+        found = [reader.parse(item.raw) for item in greeting if item.kind == m.FALSE_CHECKPOINT]
+        assert found == told
+    _receive(sync, D, m.Evidence(_false_checkpoints(PARTIES["c"])))
+    assert _told(sync.tell_false(signed), m.FALSE_CHECKPOINT) == []
+    assert _told(sync.connected(B, 2), m.FALSE_CHECKPOINT) == []
+
+
+def test_in_the_next_epoch_it_is_told_under_the_same_key_only(sync: Synchronizer) -> None:
+    key = PARTIES["c"].member.checkpoint_key
+    sync.tell_false(SignedCheckpoint(C, key, 5, bytes(32), bytes(64), C))
+    sync.tell_false(
+        SignedCheckpoint(D, PARTIES["d"].member.checkpoint_key, 5, bytes(32), bytes(64), D)
+    )
+    without_d = (party for name, party in PARTIES.items() if name != "d")
+    sync.new_epoch(next_epoch(EPOCH, following(*without_d), MemoryShelf(A, EPOCH).head), 2)
+    greeting = sync.connected(B, 3)
+    found = [reader.parse(item.raw) for item in greeting if item.kind == m.FALSE_CHECKPOINT]
+    assert found == [m.FalseCheckpoint(1, C, 5, bytes(32), bytes(64))]
 
 
 def _papers(party: Party = STRANGER, card_of: Party = STRANGER) -> m.Join:
@@ -259,6 +318,7 @@ NOT_FOR_GUESTS: list[m.Message] = [
     m.Checkpoint(1, 1, bytes(32), bytes(64)),
     m.Cards(()),
     m.Carry(b"whatever"),
+    m.FalseCheckpoint(0, B, 5, bytes(32), bytes(64)),
 ]
 
 

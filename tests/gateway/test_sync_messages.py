@@ -45,6 +45,7 @@ ALL: list[m.Message] = [
     m.Join(b"ready", b"card"),
     m.Bye(3, "a reason"),
     m.Carry(b"a transaction"),
+    m.FalseCheckpoint(1, bytes(8), 99, bytes(32), bytes(64)),
 ]
 
 
@@ -122,10 +123,13 @@ def _heads() -> list[tuple[int, object]]:
         (m.CHECKPOINT, [1, 1, digest, bytes(63)]),
         (m.JOIN, []),
         (m.CARRY, []),
+        (m.FALSE_CHECKPOINT, [0, bytes(7), 1, digest, bytes(64)]),
+        (m.FALSE_CHECKPOINT, [0, bytes(8), -1, digest, bytes(64)]),
+        (m.FALSE_CHECKPOINT, [0, bytes(8), 1, digest, bytes(63)]),
         (m.BYE, [0, ""]),
         (m.BYE, [0, "x" * (m.BYE_TEXT_MAX + 1)]),
         (0, []),
-        (16, []),
+        (18, []),
     ]
 
 

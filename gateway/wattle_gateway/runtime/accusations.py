@@ -1,4 +1,4 @@
-"""Evidence as entries for the own pool: what this gateway saw, put before everybody."""
+"""What this gateway saw, put before everybody: evidence as entries, checkpoints."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from wattle_gateway.contracts import alliance, registry
 from wattle_gateway.ledger import checkpoint, entry
 from wattle_gateway.ledger.errors import LimitError, SignatureError
 from wattle_gateway.ledger.evidence import Evidence, TwoBlocks, TwoSamples
+from wattle_gateway.runtime.checkpoints import CheckpointNews
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.queue import EntryQueue, entry_row
 from wattle_gateway.store.pool_rows import PoolEntry
@@ -33,6 +34,17 @@ class Accusations:
         if isinstance(shown, TwoSamples):
             return []  # meters' doings are no urgent news: the entry is enough
         return self._synchronizer.gossip_evidence(row.body)
+
+    def tell(self, news: CheckpointNews) -> Sequence[Parcel]:
+        """Tell the peers the own checkpoint and what others' show."""
+        parcels: list[Parcel] = []
+        if news.own is not None:
+            parcels += self._synchronizer.share_checkpoint(news.own)
+        for signed in news.false:
+            parcels += self._synchronizer.tell_false(signed)
+        for shown in news.shown:
+            parcels += self.bring(shown)
+        return parcels
 
     def _row_of(self, shown: Evidence) -> PoolEntry | None:
         epoch = self._ledger.epoch

@@ -7,15 +7,16 @@ minute begins a new one.
 import sqlite3
 from dataclasses import dataclass, field
 
-from wattle_gateway.ledger import checkpoint, evidence
-from wattle_gateway.ledger.checkpoint import Checkpoint, Note, SignatureLine, SignText
+from wattle_gateway.ledger import checkpoint
+from wattle_gateway.ledger.checkpoint import Checkpoint, SignatureLine, SignText
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.evidence import TwoCheckpoints
-from wattle_gateway.ledger.merkle import RightEdge
-from wattle_gateway.store import checkpoint_rows, tree_rows
-from wattle_gateway.sync.parcels import CheckpointShare
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+from wattle_gateway.runtime.two_logs import TwoLogs
+from wattle_gateway.store import checkpoint_rows
+from wattle_gateway.sync.parcels import CheckpointShare, Received, SignedCheckpoint
 
 MINUTE_MS = 60_000
 # Shares come within seconds of a minute's end. Older checkpoints are finished or never will be;
@@ -33,12 +34,14 @@ class _Open:
     finished: bool = False
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A member's share that its checkpoint key of that epoch has signed."""
+@dataclass
+class CheckpointNews:
+    """What came of a commit or of others' checkpoints: the `own` share to be sent to all, `false`
+    checkpoints of others to be told, `shown` evidence."""
 
-    key: bytes
-    share: CheckpointShare
+    own: CheckpointShare | None = None
+    false: list[SignedCheckpoint] = field(default_factory=list)
+    shown: list[TwoCheckpoints] = field(default_factory=list)
 
 
 class CheckpointDesk:
@@ -53,39 +56,51 @@ class CheckpointDesk:
         self._sign_text = sign_text
         self._open: dict[int, _Open] = {}
         self._ahead: dict[bytes, list[CheckpointShare]] = {}
-        # By kid the smallest share that is not of our log, and the largest that is: whichever
-        # comes first, both together are evidence, and no other share can hide them.
-        self._false: dict[bytes, _Seen] = {}
-        self._true: dict[bytes, _Seen] = {}
-        # Epoch and kid of those that were shown to lie: the ledger takes evidence of each once.
-        self._shown: set[tuple[int, bytes]] = set()
+        self._logs = TwoLogs(connection)
 
-    def executed(
-        self, before: CommitHead, head: CommitHead, epoch: Epoch, edge: RightEdge
-    ) -> tuple[CheckpointShare | None, list[TwoCheckpoints]]:
-        """A commit of `epoch` was executed; `edge` is the tree's after it.
+    def executed(self, before: CommitHead, ledger: ExecutedLedger, epoch: Epoch) -> CheckpointNews:
+        """A commit of `epoch` was executed, after `before`: the own signature, if one is due and
+        this gateway has a vote, and what the shares that waited for this commit show."""
+        head, size = ledger.head, ledger.edge.size
+        news = CheckpointNews(shown=self._logs.reached(size, epoch))
+        if head.time_ms // MINUTE_MS > before.time_ms // MINUTE_MS:
+            self._logs.new_minute()
+            text = Checkpoint(checkpoint.origin(epoch), size, ledger.edge.root())
+            self._open[head.index] = _Open(epoch, text)
+            while len(self._open) > OPEN_MAX:
+                del self._open[min(self._open)]
+            news.own = self._sign(head.index)
+            for kid, waiting in list(self._ahead.items()):
+                self._ahead[kid] = [late for late in waiting if late.commit_index > head.index]
+                for late in waiting:
+                    if late.commit_index == head.index:
+                        news.shown += self._share(late, head.index, size)
+        news.false = self._logs.to_tell(size)
+        return news
 
-        Gives the own signature to be sent to all, if one is due and this gateway has a vote, and
-        what the shares that waited for this commit show.
-        """
-        if head.time_ms // MINUTE_MS <= before.time_ms // MINUTE_MS:
-            return None, []
-        text = Checkpoint(checkpoint.origin(epoch), edge.size, edge.root())
-        self._open[head.index] = _Open(epoch, text)
-        while len(self._open) > OPEN_MAX:
-            del self._open[min(self._open)]
-        share = self._sign(head.index)
-        shown = []
-        for kid, waiting in list(self._ahead.items()):
-            self._ahead[kid] = [late for late in waiting if late.commit_index > head.index]
-            for late in waiting:
-                if late.commit_index == head.index:
-                    shown += self.take(late, head.index)
-        return share, shown
+    def take(self, received: Received, ledger: ExecutedLedger) -> CheckpointNews:
+        """What a peer sent: its own shares, not verified yet, and what it says is not of its log.
+        A badly signed share changes nothing. Nor does one of our log that was told as false: the
+        sender's ledger may have gone wrong, which it finds out by its links to us."""
+        news = CheckpointNews()
+        size = ledger.edge.size
+        for share in received.checkpoints:
+            news.shown += self._share(share, ledger.head.index, size)
+        for signed in received.contested:
+            if signed.size > size:
+                self._logs.keep_for_later(signed)
+            elif not self._logs.is_ours(signed.size, signed.root, size):
+                news.shown += self._logs.false(signed, ledger.epoch)
+        news.false = self._logs.to_tell(size)
+        return news
 
-    def take(self, share: CheckpointShare, executed: int) -> list[TwoCheckpoints]:
-        """A member's share; `executed` the index of our newest commit. Gives the evidence that it
-        completes. A share of somebody else, or badly signed, changes nothing."""
+    def differing(self) -> tuple[bytes, ...]:
+        """Kids of members that signed a checkpoint which is not of our log, rising."""
+        return self._logs.differing()
+
+    def _share(self, share: CheckpointShare, executed: int, size: int) -> list[TwoCheckpoints]:
+        """A member's share; `executed` the index of our newest commit, `size` the leaves of our
+        log. Gives the evidence that it completes."""
         if share.commit_index > executed:
             waiting = self._ahead.setdefault(share.kid, [])
             waiting.append(share)
@@ -102,17 +117,14 @@ class CheckpointDesk:
             checkpoint.verify_line(said, line, key)
         except LedgerError:
             return []
-        seen = _Seen(key, share)
+        signed = SignedCheckpoint(
+            share.kid, key, share.size, share.root, share.signature, share.kid
+        )
         if said == found.text:
-            self._keep(self._true, seen, largest=True)
             self._count(share.commit_index, found, author, share.signature)
-        elif not self._is_of_our_log(share, found.text.size):
-            self._keep(self._false, seen, largest=False)
-        return self._contradicted(share.kid, found.epoch)
-
-    def differing(self) -> tuple[bytes, ...]:
-        """Kids of members that signed a checkpoint which is not of our log, rising."""
-        return tuple(sorted(self._false))
+        elif not self._logs.is_ours(share.size, share.root, size):
+            return self._logs.false(signed, found.epoch)
+        return self._logs.ours(signed, found.epoch)
 
     def _sign(self, index: int) -> CheckpointShare | None:
         found = self._open[index]
@@ -131,50 +143,3 @@ class CheckpointDesk:
         if note is not None:
             checkpoint_rows.insert(self._connection, index, note.encode())
             found.finished = True
-
-    def _root(self, size: int) -> bytes:
-        """The root of our log at a size that it has had."""
-        return tree_rows.head_root(self._connection, size)
-
-    def _is_of_our_log(self, share: CheckpointShare, size: int) -> bool:
-        """Whether a share is of our log (of at least `size` leaves), if not after the commit that
-        it names."""
-        return share.size <= size and share.root == self._root(share.size)
-
-    @staticmethod
-    def _keep(kept: dict[bytes, _Seen], seen: _Seen, *, largest: bool) -> None:
-        """Keep one share of each member: under another key the new one, else by size."""
-        known = kept.get(seen.share.kid)
-        if (
-            known is None
-            or known.key != seen.key
-            or (known.share.size < seen.share.size) is largest
-        ):
-            kept[seen.share.kid] = seen
-
-    def _contradicted(self, kid: bytes, epoch: Epoch) -> list[TwoCheckpoints]:
-        """Evidence, if this member signed another log than ours as well: a checkpoint of each,
-        with the proof of what ours was at the size of the other (SPEC section 10, form 3)."""
-        false, true = self._false.get(kid), self._true.get(kid)
-        if false is None or true is None or false.key != true.key:
-            return []
-        if (epoch.number, kid) in self._shown:
-            return []
-        size = false.share.size
-        if size > true.share.size:
-            return []  # it may yet go on from the true one
-        del self._false[kid]
-        root = self._root(size)
-        if root == false.share.root:
-            return []  # it was of our log, which had not come so far
-        self._shown.add((epoch.number, kid))
-        origin = checkpoint.origin(epoch)
-        proof = tree_rows.consistency_proof(self._connection, size, true.share.size)
-        first, second = (
-            Note(
-                Checkpoint(origin, seen.share.size, seen.share.root),
-                (SignatureLine(checkpoint.key_id(origin, seen.key), seen.share.signature),),
-            )
-            for seen in (false, true)
-        )
-        return [evidence.two_checkpoints(first, second, root, tuple(proof))]

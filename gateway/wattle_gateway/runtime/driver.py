@@ -280,9 +280,8 @@ class LedgerDriver:
             for author in received.accused:
                 self.engine.accuse(author)
         self.queue.carry(received.carried, self.state)
-        for share in received.checkpoints:
-            for shown in self.checkpoints.take(share, self.head.index):
-                self._accuse(shown, step)
+        news = self.checkpoints.take(received, self.ledger)
+        step.progress.to_send += self._accusations.tell(news)
 
     def _adopt(self, proved: ProvedCommit, step: Step) -> None:
         if proved.index != self.head.index + 1 or proved.epoch != self.epoch.number:
@@ -358,12 +357,9 @@ class LedgerDriver:
         found: list[Evidence] = [*self._settlement.settle(executed, blocks, own, step)]
         self._uncommitted.drop(commit.leader.round - epoch.constants.gc_depth)
         self.votes.executed(self.head)
-        share, shown = self.checkpoints.executed(before, self.head, epoch, self.ledger.edge)
-        if share is not None:
-            step.progress.to_send += self.synchronizer.share_checkpoint(
-                share.commit_index, share.size, share.root, share.signature
-            )
-        for evident in (*found, *shown):
+        news = self.checkpoints.executed(before, self.ledger, epoch)
+        step.progress.to_send += self._accusations.tell(news)
+        for evident in found:
             self._accuse(evident, step)
         if executed.ended is None and executed.cheats:
             for author in recovery.cheaters(self.ledger):

@@ -1,5 +1,5 @@
-"""What is told to all peers beside blocks: evidence, peer cards, own checkpoints, and what a member
-without a vote wants to have carried."""
+"""What is told to all peers beside blocks: evidence, peer cards, own checkpoints, false ones of
+others, and what a member without a vote wants to have carried."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,13 +16,21 @@ from wattle_gateway.sync.messages import (
     CARRY,
     CHECKPOINT,
     EVIDENCE,
+    FALSE_CHECKPOINT,
     Cards,
     Carry,
     Checkpoint,
     Evidence,
+    FalseCheckpoint,
     Join,
 )
-from wattle_gateway.sync.parcels import JoinRequest, Parcel, Received
+from wattle_gateway.sync.parcels import (
+    CheckpointShare,
+    JoinRequest,
+    Parcel,
+    Received,
+    SignedCheckpoint,
+)
 from wattle_gateway.sync.peer import Links, Peer
 
 # Cards change once in months; who makes more is not passed on faster than this.
@@ -30,6 +38,8 @@ CARD_AGAIN_MS = 10000
 # What a transaction to be carried costs of a peer's budget: a signature is checked, and the pool
 # is looked through.
 CARRY_COST_BYTES = 64 << 10
+# What somebody else's checkpoint costs: a signature is checked, and a root made of tiles.
+FALSE_CHECKPOINT_COST_BYTES = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -50,21 +60,33 @@ class Gossip:
         self._evidence: set[tuple[bool, bytes]] = set()
         self._cards: dict[bytes, _KnownCard] = {}
         self._checkpoint: bytes | None = None
+        # By the kid of who signed it, the newest that was told: a committee's at most.
+        self._false: dict[bytes, SignedCheckpoint] = {}
 
     def new_epoch(self) -> None:
         """Evidence is of one epoch; a cheat of the next is news. Cards of former members go."""
         self._evidence.clear()
         everyone = {member.kid for member in self._links.epoch.everyone}
         self._cards = {kid: card for kid, card in self._cards.items() if kid in everyone}
+        # Evidence has to be of a key of the epoch that it is executed in.
+        self._false = {
+            kid: signed for kid, signed in self._false.items() if self._key_of(kid) == signed.key
+        }
 
     def greeting(self, peer: Peer) -> list[Parcel]:
-        """What a peer is told when it comes: all cards, and the newest own checkpoint."""
+        """What a peer is told when it comes: all cards, the newest own checkpoint, and false
+        ones of others."""
         parcels = []
         if self._cards:
             cards = tuple(self._cards[kid].card.raw for kid in sorted(self._cards))[:CARDS_MAX]
             parcels.append(Parcel(peer.kid, Cards(cards).encode(), CARDS))
-        if self._checkpoint is not None and not peer.guest:
+        if peer.guest:
+            return parcels
+        if self._checkpoint is not None:
             parcels.append(Parcel(peer.kid, self._checkpoint, CHECKPOINT))
+        for kid in sorted(self._false.keys() - {peer.kid}):
+            raw = self._message(self._false[kid])
+            parcels.append(Parcel(peer.kid, raw, FALSE_CHECKPOINT))
         return parcels
 
     def evidence(self, raw: bytes, sender: bytes | None) -> Received:
@@ -89,6 +111,8 @@ class Gossip:
         if mark in self._evidence:
             return Received()
         self._evidence.add(mark)
+        if not accused:
+            self._false.pop(mark[1], None)
         parcels = self._to_members(Evidence(raw).encode(), EVIDENCE, sender)
         return Received(parcels, evidence=(raw,), accused=(author,) if accused else ())
 
@@ -113,10 +137,37 @@ class Gossip:
         kids = [peer.kid for peer in self._links if peer.kid != sender]
         return Received([Parcel(kid, message, CARDS) for kid in kids], cards=tuple(fresh))
 
-    def share(self, message: Checkpoint) -> list[Parcel]:
+    def share(self, own: CheckpointShare) -> list[Parcel]:
         """Tell all members the newest own checkpoint."""
+        message = Checkpoint(own.commit_index, own.size, own.root, own.signature)
         self._checkpoint = message.encode()
         return self._to_members(self._checkpoint, CHECKPOINT, None)
+
+    def tell_false(self, signed: SignedCheckpoint) -> list[Parcel]:
+        """Tell all members but its signer a checkpoint that is not of our log, unless evidence
+        against the signer has gone round or it has no vote under this key any more."""
+        if (False, signed.kid) in self._evidence or self._key_of(signed.kid) != signed.key:
+            return []
+        self._false[signed.kid] = signed
+        return self._to_members(self._message(signed), FALSE_CHECKPOINT, signed.kid)
+
+    def contested(self, peer: Peer, message: FalseCheckpoint, steady_ms: int) -> Received:
+        """A voting member's checkpoint that `peer` says is of another log; LedgerError unless
+        that member signed it. In another epoch it may have another key: nothing is said then."""
+        epoch = self._links.epoch
+        if message.epoch != epoch.number or not peer.budget.allows(steady_ms):
+            return Received()
+        peer.budget.spend(FALSE_CHECKPOINT_COST_BYTES)
+        key = self._key_of(message.kid)
+        if key is None:
+            raise FormatError(f"checkpoint of {message.kid.hex()}, which has no vote")
+        text = checkpoints.Checkpoint(checkpoints.origin(epoch), message.size, message.root)
+        line = checkpoints.SignatureLine(checkpoints.key_id(text.origin, key), message.signature)
+        checkpoints.verify_line(text, line, key)
+        signed = SignedCheckpoint(
+            message.kid, key, message.size, message.root, message.signature, peer.kid
+        )
+        return Received(contested=(signed,))
 
     def join(self, message: Join, source: bytes) -> JoinRequest:
         """A candidate's papers; LedgerError unless both are signed by the block key they name."""
@@ -153,6 +204,16 @@ class Gossip:
         self._intake.verify(member.block_key, tx.digest, tx.signature)
         bytes_max = epoch.constants.entry_bytes_max
         return Received(carried=(entry.encode(entry.TRANSACTION, message.transaction, bytes_max),))
+
+    def _key_of(self, kid: bytes) -> bytes | None:
+        """The checkpoint key of a voting member of the epoch in force, None for anybody else."""
+        author = self._links.epoch.author_of(kid)
+        return None if author is None else self._links.epoch.members[author].checkpoint_key
+
+    def _message(self, signed: SignedCheckpoint) -> bytes:
+        return FalseCheckpoint(
+            self._links.epoch.number, signed.kid, signed.size, signed.root, signed.signature
+        ).encode()
 
     def _to_members(self, raw: bytes, kind: int, sender: bytes | None) -> list[Parcel]:
         kids = [peer.kid for peer in self._links.members() if peer.kid != sender]

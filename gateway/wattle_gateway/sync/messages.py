@@ -30,6 +30,7 @@ CARDS = 13
 JOIN = 14
 BYE = 15
 CARRY = 16
+FALSE_CHECKPOINT = 17
 KIND_NAMES = {
     HELLO: "hello",
     BLOCK: "block",
@@ -47,6 +48,7 @@ KIND_NAMES = {
     JOIN: "join",
     BYE: "bye",
     CARRY: "carry",
+    FALSE_CHECKPOINT: "false_checkpoint",
 }
 
 VERSION = 1
@@ -293,6 +295,22 @@ class Carry:
         return _message(CARRY, [], self.transaction)
 
 
+@dataclass(frozen=True)
+class FalseCheckpoint:
+    """What voting member `kid` of an epoch signed, and is not of the sender's log."""
+
+    epoch: int
+    kid: bytes
+    size: int
+    root: bytes
+    signature: bytes
+
+    def encode(self) -> bytes:
+        """The message's bytes."""
+        head = [self.epoch, self.kid, self.size, self.root, self.signature]
+        return _message(FALSE_CHECKPOINT, head)
+
+
 Message = (
     Hello
     | OwnBlock
@@ -310,6 +328,7 @@ Message = (
     | Join
     | Bye
     | Carry
+    | FalseCheckpoint
 )
 
 

@@ -53,6 +53,19 @@ class CheckpointShare:
     signature: bytes
 
 
+@dataclass(frozen=True)
+class SignedCheckpoint:
+    """A checkpoint (`size`, `root` 32 bytes) that voting member `kid` signed with `key`, its
+    checkpoint key: verified. `source`: the kid of who showed it."""
+
+    kid: bytes
+    key: bytes
+    size: int
+    root: bytes
+    signature: bytes
+    source: bytes
+
+
 @dataclass
 class Received:
     """What one message led to.
@@ -62,7 +75,8 @@ class Received:
     adopted in order; `evidence` new, verified evidence entries (for the own pool and
     `Engine.accuse` of `accused`, author indices of the epoch in force); `cards` new, verified
     peer cards for the address book; `carried` verified transactions of members without a vote, as
-    entries for the own pool; `faults` what was wrong with it: any ends the link.
+    entries for the own pool; `contested` verified checkpoints that are not of the sender's log;
+    `faults` what was wrong with it: any ends the link.
     """
 
     parcels: Sequence[Parcel] = ()
@@ -75,4 +89,5 @@ class Received:
     joins: tuple[JoinRequest, ...] = ()
     checkpoints: tuple[CheckpointShare, ...] = ()
     carried: tuple[bytes, ...] = ()
+    contested: tuple[SignedCheckpoint, ...] = ()
     faults: tuple[str, ...] = field(default=())

@@ -29,7 +29,7 @@ def parse(raw: bytes) -> m.Message:
     kind, parts = split(raw)
     read = _READERS.get(kind)
     if read is None:
-        raise PeerMessageError(f"message kind {kind}, expected {m.HELLO} to {m.CARRY}")
+        raise PeerMessageError(f"message kind {kind}, expected {m.HELLO} to {max(_READERS)}")
     rest = _Parts(parts)
     try:
         message = read(cbor.decode(rest.take(cbor.INPUT_BYTES_MAX, "head")), rest)
@@ -206,6 +206,17 @@ def _carry(head: object, parts: _Parts) -> m.Carry:
     return m.Carry(parts.take(ENTRY_BYTES_MAX, "transaction"))
 
 
+def _false_checkpoint(head: object, parts: _Parts) -> m.FalseCheckpoint:
+    row = structure.array(head, 5, "head")
+    return m.FalseCheckpoint(
+        structure.uint(row[0], "epoch"),
+        structure.octets(row[1], cose.KID_BYTES, "kid"),
+        structure.uint(row[2], "size"),
+        structure.octets(row[3], DIGEST_BYTES, "root"),
+        structure.octets(row[4], m.SIGNATURE_BYTES, "signature"),
+    )
+
+
 def _rounds(value: object) -> tuple[int, ...]:
     rounds = structure.items(value, MEMBERS_MAX, "rounds")
     return tuple(structure.uint(item, "round", ROUND_MAX) for item in rounds)
@@ -240,4 +251,5 @@ _READERS: dict[int, Callable[[object, _Parts], m.Message]] = {
     m.JOIN: _join,
     m.BYE: _bye,
     m.CARRY: _carry,
+    m.FALSE_CHECKPOINT: _false_checkpoint,
 }

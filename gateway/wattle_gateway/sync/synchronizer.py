@@ -29,7 +29,7 @@ from wattle_gateway.sync.history import HistoryClient
 from wattle_gateway.sync.holdings import HoldingsTeller
 from wattle_gateway.sync.intake import CheckBlock, Intake, ParseBlock
 from wattle_gateway.sync.packed import PackedBlock
-from wattle_gateway.sync.parcels import CheckpointShare, Parcel, Received
+from wattle_gateway.sync.parcels import CheckpointShare, Parcel, Received, SignedCheckpoint
 from wattle_gateway.sync.peer import Links, Peer, Request
 from wattle_gateway.sync.recovery import Recovery, Silence
 from wattle_gateway.sync.shelf import Shelf
@@ -206,11 +206,13 @@ class Synchronizer:
         """The own card and those of the address book. LedgerError for one that is not valid."""
         return self._gossip.cards(raws, None, steady_ms).parcels
 
-    def share_checkpoint(
-        self, commit_index: int, size: int, root: bytes, signature: bytes
-    ) -> Sequence[Parcel]:
+    def share_checkpoint(self, own: CheckpointShare) -> Sequence[Parcel]:
         """The newest own checkpoint signature; told again to everyone who comes."""
-        return self._gossip.share(m.Checkpoint(commit_index, size, root, signature))
+        return self._gossip.share(own)
+
+    def tell_false(self, signed: SignedCheckpoint) -> Sequence[Parcel]:
+        """A member's checkpoint that is not of our log; told again to everyone who comes."""
+        return self._gossip.tell_false(signed)
 
     def hand_on(self, raw: bytes) -> Sequence[Parcel]:
         """An own transaction (COSE_Sign1), for others to carry; empty: nobody is there to."""
@@ -234,6 +236,7 @@ class Synchronizer:
             m.Cards: self._cards,
             m.Join: self._join,
             m.Carry: self._gossip.carry,
+            m.FalseCheckpoint: self._gossip.contested,
         }
 
     def _own_block(self, peer: Peer, message: m.OwnBlock, steady_ms: int) -> Received:
