@@ -9,6 +9,7 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.sync import messages, reader
 from wattle_gateway.sync.parcels import Parcel
 
+from wattle_testkit.simulation.bounds import check_bounds
 from wattle_testkit.simulation.checkers import (
     Agreement,
     OneBlockARound,
@@ -66,6 +67,7 @@ class Watch:
         news, self._news = self._news, []
         if not gateway.honest:
             return
+        check_bounds(gateway)
         for commit, epoch, executed in news:
             if self.agreement.executed(gateway.address, executed):
                 self.order.committed(commit, epoch)

@@ -11,7 +11,7 @@ from wattle_gateway.ledger.genesis import Member
 from wattle_testkit.alliance import CREATED_MS
 from wattle_testkit.simulation import cheap_keys
 from wattle_testkit.simulation.alliance_changes import AllianceChanges
-from wattle_testkit.simulation.bounds import check_bounds, check_in_flight
+from wattle_testkit.simulation.bounds import check_in_flight
 from wattle_testkit.simulation.checkers import ViolationError, check_nothing_undeclared
 from wattle_testkit.simulation.faults import Faults
 from wattle_testkit.simulation.gateway import SimGateway, Surroundings
@@ -207,7 +207,6 @@ class World:
         check_in_flight(self.network)
         for gateway in self.gateways:
             if gateway.is_up and gateway.honest:
-                check_bounds(gateway)
                 check_money(gateway)
 
     def _send_transaction(self) -> None:
