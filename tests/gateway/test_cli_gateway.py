@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from wattle_gateway.cli import doctor_command
 from wattle_gateway.cli.main import EXIT_CODES, exit_code, main
 from wattle_gateway.consensus.errors import PoolFullError
 from wattle_gateway.errors import GatewayError
@@ -122,7 +123,8 @@ class TestExitCodes:
             for line in (wattle_gateway.cli.__doc__ or "").splitlines()
             if line.startswith("    ") and line.split()[0].isdigit()
         }
-        assert described == {0, 1, 70, 130, *EXIT_CODES.values()}
+        examined = doctor_command.EXIT_CODES.values()
+        assert described == {0, 1, 70, 130, *EXIT_CODES.values(), *examined}
 
     def test_an_error_has_the_code_of_its_nearest_class(self) -> None:
         assert exit_code(FormatError("x")) == 9

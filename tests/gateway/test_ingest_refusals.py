@@ -13,22 +13,23 @@ from wattle_testkit.waiting import until
 from wattle_wire import cose, downlink, sample
 from wattle_wire.sample import SAMPLE_BYTES_MAX, Sample
 
-NOW_MS = time.time_ns() // 1_000_000
-
 
 class Bench:
-    """A running gateway and one good meter, whose next seq is `seq`."""
+    """A running gateway and one good meter, whose next seq is `seq`; it began at `now_ms`. (A time
+    that is read when the tests are collected is late when they run.)"""
 
     def __init__(self, gateway: GatewayProcess, meter: PaperMeter) -> None:
         self.gateway = gateway
         self.meter = meter
         self.board = meter.board
         self.seq = 0
+        self.now_ms = time.time_ns() // 1_000_000
 
-    def next(self, *, time_ms: int = NOW_MS, **values: int) -> SignedSample:
+    def next(self, *, time_ms: int | None = None, **values: int) -> SignedSample:
         """The good meter's next sample, not sent."""
         self.seq += 1
-        return self.board.sample(self.seq, [reading(time_ms + self.seq, **values)])
+        begin_ms = self.now_ms if time_ms is None else time_ms
+        return self.board.sample(self.seq, [reading(begin_ms + self.seq, **values)])
 
     def refused_once(self, payload: bytes, name: str, topic: str | None = None) -> None:
         """This payload is counted once under this name and under no other."""
@@ -110,7 +111,7 @@ def test_the_malleable_twin_of_a_signature(bench: Bench) -> None:
 
 
 def test_signed_by_another_key_under_the_meters_kid(bench: Bench) -> None:
-    content = Sample(bench.board.eui64, 903, 1, None, "S", [reading(NOW_MS)])
+    content = Sample(bench.board.eui64, 903, 1, None, "S", [reading(bench.now_ms)])
     payload = sample.encode(content)
     other = Board("another", bench.board.epoch)
     digest = cose.digest("sample", bench.board.epoch.ledger_id, bench.board.kid, payload)
@@ -185,8 +186,8 @@ def _signed_at_random(board: Board, key: object, signed: SignedSample) -> bytes:
 def test_a_fork_is_shown_on_the_ledger(bench: Bench) -> None:
     board = bench.gateway.board("forker")
     bench.gateway.enrol(board)
-    one = board.sample(1, [reading(NOW_MS, ei=1)])
-    other = board.sample(1, [reading(NOW_MS, ei=2)])
+    one = board.sample(1, [reading(bench.now_ms, ei=1)])
+    other = board.sample(1, [reading(bench.now_ms, ei=2)])
     before, stored = bench.gateway.counted("fork"), bench.gateway.counted("stored")
     bench.meter.send(one)
     until(lambda: bench.gateway.counted("stored") == stored + 1, 10, "the first is held")
@@ -200,7 +201,7 @@ def test_under_anothers_topic_it_is_carried_and_counted(bench: Bench) -> None:
     board = bench.gateway.board("visitor")
     bench.gateway.enrol(board)
     before = bench.gateway.counted("foreign_topic")
-    bench.meter.send(board.sample(1, [reading(NOW_MS, ei=1)]))
+    bench.meter.send(board.sample(1, [reading(bench.now_ms, ei=1)]))
     until(lambda: bench.classes(board).get("valid") == 1, 10, "committed")
     assert bench.gateway.counted("foreign_topic") == before + 1
 
@@ -209,12 +210,12 @@ def test_the_future_and_the_past_are_classes(bench: Bench) -> None:
     board = bench.gateway.board("time traveller")
     bench.gateway.enrol(board)
     bench.meter.send(
-        board.sample(1, [reading(NOW_MS - 86_400_000, ei=1)]),
-        board.sample(2, [reading(NOW_MS + 86_400_000, ei=2)]),
-        board.sample(3, [reading(NOW_MS, ei=3)], clock="U"),
-        board.sample(4, [reading(NOW_MS, ei=0)]),
-        board.sample(5, [reading(NOW_MS, status="T")]),
-        board.sample(6, [reading(NOW_MS, device=2, ei=0)]),
+        board.sample(1, [reading(bench.now_ms - 86_400_000, ei=1)]),
+        board.sample(2, [reading(bench.now_ms + 86_400_000, ei=2)]),
+        board.sample(3, [reading(bench.now_ms, ei=3)], clock="U"),
+        board.sample(4, [reading(bench.now_ms, ei=0)]),
+        board.sample(5, [reading(bench.now_ms, status="T")]),
+        board.sample(6, [reading(bench.now_ms, device=2, ei=0)]),
     )
     until(lambda: sum(bench.classes(board).values()) >= 6, 10, "committed")
     names = bench.classes(board)

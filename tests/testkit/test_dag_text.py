@@ -72,6 +72,8 @@ def test_headers_comments_marks() -> None:
     assert read.blocks[0].entries == ("x", "y!")
     assert [block.offset_ms for block in read.blocks] == [12, None]
     assert parse("1: A", 1).leaders == (0,)
+    assert parse("1: A", 1).resting == ()
+    assert parse("members: 4\nresting: B D\n1: *").resting == (1, 3)
 
 
 UNCLEAR = [
@@ -82,12 +84,13 @@ UNCLEAR = [
     ("members: four", 1, 10, "'four', expected a number"),
     ("members: 4\nmembers: 4", 2, 1, "given twice"),
     ("gc_depth: 4\ngc_depth: 5", 2, 1, "given twice"),
-    ("colour: 4", 1, 1, "header 'colour', expected one of members, leaders, gc_depth"),
+    ("colour: 4", 1, 1, "header 'colour', expected one of members, leaders, resting, gc_depth"),
     ("leaders: A", 1, 10, "letters before the header"),
     ("members: 4\nleaders: B A", 2, 12, "not in rising order"),
     ("members: 4\nleaders: A E", 2, 12, "E in a committee of 4"),
     ("members: 4\nleaders: A\nleaders: A", 3, 1, "given twice"),
     ("members: 4\nleaders:", 2, 9, "no leaders"),
+    ("members: 4\nresting: B A", 2, 12, "resting are not in rising order"),
     ("members: 4\n1: *\ngc_depth: 4", 3, 1, "a header below a round"),
     ("members: 4\n2: *", 2, 1, "round 2, expected 1"),
     ("members: 4\n1: *\n1: *", 3, 1, "round 1, expected 2"),
