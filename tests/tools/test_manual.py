@@ -3,6 +3,7 @@
 import argparse
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,19 @@ def test_nothing_of_a_help_text_ends_a_word_of_fish() -> None:
     assert text.count("complete -c wattle-tool") == len(
         [row for row in text.splitlines() if row.startswith("complete ")]
     )
+
+
+@pytest.mark.parametrize("words", [("manual",), ("site", "list", "--json")])
+def test_a_reader_that_has_enough_is_no_error(words: tuple[str, ...], tmp_path: Path) -> None:
+    """`wattle-tool manual | head -1`: long output breaks while it is printed, short at its end."""
+    program = [sys.executable, "-c", "from wattle_tools.cli import main; raise SystemExit(main())"]
+    with subprocess.Popen(
+        [*program, "--home", str(tmp_path), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

@@ -8,6 +8,7 @@ Exit codes: 0 done; 1 could not be done; 2 wrong arguments; 3 no such board; 4 l
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        result = int(options.run(options))
+        sys.stdout.flush()
+        return result
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is wrong. Python would complain
+        # once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except ToolError as error:
         print(f"wattle-tool: {error.told}", file=sys.stderr)
         if getattr(options, "json", False) or getattr(options, "format", "") == "json":
