@@ -3,7 +3,7 @@
 The limits are read when this module is imported, so a planted fault that lifts one is caught.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from wattle_gateway.consensus.acceptance import ROUNDS_AHEAD_MAX, TWINS_TAKEN
@@ -37,10 +37,11 @@ def check_bounds(gateway: "SimGateway") -> None:
             )
 
 
-def check_in_flight(network: Network) -> None:
-    """Raise ViolationError if somebody is sent more than any link bears."""
+def check_in_flight(network: Network, honest: Collection[str]) -> None:
+    """Raise ViolationError if an honest address has sent somebody more than any link bears. (A
+    liar sends what it likes.)"""
     for (one, other), found in network.in_flight.items():
-        if found > IN_FLIGHT_MAX:
+        if found > IN_FLIGHT_MAX and one in honest:
             raise ViolationError(
                 "memory",
                 f"{found} messages from {one} to {other}, expected at most {IN_FLIGHT_MAX}",

@@ -204,7 +204,7 @@ class World:
         self._registrar.look(self.carriers, self.timeline.now_ms)
         self.changes.look()
         self._settled = self._unsettled() == ""
-        check_in_flight(self.network)
+        check_in_flight(self.network, [one.address for one in self.gateways if one.honest])
         for gateway in self.gateways:
             if gateway.is_up and gateway.honest:
                 check_money(gateway)
