@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from wattle_gateway.contracts.execute import HELD, Outcome
+from wattle_gateway.ledger.block import round_zero
 from wattle_gateway.ledger.evidence import two_blocks, two_samples
 from wattle_gateway.runtime.queue import EntryQueue, entry_row
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import schema
+from wattle_gateway.store.pool_rows import PoolEntry
 from wattle_testkit.alliance import (
     CREATED_MS,
     GRID,
@@ -16,6 +19,7 @@ from wattle_testkit.alliance import (
     epoch_of,
     evidence_entry,
     reading,
+    sample_entry,
     two_blocks_of,
 )
 
@@ -72,3 +76,25 @@ def test_what_no_commit_takes_waits_again(queue: EntryQueue, body: bytes) -> Non
     assert offered(queue) == []
     queue.give_back([body])
     assert offered(queue) == [body]
+
+
+def test_a_sample_that_waits_is_still_known_when_a_copy_of_it_is_held_back(
+    queue: EntryQueue,
+) -> None:
+    """Else the meter's next try would be put into the pool beside it (simulated seed 11909)."""
+    row = entry_row(sample_entry(BOARD.sample(7)), EPOCH.ledger_id)
+    queue.insert(row)
+    queue.carried([row.body])  # a block of ours from before a crash
+    queue.settle(row.body, held(row))
+    assert queue.held(BOARD.kid) == [(7, 7)]
+    assert (queue.size, offered(queue)) == (1, [row.body])
+    queue.took([row.body])
+    queue.settle(row.body, held(row))
+    assert queue.held(BOARD.kid) == [(7, 7)]
+    assert (queue.size, offered(queue)) == (1, [])  # until its meter's chain has moved
+
+
+def held(row: PoolEntry) -> Outcome:
+    """Execution cannot take this entry yet."""
+    ref = round_zero(EPOCH, 0)
+    return Outcome(ref, 0, row.kind, HELD, 0, None, row.meter, row.seq, row.digest)

@@ -122,12 +122,12 @@ class EntryQueue:
     def settle(self, body: bytes, outcome: Outcome) -> None:
         """Execution has spoken on an entry of a block of ours: forget it, or take it back."""
         row = self._carried.pop(body, None)
-        if outcome.effect == contracts.HELD and row is not None:
+        if outcome.effect != contracts.HELD:
+            self._moved(outcome)
+        elif row is not None:  # else it waits in the pool besides: that one counts
             place = pool_rows.insert(self._connection, row)
             self.size += 1
             self._held_back.setdefault(_turn_of(row.kind, row.meter), set()).add(place)
-        else:
-            self._moved(outcome)
 
     def settle_foreign(self, outcome: Outcome) -> None:
         """Execution has spoken on an entry of another member's block."""
