@@ -10,34 +10,25 @@ signatures, one process for the broker.
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
-from wattle_gateway import config as configuration
-from wattle_gateway.admin.account_desk import AccountDesk
-from wattle_gateway.admin.channel import AdminServer
-from wattle_gateway.admin.commands import AdminCommands
-from wattle_gateway.admin.membership import Membership
-from wattle_gateway.admin.meter_moves import MeterMoves
-from wattle_gateway.admin.meter_resending import MeterResending
-from wattle_gateway.admin.meter_updates import MeterUpdates
 from wattle_gateway.admin.registrar import Registrar
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.admin.standing_approval import StandingApproval
-from wattle_gateway.app import broker_side, live, observation
+from wattle_gateway.app import administration, broker_side, observation, site_bundle
+from wattle_gateway.app.desk_keeper import DeskKeeper
 from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
-from wattle_gateway.config import ALWAYS, EMBEDDED, JSON, GatewayConfig
+from wattle_gateway.config import ALWAYS, EMBEDDED, GatewayConfig
 from wattle_gateway.contracts.registry import Meter
-from wattle_gateway.errors import BrokerError, StoreError
-from wattle_gateway.home import bundle, draft, durable_file, lost_ledger
-from wattle_gateway.home.identity import Identity, load_identity
+from wattle_gateway.errors import BrokerError
+from wattle_gateway.home import draft, lost_ledger
+from wattle_gateway.home.identity import Identity
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.ingest import commands, desk
+from wattle_gateway.ingest import commands
 from wattle_gateway.ingest.acks import AckSender
 from wattle_gateway.ingest.admission import Admission
 from wattle_gateway.ingest.commands import CommandSender
@@ -51,40 +42,15 @@ from wattle_gateway.ingest.updates import UpdateOffers
 from wattle_gateway.ingest.workers import Workers
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.epoch import first_epoch
-from wattle_gateway.runtime.clock import Clock, open_clock, steady_ms
+from wattle_gateway.runtime.clock import Clock, steady_ms
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.ledger_thread import LedgerThread
-from wattle_gateway.runtime.lock import InstanceLock
-from wattle_gateway.runtime.logs import Log, write_json
+from wattle_gateway.runtime.logs import Log
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.operation_file import OperationFile, Write
 from wattle_gateway.sync.parcels import JoinRequest
 
 _log = Log("gateway")
-
-
-def run(folder: Path, bench_clock: Path | None) -> None:
-    """Run the gateway of a folder until SIGTERM or SIGINT.
-
-    Raises HomeError, ConfigError, AlreadyRunningError, BrokerError or StoreError when it cannot
-    start, and whatever ends it.
-    """
-    home = GatewayHome(folder)
-    identity = load_identity(home)
-    config = configuration.load(home.config)
-    if config.log.format == JSON:
-        write_json()
-    clock = open_clock(bench_clock)
-    with InstanceLock(home.lock):
-        asyncio.run(_run(Gateway(home, identity, config, clock)))
-
-
-async def _run(gateway: "Gateway") -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await gateway.run(stop)
 
 
 class Gateway:
@@ -128,7 +94,7 @@ class Gateway:
             self.intake.run(),
             self.acks.run(),
             self.market.run(),
-            self._keep_desk(),
+            self.keeper.run(),
             self._follow_registry(),
         ]
         if self.config.alliance.approve_enrolments == ALWAYS:
@@ -156,24 +122,7 @@ class Gateway:
         self.link = self._make_link()
         parts.push_async_callback(self.link.stop)
         self.link.start()
-        membership = Membership(
-            self.home, self.identity.kid, self.signatory, self.ledger, self.candidates
-        )
-        handlers = AdminCommands(
-            self.registrar,
-            membership,
-            self.ledger,
-            self.identity,
-            self.config.site,
-            lambda: live.live_status(self),
-        )
-        updating = MeterUpdates(self.updates, self.desk, lambda: self.epoch, lambda: self.meters)
-        accounts = AccountDesk(self.signatory, self.ledger)
-        again = MeterResending(self.resending, self.presence.connections, lambda: self.meters)
-        moves = MeterMoves(self.signatory, self.ledger, self.clock.now_ms)
-        parts_by_name = (handlers, updating, accounts, again, moves)
-        names = {name: run for part in parts_by_name for name, run in part.by_name().items()}
-        admin = AdminServer(self.home.admin_socket, names)
+        admin = administration.server(self)
         parts.push_async_callback(admin.stop)
         await admin.start()
         watched = await observation.serve(self)
@@ -202,6 +151,7 @@ class Gateway:
         parts.callback(self.operation.close)
         counters, seen = self.operation.counters(), self.operation.seen()
         self.desk = Desk(counters, seen, limits.quarantine_entries_max, limits.quarantine_bytes_max)
+        self.keeper = DeskKeeper(self.desk, self.operation)
         links = LinkKeys(ledger_id, self.identity.link_key)
         self.acks = AckSender(ledger_id, links, self._publish)
         sender = CommandSender(
@@ -228,7 +178,7 @@ class Gateway:
             steady_ms,
             self.market.connection,
         )
-        parts.push_async_callback(self._write_desk)
+        parts.push_async_callback(self.keeper.write)
         self.workers = Workers(limits.workers, ledger_id)
         parts.callback(self.workers.stop)
         await self.workers.warm_up()
@@ -280,19 +230,7 @@ class Gateway:
         self.registrar.write_revocations(meters)
 
     def _renew_bundle(self) -> None:
-        """site.json says what config.toml, members and their cards say now."""
-        everyone = self.epoch.everyone
-        kids = [member.kid for member in everyone]
-        text = bundle.render(
-            self.identity.genesis,
-            self.identity.member,
-            self.config,
-            self.identity.site_authority,
-            everyone,
-            () if self.peering is None else self.peering.book.cards_of(kids),
-        )
-        if self.home.bundle.read_text(encoding="utf-8") != text:
-            durable_file.write(self.home.bundle, text.encode())
+        site_bundle.renew(self)
 
     def _make_link(self) -> MqttLink:
         broker = self.config.broker
@@ -364,19 +302,6 @@ class Gateway:
             await peering.enter(self.epoch)
             self._renew_bundle()
             self._registry_changed.set()
-
-    async def _keep_desk(self) -> None:
-        while True:
-            await asyncio.sleep(desk.FLUSH_EVERY_S)
-            await self._write_desk()
-
-    async def _write_desk(self) -> None:
-        write = self.desk.flush()
-        if write is not None:
-            try:
-                await self._remember(write)
-            except StoreError as error:
-                _log.error("statistics of the last second are lost", error=error)
 
     async def _remember(self, write: Write) -> None:
         await asyncio.to_thread(self.operation.write, write)

@@ -52,10 +52,10 @@ def init(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the gateway in the foreground."""
     # Only here: the other commands start without the parts of a running gateway, in half the time.
-    from wattle_gateway.app import gateway
+    from wattle_gateway.app import process
 
     start_logging(arguments.log_level)
-    gateway.run(arguments.folder, arguments.bench_clock)
+    process.run(arguments.folder, arguments.bench_clock)
 
 
 def broker_config(arguments: argparse.Namespace) -> None:

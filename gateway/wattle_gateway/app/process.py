@@ -1,0 +1,38 @@
+"""The process of a running gateway: its folder's lock, its event loop, how it is told to stop."""
+
+import asyncio
+import signal
+from pathlib import Path
+
+from wattle_gateway import config as configuration
+from wattle_gateway.app.gateway import Gateway
+from wattle_gateway.config import JSON
+from wattle_gateway.home.identity import load_identity
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.runtime.clock import open_clock
+from wattle_gateway.runtime.lock import InstanceLock
+from wattle_gateway.runtime.logs import write_json
+
+
+def run(folder: Path, bench_clock: Path | None) -> None:
+    """Run the gateway of a folder until SIGTERM or SIGINT.
+
+    Raises HomeError, ConfigError, AlreadyRunningError, BrokerError or StoreError when it cannot
+    start, and whatever ends it.
+    """
+    home = GatewayHome(folder)
+    identity = load_identity(home)
+    config = configuration.load(home.config)
+    if config.log.format == JSON:
+        write_json()
+    clock = open_clock(bench_clock)
+    with InstanceLock(home.lock):
+        asyncio.run(_run(Gateway(home, identity, config, clock)))
+
+
+async def _run(gateway: Gateway) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await gateway.run(stop)
