@@ -5,28 +5,51 @@ where the gateway listens and how much of this machine it may use.
 """
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wattle_wire import topics
-from wattle_wire.errors import WireError
-
+from wattle_gateway.config_keys import (
+    ALWAYS,
+    ASK,
+    BROKER_KINDS,
+    EMBEDDED,
+    EXTERNAL,
+    JSON,
+    KEYS,
+    METRICS_PORT,
+    PEERS_PORT,
+    TEXT,
+    WORKERS_MAX,
+)
 from wattle_gateway.errors import ConfigError
 
-EMBEDDED = "embedded"
-EXTERNAL = "external"
-BROKER_KINDS = (EMBEDDED, EXTERNAL)
-# RFC 1035 section 2.3.4
-HOST_CHARS_MAX = 253
-WORKERS_MAX = 64
-PEERS_PORT = 8884
-METRICS_PORT = 8885
-ASK = "ask"
-ALWAYS = "always"
-TEXT = "text"
-JSON = "json"
+__all__ = [
+    "ALWAYS",
+    "ASK",
+    "BROKER_KINDS",
+    "EMBEDDED",
+    "EXTERNAL",
+    "JSON",
+    "METRICS_PORT",
+    "PEERS_PORT",
+    "TEXT",
+    "WORKERS_MAX",
+    "AlarmsConfig",
+    "AllianceConfig",
+    "BrokerConfig",
+    "GatewayConfig",
+    "IngestConfig",
+    "LogConfig",
+    "MetricsConfig",
+    "PeersConfig",
+    "PolicyConfig",
+    "ResourcesConfig",
+    "load",
+    "parse",
+    "render",
+]
 
 
 @dataclass(frozen=True)
@@ -89,6 +112,24 @@ class IngestConfig:
 
 
 @dataclass(frozen=True)
+class ResourcesConfig:
+    """What this gateway may use of its machine; 0: what the machine has."""
+
+    disk_mib: int
+    memory_mib: int
+    cpu_percent: int
+
+
+@dataclass(frozen=True)
+class AlarmsConfig:
+    """Where alarms go besides the log and the metrics; "" = nowhere."""
+
+    mqtt: bool
+    webhook: str
+    webhook_secret_file: str
+
+
+@dataclass(frozen=True)
 class GatewayConfig:
     """The whole of config.toml."""
 
@@ -100,127 +141,8 @@ class GatewayConfig:
     policy: PolicyConfig
     metrics: MetricsConfig
     log: LogConfig
-
-
-@dataclass(frozen=True)
-class _Key:
-    """One key of the file: default (None = must be given), what is allowed, a comment on it."""
-
-    default: str | int | None
-    expected: str
-    allows: Callable[[object], bool]
-    comment: str
-
-
-def _is_site(value: object) -> bool:
-    try:
-        topics.check_site(value)
-    except WireError:
-        return False
-    return True
-
-
-def _is_host(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and 1 <= len(value) <= HOST_CHARS_MAX
-        and all(char.isascii() and (char.isalnum() or char in ".-:_") for char in value)
-    )
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, str) and "\0" not in value
-
-
-def _integer(low: int, high: int, default: int | None, comment: str) -> _Key:
-    def allows(value: object) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-    return _Key(default, f"an integer {low} to {high}", allows, comment)
-
-
-_HOST = "a host name or IP address"
-_KEYS: dict[str, dict[str, _Key]] = {
-    "gateway": {
-        "site": _Key(None, "[a-z0-9-]{1,32}", _is_site, "site of meters enrolled without --site"),
-    },
-    "broker": {
-        "kind": _Key(
-            EMBEDDED,
-            " or ".join(f'"{kind}"' for kind in BROKER_KINDS),
-            lambda value: value in BROKER_KINDS,
-            '"embedded": a nats-server that the gateway runs; "external": any MQTT 3.1.1 broker '
-            "(`wattle-gateway broker-config` writes files for mosquitto)",
-        ),
-        "host": _Key(None, _HOST, _is_host, "the name meters connect to; stands in site.json"),
-        "port": _integer(1, 65535, 8883, "MQTT over TLS"),
-        "listen": _Key("127.0.0.1", _HOST, _is_host, "embedded only: the address it binds"),
-        "nats_server": _Key(
-            "", "a path", _is_path, 'embedded only: the program; "" = the one installed with Wattle'
-        ),
-    },
-    "peers": {
-        "listen": _Key(
-            "",
-            f'{_HOST}, or ""',
-            lambda value: value == "" or _is_host(value),
-            'the address that the alliance\'s other gateways connect to; "": none, as one alone',
-        ),
-        "host": _Key(
-            "127.0.0.1", _HOST, _is_host, "the name they reach it by; stands in our peer card"
-        ),
-        "port": _integer(1, 65535, PEERS_PORT, "WebSocket in TLS 1.3"),
-    },
-    "alliance": {
-        "approve_enrolments": _Key(
-            ASK,
-            f'"{ASK}" or "{ALWAYS}"',
-            lambda value: value in (ASK, ALWAYS),
-            "meters that other members enrol and that a member of our role has to approve: "
-            f'"{ASK}" waits for `wattle-gateway alliance approve`, "{ALWAYS}" approves them all',
-        ),
-    },
-    "ingest": {
-        "workers": _integer(1, WORKERS_MAX, 2, "threads that verify signatures"),
-        "pool_entries_max": _integer(
-            100,
-            1_000_000,
-            20_000,
-            "durable samples waiting for a block; above it meters are told `busy`",
-        ),
-        "quarantine_entries_max": _integer(
-            0, 1_000_000, 1_000, "refused messages kept for inspection; the oldest go first"
-        ),
-        "quarantine_bytes_max": _integer(0, 1 << 30, 4 << 20, "and their size together"),
-    },
-    "policy": {
-        "file": _Key(
-            "",
-            'a path from this folder, or ""',
-            _is_path,
-            "a policy file, which answers events for this member; read when the gateway starts "
-            "(`wattle-gateway dr policy` tries it)",
-        ),
-    },
-    "metrics": {
-        "listen": _Key(
-            "",
-            f'{_HOST}, or ""',
-            lambda value: value == "" or _is_host(value),
-            "the address of /metrics, /healthz and /readyz, plain HTTP for whoever reaches it: "
-            '"127.0.0.1", or one of a network of your own; "": none',
-        ),
-        "port": _integer(1, 65535, METRICS_PORT, "HTTP"),
-    },
-    "log": {
-        "format": _Key(
-            TEXT,
-            f'"{TEXT}" or "{JSON}"',
-            lambda value: value in (TEXT, JSON),
-            "lines on standard error: for people, or a JSON object each",
-        ),
-    },
-}
+    resources: ResourcesConfig
+    alarms: AlarmsConfig
 
 
 def load(path: Path) -> GatewayConfig:
@@ -241,9 +163,9 @@ def load(path: Path) -> GatewayConfig:
 def parse(document: dict[str, object], source: str) -> GatewayConfig:
     """The configuration in a parsed TOML document; `source` names it in errors."""
     for section in document:
-        if section not in _KEYS:
-            raise ConfigError(f"{source}: [{section}] is not known; known: {_list(_KEYS)}")
-    values = {section: _section(document, section, source) for section in _KEYS}
+        if section not in KEYS:
+            raise ConfigError(f"{source}: [{section}] is not known; known: {_list(KEYS)}")
+    values = {section: _section(document, section, source) for section in KEYS}
     return GatewayConfig(
         site=str(values["gateway"]["site"]),
         broker=BrokerConfig(**values["broker"]),
@@ -253,6 +175,8 @@ def parse(document: dict[str, object], source: str) -> GatewayConfig:
         policy=PolicyConfig(**values["policy"]),
         metrics=MetricsConfig(**values["metrics"]),
         log=LogConfig(**values["log"]),
+        resources=ResourcesConfig(**values["resources"]),
+        alarms=AlarmsConfig(**values["alarms"]),
     )
 
 
@@ -262,13 +186,12 @@ def render(given: dict[str, dict[str, str | int]]) -> str:
         "# Configuration of one Wattle gateway; read when it starts.",
         "# Every key is listed. What is valid on the ledger is not set here but in its genesis.",
     ]
-    for section, keys in _KEYS.items():
+    for section, keys in KEYS.items():
         lines += ["", f"[{section}]"]
         for name, key in keys.items():
             value = given.get(section, {}).get(name, key.default)
             assert value is not None, name
-            text = f'"{value}"' if isinstance(value, str) else str(value)
-            lines += [f"# {key.comment}; {key.expected}", f"{name} = {text}"]
+            lines += [f"# {key.comment}; {key.expected}", f"{name} = {_toml(value)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -276,7 +199,7 @@ def _section(document: dict[str, object], section: str, source: str) -> dict[str
     table = document.get(section, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{source}: {section} is {table!r}, expected a table [{section}]")
-    known = _KEYS[section]
+    known = KEYS[section]
     for name in table:
         if name not in known:
             raise ConfigError(f"{source}: {section}.{name} is not known; known: {_list(known)}")
@@ -289,6 +212,12 @@ def _section(document: dict[str, object], section: str, source: str) -> dict[str
             raise ConfigError(f"{source}: {section}.{name} is {value!r}, expected {key.expected}")
         result[name] = value
     return result
+
+
+def _toml(value: str | int) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _list(names: Iterable[str]) -> str:

@@ -30,7 +30,7 @@ def test_what_init_writes_can_be_loaded(tmp_path: Path) -> None:
 def test_every_key_is_written_with_a_comment() -> None:
     lines = TEXT.splitlines()
     keys = [place for place, line in enumerate(lines) if " = " in line and line[0] != "#"]
-    assert len(keys) == 18
+    assert len(keys) == 24
     assert all(lines[place - 1].startswith("# ") for place in keys)
 
 
@@ -72,6 +72,8 @@ def test_defaults_need_not_be_written(tmp_path: Path) -> None:
         ("port = 8885", "port = 0", "metrics.port is 0, expected an integer 1 to 65535"),
         ("port = 8885", 'lisen = "x"', "metrics.lisen is not known; known: listen, port"),
         ('format = "text"', 'format = "xml"', 'log.format is \'xml\', expected "text" or "json"'),
+        ("disk_mib = 0", "disk_mib = -1", "resources.disk_mib is -1, expected an integer 0 to"),
+        ("mqtt = true", "mqtt = 1", "alarms.mqtt is 1, expected true or false"),
         ('host = "gateway.example"', 'host = "a b"', "broker.host is 'a b', expected a host name"),
     ],
 )
@@ -81,6 +83,43 @@ def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, says: str) -
         load(tmp_path, TEXT.replace(old, new))
     assert str(caught.value).startswith(str(tmp_path / "config.toml"))
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("", True),
+        ("https://alarms.example/hook?gateway=7", True),
+        ("https://alarms.example:8443/", True),
+        ("http://127.0.0.1:9000/hook", True),
+        ("http://[::1]:9000/hook", True),
+        ("http://alarms.example/hook", False),
+        ("https://user:secret@alarms.example/", False),
+        ("https://", False),
+        ("https://alarms.example:99999/", False),
+        ("https://alarms.example/a b", False),
+        ("ftp://alarms.example/", False),
+        ("alarms.example", False),
+        ("https://" + "a" * 2000, False),
+    ],
+)
+def test_where_alarms_may_be_sent(address: str, allowed: bool) -> None:
+    document: dict[str, object] = {
+        "gateway": {"site": "a"},
+        "broker": {"host": "b"},
+        "alarms": {"webhook": address},
+    }
+    if allowed:
+        assert config.parse(document, "test").alarms.webhook == address
+    else:
+        with pytest.raises(ConfigError, match=r"alarms\.webhook is"):
+            config.parse(document, "test")
+
+
+def test_nothing_is_bounded_unless_asked_for() -> None:
+    loaded = config.parse({"gateway": {"site": "a"}, "broker": {"host": "b"}}, "test")
+    assert loaded.resources == config.ResourcesConfig(0, 0, 0)
+    assert loaded.alarms == config.AlarmsConfig(mqtt=True, webhook="", webhook_secret_file="")
 
 
 def test_a_section_that_is_no_table(tmp_path: Path) -> None:
