@@ -20,6 +20,7 @@ from wattle_gateway.app import administration, broker_side, observation, site_bu
 from wattle_gateway.app.desk_keeper import DeskKeeper
 from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
+from wattle_gateway.app.service_manager import ServiceManager
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
 from wattle_gateway.config import ALWAYS, EMBEDDED, GatewayConfig
@@ -57,12 +58,18 @@ class Gateway:
     """All parts of one gateway. Make it inside the event loop's thread; `run` does the rest."""
 
     def __init__(
-        self, home: GatewayHome, identity: Identity, config: GatewayConfig, clock: Clock
+        self,
+        home: GatewayHome,
+        identity: Identity,
+        config: GatewayConfig,
+        clock: Clock,
+        manager: ServiceManager,
     ) -> None:
         self.home = home
         self.identity = identity
         self.config = config
         self.clock = clock
+        self.manager = manager
         self.epoch = first_epoch(identity.genesis)
         self.meters: dict[bytes, Meter] = {}
         self.broker: NatsBroker | None = None
@@ -80,7 +87,9 @@ class Gateway:
                 await self._start(parts)
                 async with asyncio.TaskGroup() as tasks:
                     running = [tasks.create_task(work) for work in self._duties()]
+                    self.manager.ready()
                     await stop.wait()
+                    self.manager.stopping()
                     _log.info("stopping")
                     for task in running:
                         task.cancel()
@@ -96,6 +105,7 @@ class Gateway:
             self.market.run(),
             self.keeper.run(),
             self._follow_registry(),
+            observation.report(self),
         ]
         if self.config.alliance.approve_enrolments == ALWAYS:
             duties.append(self.approval.run())

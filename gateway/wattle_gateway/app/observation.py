@@ -39,6 +39,12 @@ async def serve(gateway: "Gateway") -> HttpServer:
     return server
 
 
+async def report(gateway: "Gateway") -> None:
+    """Tell the service manager how the gateway is, until cancelled."""
+    watched = Observation(gateway)
+    await gateway.manager.report(watched.ledger_answers, watched.read)
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address that is listened on is of this machine only."""
     try:

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 from wattle_gateway import config as configuration
+from wattle_gateway.app import service_manager
 from wattle_gateway.app.gateway import Gateway
 from wattle_gateway.config import JSON
 from wattle_gateway.home.identity import load_identity
@@ -20,6 +21,7 @@ def run(folder: Path, bench_clock: Path | None) -> None:
     Raises HomeError, ConfigError, AlreadyRunningError, BrokerError or StoreError when it cannot
     start, and whatever ends it.
     """
+    manager = service_manager.of_this_process()
     home = GatewayHome(folder)
     identity = load_identity(home)
     config = configuration.load(home.config)
@@ -27,7 +29,7 @@ def run(folder: Path, bench_clock: Path | None) -> None:
         write_json()
     clock = open_clock(bench_clock)
     with InstanceLock(home.lock):
-        asyncio.run(_run(Gateway(home, identity, config, clock)))
+        asyncio.run(_run(Gateway(home, identity, config, clock, manager)))
 
 
 async def _run(gateway: Gateway) -> None:
