@@ -43,11 +43,11 @@ class ServiceManager:
 
     def ready(self) -> None:
         """Everything is served now."""
-        self._tell("READY=1", "STATUS=running")
+        self._send("READY=1", "STATUS=running")
 
     def stopping(self) -> None:
         """The end has begun; the watchdog waits for it no more."""
-        self._tell("STOPPING=1", "STATUS=stopping")
+        self._send("STOPPING=1", "STATUS=stopping")
 
     async def report(
         self, alive: Callable[[], Awaitable[bool]], read: Callable[[], Awaitable[Reading]]
@@ -59,12 +59,12 @@ class ServiceManager:
             pause_s = min(pause_s, self.watchdog_s / REPORTS_A_WATCHDOG)
         while self.listens:
             if await alive():
-                self._tell("WATCHDOG=1", f"STATUS={await _words(read)}")
+                self._send("WATCHDOG=1", f"STATUS={await _words(read)}")
             else:
-                self._tell("STATUS=the ledger's thread does not answer")
+                self._send("STATUS=the ledger's thread does not answer")
             await asyncio.sleep(pause_s)
 
-    def _tell(self, *lines: str) -> None:
+    def _send(self, *lines: str) -> None:
         if not self._address:
             return
         # A leading @ stands for the NUL of Linux' abstract names (sd_notify(3)).
