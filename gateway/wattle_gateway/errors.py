@@ -47,6 +47,10 @@ class StoreError(GatewayError):
     """The ledger's database cannot be opened, read or written."""
 
 
+class SchemaVersionError(StoreError):
+    """A database has the tables of another version of this program, older or newer."""
+
+
 class UpdateRefusedError(GatewayError):
     """A meter did not take an update, or went back to the version before."""
 

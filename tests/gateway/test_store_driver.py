@@ -235,7 +235,7 @@ class TestOpening:
         writer = database.open_writer(tmp_path / "l.db", schema.LEDGER, bytes(16))
         writer.execute("PRAGMA user_version = 99")
         writer.close()
-        with pytest.raises(StoreError, match="schema version 99, expected 2"):
+        with pytest.raises(StoreError, match=r"schema version 99, .*made by a newer"):
             database.open_reader(tmp_path / "l.db", schema.LEDGER, bytes(16))
 
     def test_no_database_at_all(self, tmp_path: Path) -> None:

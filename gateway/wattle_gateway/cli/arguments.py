@@ -24,6 +24,7 @@ from wattle_gateway.cli import (
     supervise_command,
     technician_commands,
     update_commands,
+    upgrade_command,
     voucher_command,
 )
 from wattle_gateway.cli.alliance_arguments import (
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
     backup_command.add(commands)
+    upgrade_command.add(commands.add_parser("upgrade", help="databases of an older version"))
     doctor_command.add(commands.add_parser("doctor", help="what is wrong, and what to do next"))
     _commit(commands.add_parser("commit", help="how a commit came about"))
     _checkpoint(commands.add_parser("checkpoint", help="the newest head that a quorum signed"))

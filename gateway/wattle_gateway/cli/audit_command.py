@@ -17,7 +17,7 @@ from wattle_gateway.audit import repair as ledger_repair
 from wattle_gateway.audit.comparison import Comparison
 from wattle_gateway.audit.findings import AuditReport, Difference
 from wattle_gateway.cli.folder import home_of
-from wattle_gateway.errors import GatewayError, StoreError, UsageError
+from wattle_gateway.errors import GatewayError, SchemaVersionError, StoreError, UsageError
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
@@ -80,6 +80,8 @@ def repair(arguments: argparse.Namespace) -> None:
 def _is_sound(home: GatewayHome) -> bool:
     try:
         return _run(home).ok
+    except SchemaVersionError:
+        raise  # nothing is wrong with it: what its tables mean is another version's knowledge
     except StoreError:
         return False  # so torn that it does not even open
 

@@ -62,7 +62,10 @@ def parse(raw: bytes) -> BackupManifest:
     try:
         row = json.loads(raw)
         if row["format"] != FORMAT:
-            raise BackupError(f"a backup of format {row['format']!r}, expected {FORMAT}")
+            raise BackupError(
+                f"a backup of format {row['format']!r}, expected {FORMAT}: made by another "
+                "version of wattle-gateway, which restores it"
+            )
         return BackupManifest(
             made_ms=_count(row["made_ms"]),
             ledger_name=_text(row["ledger_name"]),

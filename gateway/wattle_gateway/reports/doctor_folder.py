@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from wattle_gateway.errors import HomeError, StoreError
+from wattle_gateway.errors import HomeError, SchemaVersionError, StoreError
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.pki import authority
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, WARNING, Finding
@@ -100,6 +100,9 @@ def databases(home: GatewayHome, ledger_id: bytes) -> Iterator[Finding]:
                 yield Finding(path.name, OK, "whole; `wattle-gateway audit` checks every byte")
                 if kind is schema.LEDGER:
                     yield from _signed(reader)
+        except SchemaVersionError as error:
+            # What to do is in its words: start, upgrade, or install the newer program.
+            yield Finding(path.name, PROBLEM, str(error))
         except StoreError as error:
             yield Finding(path.name, PROBLEM, str(error), _MENDING[path.name])
 

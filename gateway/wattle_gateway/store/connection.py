@@ -7,7 +7,8 @@ from pathlib import Path
 
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger.merkle import RightEdge
-from wattle_gateway.store import schema
+from wattle_gateway.store import migration, schema
+from wattle_gateway.store.migration import Plan
 from wattle_gateway.store.schema import Schema
 
 # A reader may meet the moment in which the writer resets the log; nothing waits longer.
@@ -51,11 +52,18 @@ def open_writer(
 ) -> sqlite3.Connection:
     """The connection of the one process that writes, durable at every COMMIT.
 
-    `factory` makes it: the simulator's fails on purpose.
-    Raises StoreError if the file is missing, no such database, or of another ledger.
+    A database of an older version gets the tables of this one. `factory` makes the connection: the
+    simulator's fails on purpose.
+    Raises StoreError if the file is missing, no such database, of another ledger or of a version
+    that this program cannot migrate.
     """
     connection = _open(path, "rw", kind, ledger_id, factory)
     with store_errors_named(path):
+        try:
+            migration.migrate(connection, path, kind)
+        except BaseException:
+            connection.close()
+            raise
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
     return connection
@@ -64,9 +72,26 @@ def open_writer(
 def open_reader(path: Path, kind: Schema, ledger_id: bytes) -> sqlite3.Connection:
     """A connection that can only read, beside a running gateway or without one.
 
-    Raises StoreError as `open_writer`.
+    Raises StoreError as `open_writer`, and for an older version, which a reader cannot migrate.
     """
-    return _open(path, "ro", kind, ledger_id)
+    connection = _open(path, "ro", kind, ledger_id)
+    try:
+        with store_errors_named(path):
+            migration.check_version(connection, path, kind)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def planned_migration(path: Path, kind: Schema, ledger_id: bytes) -> Plan:
+    """What opening a database to write would migrate; changes nothing. StoreError as
+    `open_writer`."""
+    with (
+        closing(_open(path, "ro", kind, ledger_id)) as connection,
+        store_errors_named(path),
+    ):
+        return migration.plan(connection, path, kind)
 
 
 def ledger_of(path: Path, kind: Schema) -> bytes:
@@ -168,14 +193,8 @@ def _open(
 
 def _check(connection: sqlite3.Connection, path: Path, kind: Schema, ledger_id: bytes) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != kind.application_id:
         raise StoreError(f"{path}: not the database of {kind.what}")
-    if version != kind.version:
-        raise StoreError(
-            f"{path}: schema version {version}, expected {kind.version}: "
-            "made by another version of wattle-gateway"
-        )
     row = connection.execute("SELECT ledger_id FROM ledger").fetchone()
     if row is None or row[0] != ledger_id:
         found = "none" if row is None else row[0].hex()

@@ -1,0 +1,182 @@
+"""From the tables of an older version of this program to those of this one.
+
+A database states its version in PRAGMA user_version. Who opens it to write takes the steps from
+there to `Schema.version` in one transaction: after a power cut it has the old tables or the new
+ones. A newer one is refused, not guessed at: what its tables mean is not known here, and a gateway
+that reads its own mark wrongly may sign a round twice.
+
+A step is frozen once it is released. It is written out, not taken from `schema`, whose tables go
+on changing; `tests/gateway/test_store_migration.py` holds that all steps together lead to exactly
+the tables of a new database, from the tables of every older version.
+"""
+
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from wattle_gateway.errors import SchemaVersionError, StoreError
+from wattle_gateway.runtime.logs import Log
+from wattle_gateway.store.schema import Schema
+
+_log = Log("store")
+
+# Left free beside what a migration takes: the broker and the system write while it runs.
+ROOM_LEFT_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """To `version` from the one before it.
+
+    `what` it does, for an operator; `statements` of SQL, one each; `rewrites`: it writes anew
+    what may be most of the file, so that it needs room for that.
+    """
+
+    version: int
+    what: str
+    statements: tuple[str, ...]
+    rewrites: bool = False
+
+
+# Schema 1 of a ledger was that of gateways without peers, and was never released.
+LEDGER_STEPS: tuple[Step, ...] = ()
+
+OPERATION_STEPS = (
+    Step(
+        2,
+        "peer cards and invitations",
+        (
+            """CREATE TABLE cards (
+    kid BLOB PRIMARY KEY,           -- of the gateway that signed it
+    version INTEGER NOT NULL,
+    raw BLOB NOT NULL               -- its newest peer card, COSE_Sign1
+) STRICT, WITHOUT ROWID""",
+            """CREATE TABLE invitations (
+    token_hash BLOB PRIMARY KEY,    -- SHA-256: the token itself is with the invited
+    until_ms INTEGER NOT NULL,
+    guest BLOB                      -- kid of the one gateway that came with it
+) STRICT, WITHOUT ROWID""",
+        ),
+    ),
+    Step(
+        3,
+        "health records of meters",
+        (
+            "ALTER TABLE seen RENAME TO seen_before",
+            """CREATE TABLE seen (
+    meter BLOB PRIMARY KEY,
+    at_ms INTEGER NOT NULL,         -- newest message of the meter
+    clock TEXT NOT NULL,            -- of its newest sample
+    boot INTEGER NOT NULL,
+    connections INTEGER NOT NULL,
+    flaps INTEGER NOT NULL,
+    repeats INTEGER NOT NULL,
+    birth BLOB,                     -- payload of its newest birth
+    health_ms INTEGER NOT NULL,     -- when its newest health record came
+    health BLOB,                    -- that record, encoded
+    before_ms INTEGER NOT NULL,     -- when the one came that it is compared with
+    health_before BLOB
+) STRICT, WITHOUT ROWID""",
+            "INSERT INTO seen SELECT meter, at_ms, clock, boot, connections, flaps, repeats, "
+            "birth, 0, NULL, 0, NULL FROM seen_before",
+            "DROP TABLE seen_before",
+        ),
+    ),
+)
+
+# By application id.
+STEPS: dict[int, tuple[Step, ...]] = {0x7774746C: LEDGER_STEPS, 0x7774746F: OPERATION_STEPS}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stands between a database of `version` and the newest tables; `needed_bytes` on its
+    disk while the steps are taken."""
+
+    version: int
+    steps: tuple[Step, ...]
+    needed_bytes: int
+
+
+def plan(connection: sqlite3.Connection, path: Path, kind: Schema) -> Plan:
+    """What migrating the database at `path` takes; no steps if it is of this version.
+
+    Raises SchemaVersionError for one that is newer than this program, or older than its first step.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    steps = STEPS[kind.application_id]
+    oldest = steps[0].version - 1 if steps else kind.version
+    if version > kind.version:
+        raise SchemaVersionError(
+            f"{path}: schema version {version}, expected at most {kind.version}: made by a newer "
+            "wattle-gateway; install that one, or restore a backup from before the upgrade"
+        )
+    if version < oldest:
+        raise SchemaVersionError(
+            f"{path}: schema version {version}, expected at least {oldest}: too old for this "
+            "wattle-gateway; run an earlier release once, which migrates it"
+        )
+    ahead = tuple(step for step in steps if step.version > version)
+    return Plan(version, ahead, _needed_bytes(connection, ahead))
+
+
+def _needed_bytes(connection: sqlite3.Connection, steps: tuple[Step, ...]) -> int:
+    if not steps:
+        return 0
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    # One transaction: all of it stands in the log first, then in the file beside the old rows.
+    copies = 2 if any(step.rewrites for step in steps) else 0
+    return int(copies * pages * page_bytes) + ROOM_LEFT_BYTES
+
+
+def check_version(connection: sqlite3.Connection, path: Path, kind: Schema) -> None:
+    """For a reader, which cannot migrate: SchemaVersionError unless the version is this one."""
+    found = plan(connection, path, kind)
+    if found.steps:
+        raise SchemaVersionError(
+            f"{path}: schema version {found.version}, expected {kind.version}: made by an older "
+            "wattle-gateway; the next start of the gateway migrates it, or `wattle-gateway upgrade`"
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: Path, kind: Schema) -> Plan:
+    """Bring the database to the tables of this version, whole or not at all; what was done.
+
+    `connection` writes, and no transaction is open. Raises SchemaVersionError as `plan`, and
+    StoreError if there is no room for it.
+    """
+    found = plan(connection, path, kind)
+    if not found.steps:
+        return found
+    _check_room(path, found)
+    connection.execute("PRAGMA synchronous = FULL")
+    # IMMEDIATE: of two that come at once, the second finds it done.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = plan(connection, path, kind)
+        for step in found.steps:
+            for statement in step.statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {kind.version}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    _log.info("schema migrated", file=path, found=found.version, now=kind.version)
+    return found
+
+
+def _check_room(path: Path, found: Plan) -> None:
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise StoreError(f"{path.parent}: {error.strerror}") from error
+    if free < found.needed_bytes:
+        raise StoreError(
+            f"{path}: migrating it from schema version {found.version} takes "
+            f"{found.needed_bytes >> 20} MiB on its disk, {free >> 20} MiB are free; free some, or "
+            "go on with the wattle-gateway that made it"
+        )
