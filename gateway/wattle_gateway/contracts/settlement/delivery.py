@@ -6,15 +6,10 @@ from dataclasses import dataclass, replace
 from wattle_gateway.contracts import registry, usage
 from wattle_gateway.contracts.baseline import engine
 from wattle_gateway.contracts.baseline.errors import BaselineError, HistoryError
-from wattle_gateway.contracts.baseline.history import Event, Exclusions
-from wattle_gateway.contracts.baseline.local_days import Zone
-from wattle_gateway.contracts.baseline.rule import Method
-from wattle_gateway.contracts.baseline.series import EnergySeries
-from wattle_gateway.contracts.events import rows
-from wattle_gateway.contracts.events.rows import EventRow, QuotaRow, QuotaStatus
-from wattle_gateway.contracts.measurement.energy import DAY_MS, Metering
+from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
+from wattle_gateway.contracts.measurement.energy import Metering
 from wattle_gateway.contracts.registry import Meter
-from wattle_gateway.contracts.settlement import agreements, lines, results
+from wattle_gateway.contracts.settlement import agreements, baseline_data, lines, results
 from wattle_gateway.contracts.settlement.lines import Facts, Tariff
 from wattle_gateway.contracts.settlement.results import ResultLine, ResultRow
 from wattle_gateway.contracts.state import State
@@ -22,8 +17,6 @@ from wattle_gateway.ledger import event_bodies
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.ledger.settlement_bodies import PERMILLE
 
-_MS_PER_S = 1000
-_MS_PER_MIN = 60_000
 # Ten times what any interval has: an adjustment may raise a mean that far, an int64 holds no more.
 _BASELINE_MJ_MAX = 10**18
 
@@ -164,14 +157,16 @@ def _baseline(
     """(one of BASELINE_NAMES, the baseline of each interval in mJ)."""
     nothing = [None] * event.body.intervals
     days = usage.local_days(market)
+    point = (_meter(state, quota), quota.device)
     try:
+        window = baseline_data.window(event)
         found = engine.baseline(
             event.rule,
-            _series(state, event, _meter(state, quota), quota.device, told, market),
-            Event(event.begin_ms // _MS_PER_S, event.end_ms // _MS_PER_S),
+            baseline_data.series(state, window, event.rule, point, told, market),
+            window,
             days,
-            _other_events(state, event, quota, days.zone),
-            _control_group(state, event, market),
+            baseline_data.other_events(state, point, days.zone, event.digest),
+            baseline_data.control_group(state, event, market),
         )
     except HistoryError:
         return results.TOO_LITTLE_HISTORY, nothing
@@ -180,45 +175,3 @@ def _baseline(
     if any(abs(interval.baseline_mj) > _BASELINE_MJ_MAX for interval in found.intervals):
         return results.TOO_LITTLE_HISTORY, nothing
     return results.BASELINE_MADE, [interval.baseline_mj for interval in found.intervals]
-
-
-def _series(
-    state: State, event: EventRow, meter: Meter, device: int, told: Metering, market: Market
-) -> EnergySeries:
-    """All that the rule may ask for: hours near the event, and other days if it looks at them."""
-    rule, length_ms = event.rule, event.interval_ms
-    from_ms = event.begin_ms - rule.window.before_from_min * _MS_PER_MIN
-    to_ms = event.end_ms + rule.window.after_to_min * _MS_PER_MIN
-    if rule.method in (Method.X_OF_Y, Method.NEAREST):
-        # By the wall clock, and whole days where days are ranked by all that was used on them.
-        from_ms -= (rule.look_back_days + 2) * DAY_MS
-    if rule.method is Method.NEAREST:
-        to_ms += 2 * DAY_MS  # to the end of the event's day, which may last an hour more
-    first_ms, end_ms = max(0, from_ms // length_ms), -(-to_ms // length_ms)
-    return usage.series(
-        state, meter, device, told, first_ms * length_ms, end_ms * length_ms, market
-    )
-
-
-def _other_events(state: State, event: EventRow, quota: QuotaRow, zone: Zone) -> Exclusions:
-    """The local days of other events that the point was selected in."""
-    found: set[int] = set()
-    for call in rows.calls(state, quota.meter, quota.device):
-        if call.event != event.digest:
-            first, _ = zone.wall(call.begin_ms // _MS_PER_S)
-            last, _ = zone.wall(call.end_ms // _MS_PER_S - 1)
-            found.update(range(first, last + 1))
-    return Exclusions(frozenset(found))
-
-
-def _control_group(state: State, event: EventRow, market: Market) -> list[EnergySeries]:
-    """Of those who would have answered, the ones who were not called."""
-    if event.rule.method is not Method.CONTROL_GROUP:
-        return []
-    found = []
-    for quota in rows.quotas(state, event):
-        meter = registry.meter(state, quota.meter)
-        if quota.status is QuotaStatus.RELEASED and meter is not None:
-            told = usage.metering(state, meter, quota.device)
-            found.append(_series(state, event, meter, quota.device, told, market))
-    return found[: engine.CONTROL_POINTS_MAX]
