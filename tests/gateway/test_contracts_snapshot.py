@@ -111,7 +111,7 @@ def test_rubbish_and_beginnings_raise_nothing_but_our_error(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
-        (0, "wattle/2/snapshot", "expected 'wattle/1/snapshot'"),
+        (0, "wattle/3/snapshot", "expected 'wattle/1/snapshot'"),
         (1, b"", "ledger id"),
         (2, bytes(1025), "leaf is not a byte string of at most 1024"),
         (3, -1, "leaf index"),

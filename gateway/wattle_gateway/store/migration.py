@@ -40,7 +40,33 @@ class Step:
 
 
 # Schema 1 of a ledger was that of gateways without peers, and was never released.
-LEDGER_STEPS: tuple[Step, ...] = ()
+LEDGER_STEPS: tuple[Step, ...] = (
+    Step(
+        3,
+        "what a ledger that begins with a snapshot begins with",
+        (
+            """CREATE TABLE base (                 -- the commit that this ledger begins with
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    commit_index INTEGER NOT NULL,
+    leaf INTEGER NOT NULL,          -- ledger index of its leaf
+    edge BLOB NOT NULL,             -- merkle.RightEdge over all leaves up to it
+    header BLOB NOT NULL            -- first part of the snapshot, verbatim
+) STRICT""",
+            """CREATE TABLE base_leaves (          -- of commits up to it, as far as they are known
+    commit_index INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT""",
+            """CREATE TABLE base_parts (           -- of the snapshot's trail, without its leaves
+    place INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT""",
+            """CREATE TABLE base_state (           -- the state after it
+    key BLOB PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID""",
+        ),
+    ),
+)
 
 OPERATION_STEPS = (
     Step(

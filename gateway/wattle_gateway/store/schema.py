@@ -128,6 +128,29 @@ CREATE TABLE pool (
     body BLOB NOT NULL              -- the entry
 ) STRICT;
 CREATE UNIQUE INDEX pool_of_meter ON pool (meter, seq, kind);
+
+CREATE TABLE base (                 -- the commit that this ledger begins with
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    commit_index INTEGER NOT NULL,
+    leaf INTEGER NOT NULL,          -- ledger index of its leaf
+    edge BLOB NOT NULL,             -- merkle.RightEdge over all leaves up to it
+    header BLOB NOT NULL            -- first part of the snapshot, verbatim
+) STRICT;
+
+CREATE TABLE base_leaves (          -- of commits up to it, as far as they are known
+    commit_index INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE base_parts (           -- of the snapshot's trail, without its leaves
+    place INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE base_state (           -- the state after it
+    key BLOB PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
 """
 
 _OPERATION_TABLES = """
@@ -177,5 +200,5 @@ CREATE TABLE invitations (
 ) STRICT, WITHOUT ROWID;
 """
 
-LEDGER = Schema("a ledger", 0x7774746C, 2, _LEDGER_TABLES)
+LEDGER = Schema("a ledger", 0x7774746C, 3, _LEDGER_TABLES)
 OPERATION = Schema("a gateway's operation", 0x7774746F, 3, _OPERATION_TABLES)

@@ -227,9 +227,38 @@ CREATE TABLE invitations (
 ) STRICT, WITHOUT ROWID;
 """
 
+# A ledger may begin with a snapshot.
+LEDGER_3 = (
+    LEDGER_2
+    + """
+CREATE TABLE base (                 -- the commit that this ledger begins with
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    commit_index INTEGER NOT NULL,
+    leaf INTEGER NOT NULL,          -- ledger index of its leaf
+    edge BLOB NOT NULL,             -- merkle.RightEdge over all leaves up to it
+    header BLOB NOT NULL            -- first part of the snapshot, verbatim
+) STRICT;
+
+CREATE TABLE base_leaves (          -- of commits up to it, as far as they are known
+    commit_index INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE base_parts (           -- of the snapshot's trail, without its leaves
+    place INTEGER PRIMARY KEY,
+    body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE base_state (           -- the state after it
+    key BLOB PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+)
+
 # By application id and version. The newest of each is what this program makes today.
 TABLES = {
-    0x7774746C: {2: LEDGER_2},
+    0x7774746C: {2: LEDGER_2, 3: LEDGER_3},
     0x7774746F: {1: OPERATION_1, 2: OPERATION_2, 3: OPERATION_3},
 }
 
