@@ -66,6 +66,42 @@ LEDGER_STEPS: tuple[Step, ...] = (
 ) STRICT, WITHOUT ROWID""",
         ),
     ),
+    Step(
+        4,
+        "what has left for the archive",
+        (
+            """CREATE TABLE archive_parts (        -- what has left, or is about to
+    part INTEGER PRIMARY KEY,       -- 1, 2 .. in the ledger's order
+    day TEXT NOT NULL,              -- UTC day of its commits
+    first_commit INTEGER NOT NULL,
+    last_commit INTEGER NOT NULL,
+    stored INTEGER NOT NULL CHECK (stored IN (0, 1)),  -- 1: its files were read back and checked
+    first_leaf INTEGER NOT NULL,
+    end_leaf INTEGER NOT NULL,      -- the one behind its last
+    epoch INTEGER NOT NULL,
+    first_round INTEGER NOT NULL,   -- lowest of its blocks
+    first_ms INTEGER,               -- oldest and newest reading; NULL: none
+    last_ms INTEGER,
+    blocks INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    samples INTEGER NOT NULL,
+    gone_commit INTEGER NOT NULL,   -- rows of commits up to here are not here any more
+    gone_blocks INTEGER NOT NULL,   -- how many rows that was, table by table
+    gone_entries INTEGER NOT NULL,
+    gone_leaves INTEGER NOT NULL,
+    gone_samples INTEGER NOT NULL
+) STRICT""",
+            """CREATE TABLE archive_files (
+    part INTEGER NOT NULL,
+    dataset TEXT NOT NULL,
+    name TEXT NOT NULL,             -- below the archive's target
+    bytes INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (part, dataset)
+) STRICT, WITHOUT ROWID""",
+        ),
+    ),
 )
 
 OPERATION_STEPS = (
@@ -107,6 +143,17 @@ OPERATION_STEPS = (
             "INSERT INTO seen SELECT meter, at_ms, clock, boot, connections, flaps, repeats, "
             "birth, 0, NULL, 0, NULL FROM seen_before",
             "DROP TABLE seen_before",
+        ),
+    ),
+    Step(
+        4,
+        "history of the disk",
+        (
+            """CREATE TABLE disk_history (
+    at_ms INTEGER PRIMARY KEY,      -- Unix ms by the gateway's clock
+    used INTEGER NOT NULL,          -- bytes of the gateway's folder
+    free INTEGER NOT NULL           -- bytes free on its file system
+) STRICT""",
         ),
     ),
 )

@@ -151,6 +151,38 @@ CREATE TABLE base_state (           -- the state after it
     key BLOB PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE archive_parts (        -- what has left, or is about to
+    part INTEGER PRIMARY KEY,       -- 1, 2 .. in the ledger's order
+    day TEXT NOT NULL,              -- UTC day of its commits
+    first_commit INTEGER NOT NULL,
+    last_commit INTEGER NOT NULL,
+    stored INTEGER NOT NULL CHECK (stored IN (0, 1)),  -- 1: its files were read back and checked
+    first_leaf INTEGER NOT NULL,
+    end_leaf INTEGER NOT NULL,      -- the one behind its last
+    epoch INTEGER NOT NULL,
+    first_round INTEGER NOT NULL,   -- lowest of its blocks
+    first_ms INTEGER,               -- oldest and newest reading; NULL: none
+    last_ms INTEGER,
+    blocks INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    samples INTEGER NOT NULL,
+    gone_commit INTEGER NOT NULL,   -- rows of commits up to here are not here any more
+    gone_blocks INTEGER NOT NULL,   -- how many rows that was, table by table
+    gone_entries INTEGER NOT NULL,
+    gone_leaves INTEGER NOT NULL,
+    gone_samples INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE archive_files (
+    part INTEGER NOT NULL,
+    dataset TEXT NOT NULL,
+    name TEXT NOT NULL,             -- below the archive's target
+    bytes INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (part, dataset)
+) STRICT, WITHOUT ROWID;
 """
 
 _OPERATION_TABLES = """
@@ -198,7 +230,13 @@ CREATE TABLE invitations (
     until_ms INTEGER NOT NULL,
     guest BLOB                      -- kid of the one gateway that came with it
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE disk_history (
+    at_ms INTEGER PRIMARY KEY,      -- Unix ms by the gateway's clock
+    used INTEGER NOT NULL,          -- bytes of the gateway's folder
+    free INTEGER NOT NULL           -- bytes free on its file system
+) STRICT;
 """
 
-LEDGER = Schema("a ledger", 0x7774746C, 3, _LEDGER_TABLES)
-OPERATION = Schema("a gateway's operation", 0x7774746F, 3, _OPERATION_TABLES)
+LEDGER = Schema("a ledger", 0x7774746C, 4, _LEDGER_TABLES)
+OPERATION = Schema("a gateway's operation", 0x7774746F, 4, _OPERATION_TABLES)
