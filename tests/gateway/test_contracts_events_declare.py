@@ -30,6 +30,7 @@ from wattle_testkit.event_ledger import (
     TERMS,
     EventLedger,
 )
+from wattle_testkit.shown_fault import SHOWN
 from wattle_wire import cbor
 
 
@@ -186,7 +187,7 @@ def test_79_an_aggregators_event_is_for_its_users(ledger: EventLedger) -> None:
 
 def test_58_the_suspended_declare_nothing(ledger: EventLedger, event: bytes) -> None:
     view = State(ledger.state)
-    conduct.charge(view, ledger.market, HOUSE.kid, "self_dealing", CREATED_MS)
+    conduct.charge(view, ledger.market, HOUSE.kid, "self_dealing", SHOWN, CREATED_MS)
     ledger.state.update({row: value for row, value in view.changes() if value is not None})
     assert refused(ledger, event) == classes.SUSPENDED
     ledger.declare_load(event, HOUSE, who=AGGREGATOR)

@@ -25,6 +25,7 @@ from wattle_testkit.event_ledger import (
     USERS,
     EventLedger,
 )
+from wattle_testkit.shown_fault import SHOWN
 
 END_MS = BEGIN_MS + 4 * INTERVAL_MS
 PRICES = (80_000, 90_000, 100_000)
@@ -157,7 +158,7 @@ def test_who_declares_nothing_for_some_interval_is_no_whole_load(ledger: EventLe
 def test_the_suspended_rest(ledger: EventLedger) -> None:
     event = answered(ledger)
     view = State(ledger.state)
-    conduct.charge(view, ledger.market, HOUSE.kid, "self_dealing", CREATED_MS)
+    conduct.charge(view, ledger.market, HOUSE.kid, "self_dealing", SHOWN, CREATED_MS)
     ledger.state.update({row: value for row, value in view.changes() if value is not None})
     ledger.commit_at(SELECT_MS)
     assert whys(ledger, event) == [("released", "suspended"), CHOSEN, CHOSEN]
@@ -166,7 +167,7 @@ def test_the_suspended_rest(ledger: EventLedger) -> None:
 def test_a_fault_on_record_makes_an_offer_dearer(ledger: EventLedger) -> None:
     event = answered(ledger)
     view = State(ledger.state)
-    conduct.charge(view, ledger.market, HOUSE.kid, "uncommanded", CREATED_MS)
+    conduct.charge(view, ledger.market, HOUSE.kid, "uncommanded", SHOWN, CREATED_MS)
     ledger.state.update({row: value for row, value in view.changes() if value is not None})
     ledger.commit_at(SELECT_MS)
     merits = [ledger.quota(event, user).merit for user in USERS]

@@ -45,7 +45,9 @@ def test_a_published_event_reserves_what_it_can_cost() -> None:
         [end_ms + MARKET["dispute_ms"], 5, digest],
     ]
     # The refused one has cost its originator 5 permille, and could have been an order.
-    assert state["standing", AGGREGATOR][0] == MARKET["reputation_start"] - 5
+    faults = {"error": [1, LEDGER.time_ms(number), 1, refused.digest, number + 1]}
+    start = MARKET["reputation_start"]
+    assert state["standing", AGGREGATOR] == [start - 5, None, faults, []]
     assert state["vain", AGGREGATOR] == [refused.digest]
 
 

@@ -26,6 +26,7 @@ from wattle_testkit.settled_event import (
     SettledEvent,
     fresh,
 )
+from wattle_testkit.shown_fault import SHOWN
 
 
 @pytest.fixture
@@ -144,7 +145,7 @@ def test_only_the_newest_events_count(ledger: SettledEvent) -> None:
 def test_faults_and_suspension_are_shown(ledger: SettledEvent) -> None:
     state = State(ledger.state)
     for _ in range(5):
-        charge(state, MARKET, HOUSE.kid, "withdrawal", 1_000)
+        charge(state, MARKET, HOUSE.kid, "withdrawal", SHOWN, 1_000)
     rows = {**ledger.state, **{row: value for row, value in state.changes() if value is not None}}
     found = report.profile(rows, ledger.epoch, MARKET, HOUSE.kid, 2_000, 10)
     assert found.as_json()["faults"] == {"withdrawal": 5}
@@ -163,7 +164,7 @@ def test_faults_and_suspension_are_shown(ledger: SettledEvent) -> None:
 def test_a_party_is_found_by_name_and_kid_even_when_it_has_left(ledger: SettledEvent) -> None:
     state = State(ledger.state)
     gone = bytes(7) + b"\x01"
-    charge(state, MARKET, gone, "error", 1)
+    charge(state, MARKET, gone, "error", SHOWN, 1)
     rows = {**ledger.state, **{row: value for row, value in state.changes() if value is not None}}
     assert report.kid_of(rows, ledger.epoch, HOUSE.name) == HOUSE.kid
     assert report.kid_of(rows, ledger.epoch, HOUSE.kid.hex()) == HOUSE.kid

@@ -20,6 +20,7 @@ from wattle_testkit.event_ledger import (
     EventLedger,
 )
 from wattle_testkit.settled_event import fresh_called
+from wattle_testkit.shown_fault import SHOWN
 
 ONE_LOAD = Need(CAPACITY_W, 5_000, 60_000)
 
@@ -51,13 +52,13 @@ def test_of_equal_prices_the_better_scores_are_called(ledger: EventLedger) -> No
 def test_a_fault_on_record_costs_the_call(ledger: EventLedger) -> None:
     for worst in (HOUSE, NEIGHBOUR, THIRD):
         rows = State(ledger.state)
-        conduct.charge(rows, ledger.market, worst.kid, "silence", ledger.chain.head.time_ms)
+        conduct.charge(rows, ledger.market, worst.kid, "silence", SHOWN, ledger.chain.head.time_ms)
         assert answers(ledger, rows)[worst] == DEARER
 
 
 def test_who_is_suspended_is_not_called_whatever_its_scores(ledger: EventLedger) -> None:
     rows, now_ms = State(ledger.state), ledger.chain.head.time_ms
-    conduct.charge(rows, ledger.market, HOUSE.kid, "self_dealing", now_ms)
+    conduct.charge(rows, ledger.market, HOUSE.kid, "self_dealing", SHOWN, now_ms)
     for number in range(10):
         best = Score(1000, 1000, 1000, 1000, 1000, 1000, 1000)
         conduct.rate(rows, ledger.market, HOUSE.kid, bytes([number]) * 32, best, now_ms)

@@ -45,7 +45,7 @@ def ledger_with(epoch: Epoch, *suspended: tuple[Party, int]) -> CommitChain:
 def rows_of(epoch: Epoch, *suspended: tuple[Party, int]) -> dict[bytes, bytes]:
     state = State({})
     for party, reputation in suspended:
-        row = Standing(party.kid, reputation, suspended_ms=epoch.created_ms, last_fault_ms=1)
+        row = Standing(party.kid, reputation, suspended_ms=epoch.created_ms)
         put_standing(state, row)
     return {row: value for row, value in state.changes() if value is not None}
 

@@ -112,7 +112,7 @@ def test_the_proposal_goes_when_the_probation_is_over(ledger: CommitChain) -> No
 def suspended(*parties: tuple[Party, int]) -> State:
     state = State({})
     for party, reputation in parties:
-        put_standing(state, Standing(party.kid, reputation, suspended_ms=1, last_fault_ms=1))
+        put_standing(state, Standing(party.kid, reputation, suspended_ms=1))
     return state
 
 

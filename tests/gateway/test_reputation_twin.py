@@ -9,6 +9,7 @@ from wattle_gateway.contracts.reputation.standing import standing
 from wattle_gateway.contracts.scoring.score import Score
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger.market import FAULTS, Market
+from wattle_testkit.shown_fault import SHOWN
 
 ANA = bytes(8)
 DAY_MS = 86_400_000
@@ -69,7 +70,7 @@ def test_the_row_is_what_the_specification_says(
     for days, (what, value) in story:
         now += days * DAY_MS
         if what == "fault":
-            conduct.charge(state, MARKET, ANA, str(value), now)
+            conduct.charge(state, MARKET, ANA, str(value), SHOWN, now)
             twin.fault(str(value), now)
             counts[str(value)] = counts.get(str(value), 0) + 1
         elif what == "score":

@@ -18,6 +18,7 @@ from wattle_gateway.contracts.scoring.score import event_scores
 from wattle_gateway.contracts.state import State
 from wattle_gateway.contracts.weights import SCORE, SILENCE, weight
 from wattle_gateway.ledger.market import DATA_CLASSES, FAULTS, Market
+from wattle_testkit.shown_fault import SHOWN
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "gateway/SCORING.md"
 SETS = ("new", "strict")
@@ -99,10 +100,10 @@ def worked(page: Page, name: str) -> list[Row]:
         # Faults of delivery with the initial statement, silence with the final one.
         for fault in row["faults"].split():
             if fault != SILENCE:
-                charge(state, market, kid, fault, 1)
+                charge(state, market, kid, fault, SHOWN, 1)
         rate(state, market, kid, NOW, scores[kid], 1)
         if SILENCE in row["faults"].split():
-            charge(state, market, kid, SILENCE, 1)
+            charge(state, market, kid, SILENCE, SHOWN, 1)
         one = scores[kid]
         after = standing(state, market, kid, 1)
         numbers = (

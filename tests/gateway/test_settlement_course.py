@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from wattle_gateway.contracts import weights
 from wattle_gateway.contracts.events.rows import EventState
-from wattle_gateway.contracts.reputation.standing import standing
+from wattle_gateway.contracts.reputation.standing import Standing, standing
 from wattle_gateway.contracts.settlement import course, lines, results, slicing
 from wattle_gateway.contracts.state import State, key, prefix
 from wattle_gateway.ledger.settlement_bodies import Decide, Dispute
@@ -260,6 +260,19 @@ class TestMetering:
         assert ledger.result(event, HOUSE) == last
 
 
+def as_charged(ledger: SettledEvent, who: User) -> Standing:
+    """How somebody stands, whichever commit made the statement that shows its faults."""
+    found = standing(ledger.state, MARKET, who.kid, ledger.chain.head.time_ms)
+    assert found.records
+    return replace(
+        found,
+        records={
+            name: replace(record, shown=replace(record.shown, commit=0))
+            for name, record in found.records.items()
+        },
+    )
+
+
 class TestManyLoads:
     """Statements of more loads than a commit has time for are made in parts."""
 
@@ -282,7 +295,9 @@ class TestManyLoads:
         whole = self.story(commits=2)
         monkeypatch.setattr(slicing, "LOADS_A_COMMIT", 1)
         parts = self.story(commits=2)
-        for table in ("event", "account", "carried", "paid", "standing"):
+        for who in (HOUSE, NEIGHBOUR):
+            assert as_charged(parts, who) == as_charged(whole, who)
+        for table in ("event", "account", "carried", "paid"):
             begin = prefix_of(table)
             found = [
                 {row: value for row, value in one.state.items() if row.startswith(begin)}

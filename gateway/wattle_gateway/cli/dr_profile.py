@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -10,9 +11,11 @@ from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.members_text import suspended_words
 from wattle_gateway.cli.text import console, shown_name, shown_time
+from wattle_gateway.contracts.reputation import fault_record
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import first_epoch
+from wattle_gateway.reports import fault_grounds
 from wattle_gateway.reports import profile as profile_report
 from wattle_gateway.reports.profile import Profile
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
@@ -56,6 +59,8 @@ def profile(arguments: argparse.Namespace) -> None:
         kid = profile_report.kid_of(ledger.state, ledger.epoch, arguments.party)
         time_ms = ledger.head.time_ms
         found = profile_report.profile(ledger.state, ledger.epoch, market, kid, time_ms, last)
+        shown = fault_grounds.grounds(reader, first.ledger_id, found.standing.records)
+        found = replace(found, grounds=tuple(shown))
     if arguments.format == "json":
         print(json.dumps(found.as_json(), indent=2))
     else:
@@ -65,6 +70,8 @@ def profile(arguments: argparse.Namespace) -> None:
 def print_profile(console: Console, found: Profile) -> None:
     """Facts, then only what there is: scores, hours."""
     console.print(_facts(found))
+    if found.grounds:
+        console.print(_grounds(found))
     if found.scores:
         console.print(_scores(found))
     if found.hours:
@@ -98,6 +105,23 @@ def _facts(found: Profile) -> Table:
 
 def _or_not(value: int | None, scale: int, unit: str, otherwise: str) -> str:
     return otherwise if value is None else f"{value / scale:g} {unit}"
+
+
+def _grounds(found: Profile) -> Table:
+    """The digests whole: they are what somebody looks for."""
+    table = Table(title="what shows the newest of each fault")
+    table.add_column("fault", no_wrap=True)
+    table.add_column("newest (UTC)", no_wrap=True)
+    table.add_column("shown by, where", overflow="fold")
+    for ground in found.grounds:
+        record, shown = ground.record, ground.record.shown
+        where = f"{fault_record.NAMES[shown.what]}, commit {shown.commit}"
+        if ground.raw is None:
+            where += ", not in this store"
+        elif ground.index is not None:
+            where += f", ledger index {ground.index}"
+        table.add_row(ground.name, shown_time(record.time_ms), f"{where}\n{shown.digest.hex()}")
+    return table
 
 
 def _scores(found: Profile) -> Table:

@@ -168,7 +168,7 @@ class _Run:
         found = [self._entry(block, position, raw) for position, raw in enumerate(verified.entries)]
         if any(found):
             kid = self._epoch.members[block.author].kid
-            upkeep.proposed_false(self.state, self._epoch, kid, self._setting.time_ms)
+            upkeep.proposed_false(self.state, self._setting, kid, block.digest)
 
     def _entry(self, block: Block, position: int, raw: bytes) -> bool:
         """Execute one entry and note what became of it; whether it is a false one."""
@@ -193,7 +193,7 @@ class _Run:
                 return self._sample(entry.body)
             if entry.kind == entry_format.TRANSACTION:
                 return self._transaction(entry.body)
-            return self._evidence(entry.body)
+            return self._evidence(entry.body, raw)
         except LedgerError:
             # What evidence shows depends on the epoch, too.
             return found._replace(false=found.kind != entry_format.EVIDENCE)
@@ -218,7 +218,7 @@ class _Run:
             return _Found(kind, REPEAT, 0, kid, seq, digest)
         market = self._epoch.constants.market
         if market is not None:
-            confirming.take(self.state, meter, signed.sample, market, self._setting)
+            confirming.take(self.state, meter, signed, market, self._setting)
         return _Found(kind, RECORDED, verdict, kid, seq, digest)
 
     def _transaction(self, body: bytes) -> _Found:
@@ -245,7 +245,7 @@ class _Run:
             self._setting = replace(self._setting, ended=True)
         return found._replace(effect=RECORDED, verdict=verdict, meter=meter)
 
-    def _evidence(self, body: bytes) -> _Found:
+    def _evidence(self, body: bytes, raw: bytes) -> _Found:
         shown = evidence.decode(body, self._epoch.ledger_id)
         if isinstance(shown, TwoSamples):
             return self._two_samples(shown)
@@ -256,7 +256,7 @@ class _Run:
         if kid is None:
             return _Found(entry_format.EVIDENCE, REPEAT)
         self.cheats.add(kid)
-        upkeep.cheated(self.state, self._epoch, kid, self._setting.time_ms)
+        upkeep.cheated(self.state, self._setting, kid, raw)
         return _Found(entry_format.EVIDENCE, RECORDED)
 
     def _two_samples(self, shown: TwoSamples) -> _Found:

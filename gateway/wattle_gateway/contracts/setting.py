@@ -26,3 +26,8 @@ class Setting:
     verify: Verify
     digest_of: DigestOf
     ended: bool = False
+
+    @property
+    def index(self) -> int:
+        """The index of this commit."""
+        return self.head.index + 1

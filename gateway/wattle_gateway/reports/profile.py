@@ -29,6 +29,7 @@ from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.market import PERMILLE, Market
 from wattle_gateway.reports.accounts import Book, Holder
+from wattle_gateway.reports.fault_grounds import Ground
 
 HOUR_S = 3_600
 _MJ_PER_W_S = 1_000
@@ -69,7 +70,8 @@ class Profile:
     Of the `events` that the ledger holds with `loads` of it: `typical_w` the median of the power
     delivered in an interval; `response_ms` the median from order to confirmation, of `ordered`
     orders `confirmed` were; `endurance_ms` the longest time without a break in which it delivered;
-    `hours` how reliable it was. None where nothing was measured.
+    `hours` how reliable it was. None where nothing was measured. `grounds` what shows the newest of
+    each class of its faults, where a store was at hand.
     """
 
     party: Holder
@@ -84,6 +86,7 @@ class Profile:
     confirmed: int
     endurance_ms: int | None
     hours: tuple[HourLine, ...]
+    grounds: tuple[Ground, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `dr profile --format json`."""
@@ -98,6 +101,7 @@ class Profile:
             "resting": self.resting,
             "last_fault_ms": found.last_fault_ms or None,
             "faults": dict(found.faults),
+            "shown_by": [ground.as_json() for ground in self.grounds],
             "selection_permille": found.selection_permille,
             "scores": [asdict(score) for score in self.scores],
             "events": self.events,

@@ -3,7 +3,8 @@
 import sqlite3
 from pathlib import Path
 
-from wattle_gateway.ledger import entry, leaf, signed_sample
+from wattle_gateway.ledger import entry, leaf, merkle, signed_sample
+from wattle_gateway.ledger.genesis import Genesis
 from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import schema
@@ -28,6 +29,19 @@ def stored(path: Path, chain: CommitChain) -> sqlite3.Connection:
                 waiting.append((place, found))
     writer.close()
     return database.open_reader(path, schema.LEDGER, ledger_id)
+
+
+def as_folder(folder: Path, first: Genesis, chain: CommitChain) -> None:
+    """A new gateway's folder as far as commands read the ledger in it: genesis, log and state of a
+    chain; blocks are left out."""
+    (folder / "genesis.cbor").write_bytes(first.raw)
+    path = folder / "ledger.db"
+    stored(path, chain).close()
+    edge = merkle.edge_of(map(merkle.leaf_hash, chain.leaves))
+    with sqlite3.connect(path) as writer:
+        writer.executemany("INSERT INTO state VALUES (?, ?)", chain.state.items())
+        writer.execute("UPDATE ledger SET edge = ?", (edge.encode(),))
+    writer.close()
 
 
 def _write_commit(

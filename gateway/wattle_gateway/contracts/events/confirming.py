@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 
 from wattle_wire import cbor, structure
 from wattle_wire.errors import WireError
-from wattle_wire.sample import Sample
 
 from wattle_gateway.contracts import registry, weights
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
 from wattle_gateway.contracts.registry import Meter
-from wattle_gateway.contracts.reputation import conduct
+from wattle_gateway.contracts.reputation import conduct, fault_record
+from wattle_gateway.contracts.reputation.fault_record import Shown
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State, key
 from wattle_gateway.ledger.market import Market
+from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.ledger.transaction import DIGEST_BYTES
 
 # An order that is on its way is committed in seconds, and in minutes after a cut; beyond it was
@@ -34,38 +35,49 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True)
 class _Word:
-    """`0/cmd` of a sample: `digest` of an order, `reached_w`; newest reading and commit time."""
+    """`0/cmd` of a sample: `digest` of an order, `reached_w`; newest reading and commit time;
+    digest of the `sample` and index of its `commit`."""
 
     digest: bytes
     reached_w: int
     reading_ms: int
     time_ms: int
+    sample: bytes
+    commit: int
+
+    @property
+    def shown(self) -> Shown:
+        """Where it stands."""
+        return Shown(fault_record.SAMPLE, self.sample, self.commit)
 
 
-def take(state: State, meter: Meter, sample: Sample, market: Market, setting: Setting) -> None:
+def take(
+    state: State, meter: Meter, signed: SignedSample, market: Market, setting: Setting
+) -> None:
     """A sample of a meter has taken effect: what it says of a load that was set."""
     time_ms = setting.time_ms
     kept = _kept(state, meter.kid)
     if kept is not None and kept.time_ms + UNEXPLAINED_MS < time_ms:
-        _charge_unless_signed(state, meter, kept.digest, market, setting)
+        _charge_unless_signed(state, meter, kept, market, setting)
         state.delete(key("unexplained", meter.kid))
         kept = None
+    sample = signed.sample
     if sample.command is None:
         return
     digest, reached_w = sample.command
-    word = _Word(digest, reached_w, sample.readings[-1].time_ms, time_ms)
+    read_ms = sample.readings[-1].time_ms
+    word = _Word(digest, reached_w, read_ms, time_ms, signed.digest, setting.index)
     if rows.order(state, digest) is not None:
         if not _confirm(state, meter, word):
-            _charge(state, meter, market, setting)
+            _charge(state, meter, word, market, setting)
         return
     if word.reading_ms + market.keep_days * _DAY_MS <= time_ms:
         return  # its order may be forgotten
     if kept is not None and kept.digest == digest:
         return  # the first word of it counts
     if kept is not None:
-        _charge_unless_signed(state, meter, kept.digest, market, setting)
-    row = [word.digest, word.reached_w, word.reading_ms, word.time_ms]
-    state.put(key("unexplained", meter.kid), cbor.encode(row))
+        _charge_unless_signed(state, meter, kept, market, setting)
+    _keep(state, meter.kid, word)
 
 
 def order_came(state: State, digest: bytes, meter_kid: bytes) -> None:
@@ -126,10 +138,10 @@ def _loads(state: State, event: EventRow, meter: Meter) -> list[QuotaRow]:
 
 
 def _charge_unless_signed(
-    state: State, meter: Meter, digest: bytes, market: Market, setting: Setting
+    state: State, meter: Meter, word: _Word, market: Market, setting: Setting
 ) -> None:
-    if not any(digest in _vain(state, member.kid) for member in setting.epoch.everyone):
-        _charge(state, meter, market, setting)
+    if not any(word.digest in _vain(state, member.kid) for member in setting.epoch.everyone):
+        _charge(state, meter, word, market, setting)
 
 
 def _vain(state: State, signer: bytes) -> list[bytes]:
@@ -143,8 +155,20 @@ def _vain(state: State, signer: bytes) -> list[bytes]:
         raise StateError(f"vain orders of {signer.hex()}: {error}") from error
 
 
-def _charge(state: State, meter: Meter, market: Market, setting: Setting) -> None:
-    conduct.charge(state, market, meter.home, weights.UNCOMMANDED, setting.time_ms)
+def _charge(state: State, meter: Meter, word: _Word, market: Market, setting: Setting) -> None:
+    conduct.charge(state, market, meter.home, weights.UNCOMMANDED, word.shown, setting.time_ms)
+
+
+def _keep(state: State, meter: bytes, word: _Word) -> None:
+    row = [
+        word.digest,
+        word.reached_w,
+        word.reading_ms,
+        word.time_ms,
+        word.sample,
+        word.commit,
+    ]
+    state.put(key("unexplained", meter), cbor.encode(row))
 
 
 def _kept(state: State, meter: bytes) -> _Word | None:
@@ -152,12 +176,14 @@ def _kept(state: State, meter: bytes) -> _Word | None:
     if value is None:
         return None
     try:
-        row = structure.array(cbor.decode(value), 4, "unexplained")
+        row = structure.array(cbor.decode(value), 6, "unexplained")
         return _Word(
             structure.octets(row[0], DIGEST_BYTES, "digest"),
             structure.integer(row[1], "reached_w"),
             structure.uint(row[2], "reading_ms"),
             structure.uint(row[3], "time_ms"),
+            structure.octets(row[4], DIGEST_BYTES, "sample"),
+            structure.uint(row[5], "commit"),
         )
     except WireError as error:
         raise StateError(f"unexplained word of {meter.hex()}: {error}") from error

@@ -4,7 +4,8 @@ from wattle_gateway.contracts import classes, weights
 from wattle_gateway.contracts.baseline import rule_form
 from wattle_gateway.contracts.events import confirming, declaring, ordering, publishing
 from wattle_gateway.contracts.parties import Party
-from wattle_gateway.contracts.reputation import conduct
+from wattle_gateway.contracts.reputation import conduct, fault_record
+from wattle_gateway.contracts.reputation.fault_record import Shown
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger import event_bodies, transaction
@@ -50,7 +51,8 @@ def refused(state: State, tx: Transaction, party: Party, code: int, setting: Set
     fault = _FAULTS.get(code, weights.ERROR)
     if code == classes.SELF_DEALING and _declares_to_itself(state, tx, party):
         fault = weights.SELF_DEALING
-    conduct.charge(state, _market(setting), party.kid, fault, setting.time_ms)
+    shown = Shown(fault_record.TRANSACTION, tx.digest, setting.index)
+    conduct.charge(state, _market(setting), party.kid, fault, shown, setting.time_ms)
     came_to_nothing(state, tx, setting)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from wattle_gateway.contracts import weights
+from wattle_gateway.contracts.reputation.fault_record import FaultRecord, Shown
 from wattle_gateway.contracts.reputation.standing import (
     EventMark,
     Standing,
@@ -23,11 +24,13 @@ def charge(
     market: Market,
     kid: bytes,
     fault: str,
+    shown: Shown,
     time_ms: int,
     share: tuple[int, int] = (1, 1),
 ) -> None:
     """Charge a party or gateway with a fault (a name of the weight table): its weight for
-    reputation is taken off, cheating takes all. Of two faults in one commit the order is nothing.
+    reputation is taken off, cheating takes all. Of two faults in one commit the order is nothing,
+    but that of one class the later one is what stays shown.
 
     share: (part, whole) of what a party promised in an event that the fault is about, so that of
     a thousand loads one that fails does not weigh as much as all; rounded up, against the party.
@@ -35,12 +38,13 @@ def charge(
     part, whole = share
     assert 0 < part <= whole, share
     found = standing(state, market, kid, time_ms)
+    before = found.records.get(fault)
+    count = 1 if before is None else before.count + 1
     off = PERMILLE if fault in CHEATING else -(-weights.taken_off(market, fault) * part // whole)
     charged = replace(
         found,
         reputation=max(0, found.reputation - off),
-        last_fault_ms=time_ms,
-        faults={**found.faults, fault: found.faults.get(fault, 0) + 1},
+        records={**found.records, fault: FaultRecord(count, time_ms, shown)},
     )
     put_standing(state, _judged(charged, market, time_ms))
 

@@ -9,9 +9,11 @@ from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Rows
+from wattle_gateway.contracts.reputation import fault_record
+from wattle_gateway.contracts.reputation.fault_record import FaultRecord
 from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.contracts.weights import merit_share
-from wattle_gateway.ledger.market import FAULTS, PERMILLE, Market
+from wattle_gateway.ledger.market import PERMILLE, Market
 
 EVENT_DIGEST_BYTES = 32
 # Bound of Market.history_events: no row is longer, whatever the parameters were.
@@ -35,17 +37,16 @@ class Standing:
     """A party or gateway (`kid`) at the time that it was asked for.
 
     `reputation` permille; `suspended_ms` since when it is suspended, None if it is not;
-    `back_ms` when it returns if nothing else happens; `last_fault_ms` 0 without a fault; `faults`
-    how often it was charged with what; `events` newest first; `selection_permille` what its merit
-    is multiplied with for the faults on record.
+    `back_ms` when it returns if nothing else happens; `records` what it was charged with, by name
+    of the fault; `events` newest first; `selection_permille` what its merit is multiplied with for
+    the faults on record.
     """
 
     kid: bytes
     reputation: int
     suspended_ms: int | None = None
     back_ms: int | None = None
-    last_fault_ms: int = 0
-    faults: Mapping[str, int] = field(default_factory=dict)
+    records: Mapping[str, FaultRecord] = field(default_factory=dict)
     events: tuple[EventMark, ...] = ()
     selection_permille: int = PERMILLE
 
@@ -53,6 +54,16 @@ class Standing:
     def suspended(self) -> bool:
         """Whether its declarations are refused and its offers rest."""
         return self.suspended_ms is not None
+
+    @property
+    def faults(self) -> dict[str, int]:
+        """How often it was charged with what, by rising name."""
+        return {name: self.records[name].count for name in sorted(self.records)}
+
+    @property
+    def last_fault_ms(self) -> int:
+        """Commit time of its newest fault, 0 without one."""
+        return max((record.time_ms for record in self.records.values()), default=0)
 
     @property
     def history(self) -> tuple[int, ...]:
@@ -91,8 +102,7 @@ def put_standing(state: State, found: Standing) -> None:
     row = [
         found.reputation,
         found.suspended_ms,
-        found.last_fault_ms,
-        dict(found.faults),
+        {name: record.row() for name, record in found.records.items()},
         [list(mark) for mark in found.events[:EVENTS_MAX]],
     ]
     state.put(key("standing", found.kid), cbor.encode(row))
@@ -101,8 +111,8 @@ def put_standing(state: State, found: Standing) -> None:
 def _at(found: Standing, market: Market, time_ms: int) -> Standing:
     """A row as it counts at a time: faults fade, and the suspended return, after a probation."""
     clean_ms = found.last_fault_ms + market.probation_ms
-    if found.faults and time_ms < clean_ms:
-        found = replace(found, selection_permille=merit_share(market, found.faults))
+    if found.records and time_ms < clean_ms:
+        found = replace(found, selection_permille=merit_share(market, found.records))
     if found.suspended_ms is None:
         return found
     back_ms = max(found.suspended_ms, found.last_fault_ms) + market.probation_ms
@@ -114,25 +124,18 @@ def _at(found: Standing, market: Market, time_ms: int) -> Standing:
 
 def _decode(kid: bytes, value: bytes) -> Standing:
     try:
-        row = structure.array(cbor.decode(value), 5, "standing")
+        row = structure.array(cbor.decode(value), 4, "standing")
         suspended_ms = None if row[1] is None else structure.uint(row[1], "suspended_ms")
         return Standing(
             kid,
             structure.uint(row[0], "reputation", PERMILLE),
             suspended_ms,
             None,
-            structure.uint(row[2], "last_fault_ms"),
-            _faults(row[3]),
-            tuple(_mark(mark) for mark in structure.items(row[4], EVENTS_MAX, "events")),
+            fault_record.parse(row[2]),
+            tuple(_mark(mark) for mark in structure.items(row[3], EVENTS_MAX, "events")),
         )
     except WireError as error:
         raise StateError(f"standing {kid.hex()}: {error}") from error
-
-
-def _faults(value: object) -> dict[str, int]:
-    if not isinstance(value, dict) or not set(value) <= set(FAULTS):
-        raise StateError("standing: faults are not a map of names of faults")
-    return {name: structure.uint(value[name], name) for name in sorted(value)}
 
 
 def _mark(value: object) -> EventMark:

@@ -1,25 +1,32 @@
 """What each commit does for reputations by itself, from rules 3 on; below them nothing."""
 
-from wattle_gateway.contracts.reputation import connection, resting, seats
+from hashlib import sha256
+
+from wattle_gateway.contracts.reputation import connection, fault_record, resting, seats
 from wattle_gateway.contracts.reputation.conduct import charge
+from wattle_gateway.contracts.reputation.fault_record import Shown
+from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
 from wattle_gateway.contracts.weights import DOUBLE_SIGNING, ERROR
 from wattle_gateway.ledger.commit import Commit
 from wattle_gateway.ledger.epoch import Epoch, EpochChange
 
 
-def cheated(state: State, epoch: Epoch, kid: bytes, time_ms: int) -> None:
-    """Evidence shows two signed words of a member (kid) that cannot both be honest."""
-    market = epoch.constants.market
+def cheated(state: State, setting: Setting, kid: bytes, entry: bytes) -> None:
+    """Evidence (the bytes of its entry) shows two signed words of a member (kid) that cannot both
+    be honest."""
+    market = setting.epoch.constants.market
     if market is not None:
-        charge(state, market, kid, DOUBLE_SIGNING, time_ms)
+        shown = Shown(fault_record.EVIDENCE, sha256(entry).digest(), setting.index)
+        charge(state, market, kid, DOUBLE_SIGNING, shown, setting.time_ms)
 
 
-def proposed_false(state: State, epoch: Epoch, kid: bytes, time_ms: int) -> None:
-    """A block of a member (kid) carries what its bytes alone show to be no entry."""
-    market = epoch.constants.market
+def proposed_false(state: State, setting: Setting, kid: bytes, block: bytes) -> None:
+    """A block (digest) of a member (kid) carries what its bytes alone show to be no entry."""
+    market = setting.epoch.constants.market
     if market is not None:
-        charge(state, market, kid, ERROR, time_ms)
+        shown = Shown(fault_record.BLOCK, block, setting.index)
+        charge(state, market, kid, ERROR, shown, setting.time_ms)
 
 
 def after_entries(

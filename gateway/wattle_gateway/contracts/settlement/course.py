@@ -17,7 +17,8 @@ from wattle_gateway.contracts.events import agenda, expiry, rows
 from wattle_gateway.contracts.events.agenda import Due, Step
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
 from wattle_gateway.contracts.measurement.energy import DAY_MS
-from wattle_gateway.contracts.reputation import conduct
+from wattle_gateway.contracts.reputation import conduct, fault_record
+from wattle_gateway.contracts.reputation.fault_record import Shown
 from wattle_gateway.contracts.reputation.standing import standing
 from wattle_gateway.contracts.scoring import parts
 from wattle_gateway.contracts.scoring import score as scoring
@@ -46,7 +47,7 @@ from wattle_gateway.ledger.market import Market
 # Corrections stand on the agenda for days: they leave room for events.
 CORRECTIONS_PLANNED_MAX = 400
 
-Shown = Counter[tuple[bytes, str]]
+Shares = Counter[tuple[bytes, str]]
 """(Who declared, fault) -> W promised by the resources that show it, summed over intervals."""
 
 
@@ -60,7 +61,7 @@ def compute(state: State, event: EventRow, market: Market, setting: Setting) -> 
         if made is None:
             agenda.add(state, again)
             return
-        _judge(state, event, selected, made, market, setting.time_ms)
+        _judge(state, event, selected, made, market, setting)
         rows.put_event(state, replace(event, state=EventState.SETTLED, version=INITIAL))
     elif event.state is EventState.SETTLED:
         _revise(state, event, selected, market, setting)
@@ -93,16 +94,16 @@ def finalise(state: State, event: EventRow, market: Market, setting: Setting) ->
     if made is None:
         agenda.add(state, Due(setting.time_ms, Step.FINALISE, event.digest))
         return
-    _judge(state, event, selected, made, market, setting.time_ms)
+    _judge(state, event, selected, made, market, setting)
     owed: list[tuple[bytes, int]] = []
-    silent: Shown = Counter()
+    silent: Shares = Counter()
     for quota, row in made:
         take_note(state, quota)
         if judging.is_silent(event, quota, row):
             silent[quota.origin, weights.SILENCE] += sum(quota.quotas_w)
         net = row.net + disputes.decided(state, row.disputes)
         owed += paying.shares(net, quota.origin, quota.owner, row.split_permille)
-    _charge(state, selected, silent, market, setting.time_ms)
+    _charge(state, event, selected, silent, market, setting)
     paying.pay(state, event, paying.summed(owed))
     ended = replace(event, state=EventState.FINAL, version=FINAL, reserved=0)
     rows.put_event(state, ended)
@@ -170,7 +171,7 @@ def _revise(
         if row.lines != _row(state, quota).lines:
             made.append((quota, row))
     if made:
-        _judge(state, event, selected, made, market, setting.time_ms)
+        _judge(state, event, selected, made, market, setting)
         rows.put_event(state, replace(event, version=REVISED))
 
 
@@ -180,17 +181,17 @@ def _judge(
     selected: Sequence[QuotaRow],
     made: slicing.Stated,
     market: Market,
-    time_ms: int,
+    setting: Setting,
 ) -> None:
     """Charge and score by new statements, and write them."""
     lowest = judging.lowest_of(selected)
-    shown: Shown = Counter()
+    failed: Shares = Counter()
     for quota, row in made:
         before = results.result(state, event.digest, quota.meter, quota.device)
         for fault in _faults(state, event, quota, before, row, lowest, market):
-            shown[quota.origin, fault] += sum(quota.quotas_w)
-    _charge(state, selected, shown, market, time_ms)
-    scores = _score(state, event, made, market, time_ms)
+            failed[quota.origin, fault] += sum(quota.quotas_w)
+    _charge(state, event, selected, failed, market, setting)
+    scores = _score(state, event, made, market, setting.time_ms)
     for quota, row in made:
         if row.score is None:
             row = replace(row, score=scores.get(quota.origin))
@@ -263,14 +264,21 @@ def _faults(
 
 
 def _charge(
-    state: State, selected: Sequence[QuotaRow], shown: Shown, market: Market, time_ms: int
+    state: State,
+    event: EventRow,
+    selected: Sequence[QuotaRow],
+    failed: Shares,
+    market: Market,
+    setting: Setting,
 ) -> None:
     """Charge each party once with each fault, by its share of what the party promised."""
+    shown = Shown(fault_record.EVENT, event.digest, setting.head.index)
     promised_w: Counter[bytes] = Counter()
     for quota in selected:
         promised_w[quota.origin] += sum(quota.quotas_w)
-    for (kid, fault), part_w in sorted(shown.items()):
-        conduct.charge(state, market, kid, fault, time_ms, (part_w, promised_w[kid]))
+    for (kid, fault), part_w in sorted(failed.items()):
+        share = part_w, promised_w[kid]
+        conduct.charge(state, market, kid, fault, shown, setting.time_ms, share)
 
 
 def _score(

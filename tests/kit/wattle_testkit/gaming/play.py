@@ -19,6 +19,7 @@ from wattle_gateway.ledger.offer_bodies import DOWN
 from wattle_testkit.gaming import season as seasons
 from wattle_testkit.gaming.loads import FIRST_DAY, QUARTER_S
 from wattle_testkit.gaming.season import Season
+from wattle_testkit.shown_fault import SHOWN
 
 # Millionths of a euro: 10 EUR per MW and hour to stand by, 200 EUR per MWh for what is shed, 200
 # for what is missing, 250 for what is drawn.
@@ -169,10 +170,10 @@ class Game:
         shown = faults(lines, adjusted, market)
         for fault in shown:
             if fault != SILENCE:
-                charge(state, market, PARTY, fault, time_ms)
+                charge(state, market, PARTY, fault, SHOWN, time_ms)
         rate(state, market, PARTY, EVENT, score(did, market, history, ()), time_ms)
         if SILENCE in shown:
-            charge(state, market, PARTY, SILENCE, time_ms)
+            charge(state, market, PARTY, SILENCE, SHOWN, time_ms)
 
     def _baseline(self, inflation_permille: int) -> list[list[int] | None]:
         if inflation_permille not in self._baselines:
