@@ -7,6 +7,9 @@ STAMP := .venv/wattle.stamp
 BUILD := build
 # Much of the tests is waiting for processes: a third worker keeps two cores busy.
 WORKERS ?= 3
+# Where this is set, as images of containers like to have it, each of some thousand processes that
+# tests start compiles the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 SEEDS ?= 100
 SEED0 ?= 0
