@@ -78,6 +78,7 @@ LEDGER_STEPS: tuple[Step, ...] = (
     stored INTEGER NOT NULL CHECK (stored IN (0, 1)),  -- 1: its files were read back and checked
     first_leaf INTEGER NOT NULL,
     end_leaf INTEGER NOT NULL,      -- the one behind its last
+    edge BLOB,                      -- merkle.RightEdge of the log before that one; NULL: not stored
     epoch INTEGER NOT NULL,
     first_round INTEGER NOT NULL,   -- lowest of its blocks
     first_ms INTEGER,               -- oldest and newest reading; NULL: none
