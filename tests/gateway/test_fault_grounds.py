@@ -124,6 +124,26 @@ def test_the_block_with_what_is_no_entry(tmp_path: Path) -> None:
     assert ground.record.shown.digest == block.block.digest
 
 
+def test_the_last_commit_of_a_silent_day(tmp_path: Path) -> None:
+    """The chain's blocks are all of author 0 and name nobody: the three others are away."""
+    chain = CommitChain(epoch_of(*FOUR), *FOUR)
+    day_ms = 24 * HOUR_MS
+    begin_ms = (chain.head.time_ms // day_ms + 1) * day_ms
+    for minute in range(chain.epoch.constants.leader_commits + 2):
+        chain.commit(time_ms=begin_ms + minute * MINUTE_MS)
+    last = chain.head
+    chain.commit(time_ms=begin_ms + day_ms)
+    present, *away = [member.kid for member in chain.epoch.members]
+    assert records(chain, present) == {}
+    for number, kid in enumerate(away):
+        (ground,) = followed(tmp_path / f"{number}.db", chain, kid)
+        assert (ground.name, ground.record.count) == ("gateway_silence", 1)
+        assert ground.record.shown.digest == last.digest
+        assert ground.index is not None
+        assert chain.leaves[ground.index] == ground.raw
+        assert leaf.commit_digest(ground.raw) == last.digest
+
+
 def test_what_the_store_does_not_have_is_said(ledger: SettledEvent, tmp_path: Path) -> None:
     ledger.call()
     ledger.commit_at(FINAL_MS)

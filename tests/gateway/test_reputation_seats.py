@@ -8,15 +8,18 @@ from hypothesis import strategies as st
 from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.alliance import CONTRACT
 from wattle_gateway.contracts.errors import StateError
-from wattle_gateway.contracts.reputation import connection, seats
+from wattle_gateway.contracts.reputation import connection, fault_record, seats
 from wattle_gateway.contracts.reputation.connection import DAY_MS, Day
+from wattle_gateway.contracts.reputation.fault_record import FaultRecord, Shown
 from wattle_gateway.contracts.reputation.standing import Standing, put_standing, standing
+from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State, key
 from wattle_gateway.ledger import block as block_format
-from wattle_gateway.ledger import evidence, genesis
+from wattle_gateway.ledger import crypto, evidence, genesis
 from wattle_gateway.ledger.block import Block, CommitVote
+from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.ledger.market import Market
+from wattle_gateway.ledger.market import Market, Weights
 from wattle_testkit.alliance import (
     Party,
     epoch_of,
@@ -155,13 +158,27 @@ def leader() -> Block:
     ).block
 
 
+def at(time_ms: int) -> Setting:
+    """A commit at a time, the one before it being number 100."""
+    head = CommitHead(100, time_ms - 1, bytes(range(32)), bytes(32))
+    return Setting(time_ms, EPOCH, head, crypto.verify, lambda index: None)
+
+
 def test_the_first_commit_of_a_day_rates_by_the_day_before() -> None:
     state = State({key("connected"): cbor.encode([0, 0, 100, [100, 90, 40, 0]])})
-    connection.take(state, EPOCH, MARKET, leader(), DAY_MS)
+    connection.take(state, MARKET, leader(), at(DAY_MS))
     # The upper median is 90; 72 of it is enough.
     marks = [1000, 1000, 555, 0]
-    found = [standing(state, MARKET, member.kid, DAY_MS).reputation for member in EPOCH.members]
-    assert found == [500 + (mark - 500) // 5 for mark in marks]
+    found = [standing(state, MARKET, member.kid, DAY_MS) for member in EPOCH.members]
+    off = [0, 0, 0, MARKET.weight_of["gateway_silence"].reputation]
+    assert [one.reputation for one in found] == [
+        500 + (mark - 500) // 5 - less for mark, less in zip(marks, off, strict=True)
+    ]
+    shown = Shown(fault_record.COMMIT, bytes(range(32)), 100)
+    assert [one.records for one in found] == [
+        *[{}] * 3,
+        {"gateway_silence": FaultRecord(1, DAY_MS, shown)},
+    ]
     counted = connection.day_of(state)
     assert counted is not None
     assert (counted.day, counted.commits, sum(counted.counts)) == (1, 1, 4)
@@ -170,7 +187,7 @@ def test_the_first_commit_of_a_day_rates_by_the_day_before() -> None:
 @pytest.mark.parametrize("row", [[0, 0, 29, [29, 0, 0, 0]], [1, 0, 100, [100, 0, 0, 0]]])
 def test_a_short_day_or_one_of_another_epoch_says_nothing(row: list[object]) -> None:
     state = State({key("connected"): cbor.encode(row)})
-    connection.take(state, EPOCH, MARKET, leader(), DAY_MS)
+    connection.take(state, MARKET, leader(), at(DAY_MS))
     assert [name for name, _ in state.changes()] == [key("connected")]
 
 
@@ -182,8 +199,49 @@ def test_a_gateway_that_is_away_for_days_is_suspended() -> None:
         counts = [0 if number == author else 100 for number in range(4)]
         state.put(key("connected"), cbor.encode([0, days, 100, counts]))
         days += 1
-        connection.take(state, EPOCH, MARKET, leader(), days * DAY_MS)
-    assert days == 3  # 400, 320, 256
+        connection.take(state, MARKET, leader(), at(days * DAY_MS))
+    assert days == 3  # 395, 311, 244
+    found = standing(state, MARKET, FOUR[3].kid, days * DAY_MS)
+    assert (found.reputation, found.faults) == (244, {"gateway_silence": 3})
+
+
+def test_the_weight_of_silence_is_the_alliances() -> None:
+    """It moves reputation and, while it is on record, the merit of the party's loads."""
+    dear = {**MARKET.weight_of, "gateway_silence": Weights(0, 0, 120, 700)}
+    market = replace(MARKET, weights=tuple(sorted(dear.items())))
+    for one, expected in ((MARKET, (395, 1000)), (market, (280, 700))):
+        state = State({key("connected"): cbor.encode([0, 0, 100, [100, 100, 100, 0]])})
+        connection.take(state, one, leader(), at(DAY_MS))
+        found = standing(state, one, EPOCH.members[3].kid, DAY_MS)
+        assert (found.reputation, found.selection_permille) == expected
+
+
+def test_the_silent_are_those_in_fewer_commits_than_the_market_says() -> None:
+    day = Day(0, 0, 100, (100, 25, 24, 0))
+    assert connection.silent(day, 250) == (2, 3)
+    assert connection.silent(day, 0) == ()
+    assert connection.silent(day, 1000) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("size", range(4, 33))
+def test_no_liars_make_an_honest_member_silent(size: int) -> None:
+    """f of n that lead for themselves and for as many that were set aside, and name only whom they
+    have to: the victim is in all other commits."""
+    liars = (size - 1) // 3
+    counts = (size, *[size - 2 * liars] * (size - 1))
+    assert connection.silent(Day(0, 0, size, counts), MARKET.silent_permille) == ()
+
+
+def test_who_stays_silent_does_not_return_by_waiting() -> None:
+    market = replace(MARKET, probation_ms=5 * DAY_MS)
+    state = State({})
+    put_standing(state, Standing(EPOCH.members[3].kid, 100, suspended_ms=0))
+    for day in range(1, 12):
+        counts = [100, 100, 100, 0 if day < 6 else 100]
+        state.put(key("connected"), cbor.encode([0, day - 1, 100, counts]))
+        connection.take(state, market, leader(), at(day * DAY_MS))
+        found = standing(state, market, EPOCH.members[3].kid, day * DAY_MS)
+        assert found.suspended == (day < 10), day
 
 
 def test_a_member_alone_is_connected_to_nobody() -> None:

@@ -108,7 +108,7 @@ def execute(
         due.run(run.state, setting)
     for verified in blocks:
         run.entries(verified)
-    ended = upkeep.after_entries(run.state, epoch, commit, run.ended)
+    ended = upkeep.after_entries(run.state, setting, commit, run.ended)
     if run.ended is not None:
         alliance.forget_changes(run.state, epoch)
     if ended is not None:

@@ -24,6 +24,7 @@ INTERVAL_CLASSES = (GAP, INTEGRATED, UNMEASURED, REVISED)
 # Faults of parties and gateways.
 ERROR = "error"
 SILENCE = "silence"
+GATEWAY_SILENCE = "gateway_silence"
 FALSE_DECLARATION = "false_declaration"
 DECLARED_ABOVE_RATING = "declared_above_rating"
 WITHDRAWAL = "withdrawal"

@@ -74,6 +74,7 @@ DATA_CLASSES: Mapping[str, Weights] = {
 FAULTS: Mapping[str, Weights] = {
     "error": Weights(0, 0, 5, 1000),
     "silence": Weights(0, 0, 50, 900),
+    "gateway_silence": Weights(0, 0, 5, 1000),
     "false_declaration": Weights(0, 0, 100, 800),
     "declared_above_rating": Weights(0, 0, 20, 950),
     "withdrawal": Weights(0, 0, 50, 900),
@@ -128,6 +129,7 @@ class Market:
     select_score: int = 4
     select_speed: int = 2
     settle_ms: int = 900_000
+    silent_permille: int = 250
     suspend_permille: int = 300
     holidays: tuple[int, ...] = ()
     weights: tuple[tuple[str, Weights], ...] = tuple(sorted(DEFAULT_WEIGHTS.items()))
@@ -189,6 +191,7 @@ MARKET_BOUNDS: Mapping[str, tuple[int, int]] = {
     "select_score": (0, PERMILLE),
     "select_speed": (0, PERMILLE),
     "settle_ms": (1, _MONTH_MS),
+    "silent_permille": (0, PERMILLE),
     "suspend_permille": (0, PERMILLE),
 }
 _NAMES = tuple(field.name for field in fields(Market))

@@ -2,7 +2,8 @@
 
 A commit's leader names the blocks of the round below that it had when it was made, so who is not
 among them was late or away. Over the hundreds of commits of a day each member leads in turn, and
-a single one that leaves out another changes little.
+a single one that leaves out another changes little. Who is in hardly any of them was silent, which
+is a fault with a weight of its own.
 """
 
 from dataclasses import dataclass, replace
@@ -12,10 +13,13 @@ from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.contracts.reputation.conduct import rate_connection
+from wattle_gateway.contracts.reputation import fault_record
+from wattle_gateway.contracts.reputation.conduct import charge, rate_connection
+from wattle_gateway.contracts.reputation.fault_record import Shown
+from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State, key
+from wattle_gateway.contracts.weights import GATEWAY_SILENCE
 from wattle_gateway.ledger.block import Block
-from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import MEMBERS_MAX
 from wattle_gateway.ledger.market import PERMILLE, Market
 
@@ -34,15 +38,16 @@ class Day:
     counts: tuple[int, ...]
 
 
-def take(state: State, epoch: Epoch, market: Market, leader: Block, time_ms: int) -> None:
+def take(state: State, market: Market, leader: Block, setting: Setting) -> None:
     """One more commit, made by `leader`. The first of a day rates everybody by the day before."""
+    epoch = setting.epoch
     if epoch.size == 1:
         return
-    day = time_ms // DAY_MS
+    day = setting.time_ms // DAY_MS
     known = day_of(state)
     if known is not None and (known.epoch, known.day) != (epoch.number, day):
         if known.epoch == epoch.number:  # the authors of another epoch are others
-            _rate(state, epoch, market, known, time_ms)
+            _rate(state, market, known, setting)
         known = None
     if known is None:
         known = Day(epoch.number, day, 0, (0,) * epoch.size)
@@ -68,6 +73,12 @@ def marks(day: Day, leader_permille: int) -> tuple[int, ...]:
     return tuple(min(PERMILLE, count * PERMILLE * PERMILLE // enough) for count in day.counts)
 
 
+def silent(day: Day, silent_permille: int) -> tuple[int, ...]:
+    """The authors, rising, that were in time in fewer than `silent_permille` of a day's commits."""
+    least = silent_permille * day.commits
+    return tuple(author for author, count in enumerate(day.counts) if count * PERMILLE < least)
+
+
 def day_of(state: Rows) -> Day | None:
     """The day that is being counted, None before the first commit. Raises StateError."""
     value = state.get(_KEY)
@@ -86,13 +97,19 @@ def day_of(state: Rows) -> Day | None:
         raise StateError(f"connected: {error}") from error
 
 
-def _rate(state: State, epoch: Epoch, market: Market, day: Day, time_ms: int) -> None:
-    """A day with fewer commits than the schedule judges by says nothing."""
+def _rate(state: State, market: Market, day: Day, setting: Setting) -> None:
+    """A day with fewer commits than the schedule judges by says nothing. The commit before this one
+    was its last."""
+    epoch = setting.epoch
     if day.commits < epoch.constants.leader_commits:
         return
     found = marks(day, epoch.constants.leader_permille)
     for member, mark in zip(epoch.members, found, strict=True):
-        rate_connection(state, market, member.kid, mark, time_ms)
+        rate_connection(state, market, member.kid, mark, setting.time_ms)
+    shown = Shown(fault_record.COMMIT, setting.head.digest, setting.head.index)
+    for author in silent(day, market.silent_permille):
+        kid = epoch.members[author].kid
+        charge(state, market, kid, GATEWAY_SILENCE, shown, setting.time_ms)
 
 
 def _put(state: State, day: Day) -> None:

@@ -9,7 +9,7 @@ from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State
 from wattle_gateway.contracts.weights import DOUBLE_SIGNING, ERROR
 from wattle_gateway.ledger.commit import Commit
-from wattle_gateway.ledger.epoch import Epoch, EpochChange
+from wattle_gateway.ledger.epoch import EpochChange
 
 
 def cheated(state: State, setting: Setting, kid: bytes, entry: bytes) -> None:
@@ -30,16 +30,17 @@ def proposed_false(state: State, setting: Setting, kid: bytes, block: bytes) -> 
 
 
 def after_entries(
-    state: State, epoch: Epoch, commit: Commit, approved: EpochChange | None
+    state: State, setting: Setting, commit: Commit, approved: EpochChange | None
 ) -> EpochChange | None:
     """The entries of a commit are executed: count who was connected, look whose seat the alliance
     should take, and who leads. What the next epoch is made of, None if this one goes on;
     `approved` the change that the members have ended it with."""
+    epoch = setting.epoch
     market = epoch.constants.market
     if market is None:
         return approved
     leader = commit.blocks[-1]  # its round is the highest
-    connection.take(state, epoch, market, leader, commit.time_ms)
+    connection.take(state, market, leader, setting)
     if approved is None:
         seats.review(state, epoch, market, commit.time_ms)
     return resting.next_change(state, epoch, market, commit.time_ms, approved)
