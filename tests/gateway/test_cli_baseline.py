@@ -225,7 +225,17 @@ def test_an_event_that_cannot_be_judged_is_told(
     assert problem in refused(capsys, *words(curve, *RULE, event=event))
 
 
-@pytest.mark.parametrize("lacking", ["--rule", "--csv", "--time", "--power", "--unit", "--stamp"])
+@pytest.mark.parametrize("lacking", ["--time", "--power", "--unit", "--stamp"])
+def test_what_a_file_needs_is_asked_for(
+    curve: Path, capsys: pytest.CaptureFixture[str], lacking: str
+) -> None:
+    given = words(curve, *RULE)
+    at = given.index(lacking)
+    told = refused(capsys, *given[:at], *given[at + 2 :])
+    assert f"--csv needs {lacking} too" in told
+
+
+@pytest.mark.parametrize("lacking", ["--rule", "--csv"])
 def test_what_a_baseline_needs_is_asked_for(
     curve: Path, capsys: pytest.CaptureFixture[str], lacking: str
 ) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from wattle_gateway.cli import baseline_commands, baseline_rule
+from wattle_gateway.cli import baseline_commands, baseline_rule, snapshot_commands
 from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.interval_data import csv_series, numbers
 
@@ -11,8 +11,8 @@ from wattle_gateway.interval_data import csv_series, numbers
 def add_baseline(command: argparse.ArgumentParser) -> None:
     """`baseline`: one event."""
     command.description = (
-        "What a point would have used in an event, from its power in a CSV file; "
-        "gateway/BASELINES.md explains the rules."
+        "What a point would have used in an event, from its power in a CSV file or from what the "
+        "ledger keeps of it; gateway/BASELINES.md explains the rules."
     )
     command.add_argument(
         "--rule", required=True, metavar="RULE", help=f"one of {', '.join(PRESETS)}"
@@ -59,16 +59,57 @@ def add_placebo(command: argparse.ArgumentParser) -> None:
 
 
 def _data(command: argparse.ArgumentParser) -> None:
-    group = command.add_argument_group("the data")
-    group.add_argument("--csv", required=True, type=Path, metavar="FILE", help="plain or gzip")
-    group.add_argument(
-        "--time", required=True, metavar="COLUMN", help="or two joined by +, as Date+Time"
+    group = command.add_argument_group("the data, of a CSV file or of a point on the ledger")
+    source = group.add_mutually_exclusive_group(required=True)
+    source.add_argument("--csv", type=Path, metavar="FILE", help="plain or gzip")
+    source.add_argument(
+        "--point", metavar="METER/D", help="of the gateway in DIR, such as dab1a5856b562aeb/1"
     )
-    group.add_argument("--power", required=True, metavar="COLUMN", help="negative = export")
-    group.add_argument("--unit", required=True, choices=tuple(csv_series.MW_PER_UNIT))
+    group.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="with --point: the gateway's folder"
+    )
+    snapshot_commands.option(group)
+    _exclusions(group)
+    group.add_argument("--json", action="store_true", help="everything, as JSON")
+    _columns(command)
+
+
+def _exclusions(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--control",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="COLUMN",
+        help="power of points that were not called, for the rule control-group; with --point: "
+        "METER/D (default: those that the ledger's event released)",
+    )
+    group.add_argument(
+        "--exclude",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="DATE",
+        help="that makes no baseline (outage, shutdown, test); also FIRST..LAST",
+    )
+    group.add_argument(
+        "--past-event",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="DATE",
+        help="of an earlier event: makes no baseline unless the rule falls back on it (with "
+        "--point: beside those of the ledger)",
+    )
+
+
+def _columns(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("with --csv")
+    group.add_argument("--time", metavar="COLUMN", help="or two joined by +, as Date+Time")
+    group.add_argument("--power", metavar="COLUMN", help="negative = export")
+    group.add_argument("--unit", choices=tuple(csv_series.MW_PER_UNIT))
     group.add_argument(
         "--stamp",
-        required=True,
         choices=(csv_series.START, csv_series.END),
         help="whether a row's time begins or ends its interval",
     )
@@ -90,30 +131,5 @@ def _data(command: argparse.ArgumentParser) -> None:
         help="not empty, 0, no or measured where the value was estimated: makes no baseline",
     )
     group.add_argument(
-        "--control",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="COLUMN",
-        help="power of points that were not called, for the rule control-group",
-    )
-    group.add_argument(
-        "--exclude",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="DATE",
-        help="that makes no baseline (outage, shutdown, test); also FIRST..LAST",
-    )
-    group.add_argument(
-        "--past-event",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="DATE",
-        help="of an earlier event: makes no baseline unless the rule falls back on it",
-    )
-    group.add_argument(
         "--holidays", type=Path, metavar="FILE", help="a day a line; they count as Sundays"
     )
-    group.add_argument("--json", action="store_true", help="everything, as JSON")

@@ -1,5 +1,6 @@
 """A baseline as text and as JSON."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -60,8 +61,10 @@ def as_json(
     }
 
 
-def as_text(rule: Rule, source: str, found: Baseline, zone: Zone) -> str:
-    """The rule in words, the days, the intervals as a table, the totals."""
+def as_text(
+    rule: Rule, source: str, found: Baseline, zone: Zone, more_lines: Sequence[str] = ()
+) -> str:
+    """The rule in words, the days, `more_lines`, the intervals as a table, the totals."""
     days = ", ".join(str(date_of(day)) for day in found.days)
     lines = [
         f"rule          {rule.name}: {described(rule)}",
@@ -72,7 +75,7 @@ def as_text(rule: Rule, source: str, found: Baseline, zone: Zone) -> str:
     if days:
         lines.append(f"days          {days}")
     lines += [f"passed over   {date_of(day)}: {reason}" for day, reason in found.passed_over]
-    lines += [f"adjustment    {_adjusted_text(found.adjusted)}", ""]
+    lines += [*more_lines, f"adjustment    {_adjusted_text(found.adjusted)}", ""]
     rows = [_HEAD, *(_interval_row(entry, zone) for entry in found.intervals)]
     lines += [*_aligned(rows, left=2), ""]
     actual, reduction = found.actual_wh, found.reduction_wh

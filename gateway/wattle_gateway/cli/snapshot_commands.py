@@ -46,7 +46,7 @@ def add(command: argparse.ArgumentParser) -> None:
     checking.set_defaults(run=verify)
 
 
-def option(command: argparse.ArgumentParser) -> None:
+def option(command: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
     """`--snapshot`, of commands that read the state."""
     command.add_argument(
         "--snapshot",
