@@ -39,6 +39,16 @@ class Step:
     rewrites: bool = False
 
 
+# Version 5 of both.
+_SEAL_TABLE = """CREATE TABLE seal (                 -- no row: nothing in this file is sealed
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    keyring BLOB NOT NULL,          -- id of the keyring that opens the rows
+    oldest INTEGER NOT NULL,        -- no row is sealed under a data key with a lower number
+    target INTEGER NOT NULL,        -- up to which rows are being resealed; 0: none are
+    in_table TEXT NOT NULL,         -- how far that has come: the table,
+    after ANY                       -- and the key of its last row that is done; NULL: none yet
+) STRICT"""
+
 # Schema 1 of a ledger was that of gateways without peers, and was never released.
 LEDGER_STEPS: tuple[Step, ...] = (
     Step(
@@ -103,6 +113,11 @@ LEDGER_STEPS: tuple[Step, ...] = (
 ) STRICT, WITHOUT ROWID""",
         ),
     ),
+    Step(
+        5,
+        "how the file is sealed",
+        (_SEAL_TABLE,),
+    ),
 )
 
 OPERATION_STEPS = (
@@ -156,6 +171,11 @@ OPERATION_STEPS = (
     free INTEGER NOT NULL           -- bytes free on its file system
 ) STRICT""",
         ),
+    ),
+    Step(
+        5,
+        "how the file is sealed",
+        (_SEAL_TABLE,),
     ),
 )
 

@@ -184,6 +184,15 @@ CREATE TABLE archive_files (
     sha256 BLOB NOT NULL,
     PRIMARY KEY (part, dataset)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE seal (                 -- no row: nothing in this file is sealed
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    keyring BLOB NOT NULL,          -- id of the keyring that opens the rows
+    oldest INTEGER NOT NULL,        -- no row is sealed under a data key with a lower number
+    target INTEGER NOT NULL,        -- up to which rows are being resealed; 0: none are
+    in_table TEXT NOT NULL,         -- how far that has come: the table,
+    after ANY                       -- and the key of its last row that is done; NULL: none yet
+) STRICT;
 """
 
 _OPERATION_TABLES = """
@@ -237,7 +246,16 @@ CREATE TABLE disk_history (
     used INTEGER NOT NULL,          -- bytes of the gateway's folder
     free INTEGER NOT NULL           -- bytes free on its file system
 ) STRICT;
+
+CREATE TABLE seal (                 -- no row: nothing in this file is sealed
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    keyring BLOB NOT NULL,          -- id of the keyring that opens the rows
+    oldest INTEGER NOT NULL,        -- no row is sealed under a data key with a lower number
+    target INTEGER NOT NULL,        -- up to which rows are being resealed; 0: none are
+    in_table TEXT NOT NULL,         -- how far that has come: the table,
+    after ANY                       -- and the key of its last row that is done; NULL: none yet
+) STRICT;
 """
 
-LEDGER = Schema("a ledger", 0x7774746C, 4, _LEDGER_TABLES)
-OPERATION = Schema("a gateway's operation", 0x7774746F, 4, _OPERATION_TABLES)
+LEDGER = Schema("a ledger", 0x7774746C, 5, _LEDGER_TABLES)
+OPERATION = Schema("a gateway's operation", 0x7774746F, 5, _OPERATION_TABLES)

@@ -307,10 +307,24 @@ CREATE TABLE disk_history (
 """
 )
 
+# A file may be sealed.
+_SEAL = """
+CREATE TABLE seal (                 -- no row: nothing in this file is sealed
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    keyring BLOB NOT NULL,          -- id of the keyring that opens the rows
+    oldest INTEGER NOT NULL,        -- no row is sealed under a data key with a lower number
+    target INTEGER NOT NULL,        -- up to which rows are being resealed; 0: none are
+    in_table TEXT NOT NULL,         -- how far that has come: the table,
+    after ANY                       -- and the key of its last row that is done; NULL: none yet
+) STRICT;
+"""
+LEDGER_5 = LEDGER_4 + _SEAL
+OPERATION_5 = OPERATION_4 + _SEAL
+
 # By application id and version. The newest of each is what this program makes today.
 TABLES = {
-    0x7774746C: {2: LEDGER_2, 3: LEDGER_3, 4: LEDGER_4},
-    0x7774746F: {1: OPERATION_1, 2: OPERATION_2, 3: OPERATION_3, 4: OPERATION_4},
+    0x7774746C: {2: LEDGER_2, 3: LEDGER_3, 4: LEDGER_4, 5: LEDGER_5},
+    0x7774746F: {1: OPERATION_1, 2: OPERATION_2, 3: OPERATION_3, 4: OPERATION_4, 5: OPERATION_5},
 }
 
 
