@@ -47,8 +47,16 @@ class StoreError(GatewayError):
     """The ledger's database cannot be opened, read or written."""
 
 
+class BeforeBaseError(StoreError):
+    """Something was asked for that lies before the commit with which this ledger begins."""
+
+
 class SchemaVersionError(StoreError):
     """A database has the tables of another version of this program, older or newer."""
+
+
+class StorageKeyError(StoreError):
+    """The key of a sealed folder is missing, cannot be had, or is another one."""
 
 
 class UpdateRefusedError(GatewayError):
@@ -57,6 +65,14 @@ class UpdateRefusedError(GatewayError):
 
 class BackupError(GatewayError):
     """A backup cannot be written, is damaged, or must not be restored as it was asked."""
+
+
+class ShortageError(GatewayError):
+    """The machine is short of disk, memory or CPU; the message says of which and what to do."""
+
+
+class ArchiveError(GatewayError):
+    """The archive cannot be reached, or what it gives is not what was put there."""
 
 
 class DeadlineError(GatewayError):

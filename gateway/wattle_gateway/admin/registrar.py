@@ -14,7 +14,7 @@ from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.alliance import PendingEnrolment
 from wattle_gateway.contracts.registry import Meter, chain
-from wattle_gateway.errors import UsageError
+from wattle_gateway.errors import ShortageError, UsageError
 from wattle_gateway.home import durable_file
 from wattle_gateway.home.identity import Identity
 from wattle_gateway.home.paths import GatewayHome
@@ -72,13 +72,16 @@ class Registrar:
         self._now_ms = now_ms
         self._admit = admit
         self._one_at_a_time = asyncio.Lock()
+        # Why no new meters are enrolled for now; "": they are.
+        self.closed = ""
 
     async def enrol(self, enrolment: Enrolment) -> Enrolled:
         """Put a meter on the ledger, or propose it where another member has to approve.
 
         A meter that is enrolled with the very same keys gets its certificate again, one that
         waits is not proposed twice. Raises UsageError for a proof that does not verify or if this
-        gateway has no vote, RefusedError with the ledger's verdict.
+        gateway has no vote, ShortageError for a new meter while `closed`, RefusedError with the
+        ledger's verdict.
         """
         proof = self._verified(enrolment.proof)
         async with self._one_at_a_time:
@@ -88,6 +91,8 @@ class Registrar:
             if not same:
                 waits = await self._waiting(proof)
                 if waits is None:
+                    if self.closed:
+                        raise ShortageError(self.closed)
                     await self._propose(enrolment)
                     waits = await self._waiting(proof)
                 if waits is not None:

@@ -28,6 +28,7 @@ class StandingApproval:
         self._signatory = signatory
         self._ledger = ledger
         self._news = News()
+        self.paused = False
 
     def look(self) -> None:
         """The registry has changed."""
@@ -37,6 +38,8 @@ class StandingApproval:
         """Approve what waits, now and whenever something comes."""
         while True:
             await self._news.wait(AGAIN_AFTER_S)
+            if self.paused:
+                continue  # no more meters for now; an operator may still approve by hand
             for digest in await self._ledger.read(_waiting):
                 await self._approve(digest)
 

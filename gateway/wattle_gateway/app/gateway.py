@@ -51,6 +51,9 @@ from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.operation_file import OperationFile, Write
 from wattle_gateway.sync.parcels import JoinRequest
 
+# What a full disk or a broker did not take is told again so often.
+AGAIN_AFTER_S = 60.0
+
 _log = Log("gateway")
 
 
@@ -72,6 +75,8 @@ class Gateway:
         self.manager = manager
         self.epoch = first_epoch(identity.genesis)
         self.meters: dict[bytes, Meter] = {}
+        # The registry by which certificates and revocations were written last.
+        self._followed: dict[bytes, Meter] = {}
         self.broker: NatsBroker | None = None
         self.peering: Peering | None = None
         self._registry_changed = asyncio.Event()
@@ -232,12 +237,17 @@ class Gateway:
             )
         )
         self._set_meters(meters)
+        self._followed = meters
         self.acks.moved(head, {kid: view for kid, view in views.items() if view is not None})
         # A crash between a commit and its files: the ledger decides, the files follow.
-        for meter in meters.values():
-            if meter.home == self.identity.kid:
-                self.registrar.certificate_of(meter)
-        self.registrar.write_revocations(meters)
+        try:
+            for meter in meters.values():
+                if meter.home == self.identity.kid:
+                    self.registrar.certificate_of(meter)
+            self.registrar.write_revocations(meters)
+        except OSError as error:
+            self._followed = {}
+            self._follow_later(error)
 
     def _renew_bundle(self) -> None:
         site_bundle.renew(self)
@@ -284,11 +294,11 @@ class Gateway:
 
     async def _admit(self, meters: dict[bytes, Meter]) -> None:
         """The registry has changed: tell all parts, and the broker whom to let in."""
-        before = self.meters
         self._set_meters(meters)
         if self.broker is not None:
             await self.broker.update(self._access())
-        self.registrar.follow(before, meters)
+        self.registrar.follow(self._followed, meters)
+        self._followed = meters
 
     async def _follow_registry(self) -> None:
         """Transactions that nobody waits for, left by a crash, count like any other."""
@@ -298,10 +308,15 @@ class Gateway:
             meters = await self.ledger.read(LedgerDriver.meters)
             try:
                 await self._admit(meters)
-            except BrokerError as error:
-                _log.error("broker does not know all meters", error=error)
-            except OSError as error:
-                _log.error("certificates or revocations are not written", error=error)
+            except (BrokerError, OSError) as error:
+                self._follow_later(error)
+
+    def _follow_later(self, error: BrokerError | OSError) -> None:
+        if isinstance(error, BrokerError):
+            _log.error("broker does not know all meters", error=error)
+        else:
+            _log.error("certificates or revocations are not written", error=error)
+        asyncio.get_running_loop().call_later(AGAIN_AFTER_S, self._registry_changed.set)
 
     async def _follow_epochs(self, peering: Peering) -> None:
         """Members have come or gone: links, brokers and meters are told."""

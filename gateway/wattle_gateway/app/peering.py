@@ -30,13 +30,16 @@ from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.logs import Log
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.operation_file import OperationFile
-from wattle_gateway.sync.messages import Hello, Join
+from wattle_gateway.sync.messages import HISTORY, Hello, Join
 from wattle_gateway.sync.parcels import JoinRequest
 
 # A candidate says again that it follows: its `ready` names a commit that must not be old.
 JOIN_EVERY_S = 15.0
 # Each comes over a guest's link; more than guests can wait, one who left may come back.
 CANDIDATES_MAX = 16
+# While the gateway is short of CPU: how long after it was asked a peer gets a piece of history, 1
+# MiB at most. The peer would wait for 15 s, and asks for the next one then.
+SERVING_PAUSE_S = 5.0
 
 _log = Log("peering")
 
@@ -72,6 +75,8 @@ class Peering:
             now_ms,
             random.Random().random,
         )
+        self.serves_slowly = False
+        self._sheds = False
         self._retold: asyncio.Task[None] | None = None
         self._ask_now = asyncio.Event()
         self._ever: frozenset[bytes] = frozenset()
@@ -106,7 +111,19 @@ class Peering:
         """A step of the ledger is durable: send what it made."""
         self._head = progress.head
         for parcel in progress.to_send:
-            self.links.send(parcel.to, parcel.raw)
+            if self.serves_slowly and parcel.kind == HISTORY:
+                loop = asyncio.get_running_loop()
+                loop.call_later(SERVING_PAUSE_S, self.links.send, parcel.to, parcel.raw)
+            else:
+                self.links.send(parcel.to, parcel.raw)
+
+    def shed_observers(self, sheds: bool) -> None:
+        """Whether only voting members have a link: observers, guests and who once was a member
+        follow by the other gateways meanwhile."""
+        if sheds != self._sheds:
+            self._sheds = sheds
+            self.links.take_guests(not sheds)
+            self._set_members()
 
     async def enter(self, epoch: Epoch) -> None:
         """The next epoch is in force: other gateways may be members."""
@@ -179,6 +196,10 @@ class Peering:
         want to come back: it comes as a guest."""
         members = frozenset(member.kid for member in self._epoch.everyone)
         self._ever |= members
+        if self._sheds and self._is_member:
+            voting = frozenset(member.kid for member in self._epoch.members)
+            self.links.set_members(voting | {self._identity.kid})
+            return
         if self._identity.kid not in self._ever and self._invitation is not None:
             # The others do not know the token, and it is none of their business.
             members = frozenset({self._invitation.inviter})

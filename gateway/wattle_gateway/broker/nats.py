@@ -33,6 +33,8 @@ LINES_A_MINUTE_MAX = 60
 _READY = "Server is ready"
 _RELOADED = "Reloaded server configuration"
 _RELOAD_FAILED = "Failed to reload server configuration"
+# After this it takes no message again, even with room on its disk (2.15.1: tried).
+_STORE_FAILED = "no space left on device"
 _REFUSALS = ("TLS handshake error", "authentication error", "Authorization Violation")
 
 _log = Log("broker")
@@ -68,6 +70,7 @@ class NatsBroker:
         self._last_line = ""
         self._lines_left = LINES_A_MINUTE_MAX
         self._lines_minute = -1
+        self._store_failed = False
         self.restarts = 0
         self.refused_connections = 0
 
@@ -102,6 +105,19 @@ class NatsBroker:
                     await self._launch()
             except BrokerError as error:
                 _log.error("broker does not start", error=error)
+
+    @property
+    def store_failed(self) -> bool:
+        """Whether its disk was full, so that it serves nobody until `begin_anew`."""
+        return self._store_failed
+
+    def begin_anew(self) -> None:
+        """End the process; `supervise` starts it again, with an empty store."""
+        if self._process is not None and self._store_failed:
+            self._store_failed = False
+            _log.warning("its disk was full: starting the broker anew")
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
 
     async def update(self, access: BrokerAccess) -> None:
         """Let exactly these in; meters that are connected and still may be stay connected.
@@ -161,6 +177,7 @@ class NatsBroker:
         self._write_config()
         self._admitted = None
         self._last_line = ""
+        self._store_failed = False
         self._ready.clear()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())),
@@ -172,7 +189,9 @@ class NatsBroker:
             start_new_session=True,
         )
         self._process = process
-        self._pid_file.write_text(f"{process.pid}\n")
+        # On a full disk a later life does not find it, should the kernel not take it along with us.
+        with contextlib.suppress(OSError):
+            self._pid_file.write_text(f"{process.pid}\n")
         self._reader = asyncio.create_task(self._read(process))
         ready = asyncio.create_task(self._ready.wait())
         try:
@@ -212,6 +231,8 @@ class NatsBroker:
             self._settle_reload(None)
         elif _RELOAD_FAILED in text:
             self._settle_reload(text)
+        if _STORE_FAILED in text:
+            self._store_failed = True
         if any(word in text for word in _REFUSALS):
             self.refused_connections += 1
         if level in ("ERR", "FTL") or not level:
@@ -236,16 +257,22 @@ class NatsBroker:
         return self._lines_left >= 0
 
     def _write_config(self) -> None:
-        """Whole or not at all: the broker may start or reload at any moment."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        """Whole or not at all: the broker may start or reload at any moment. BrokerError on a full
+        disk."""
         trusted = authorities_file(self._folder)
-        for path, content in (
-            (trusted, b"".join(self._access.authorities)),
-            (self._config_file, self._render(self._access.meters).encode()),
-        ):
-            draft = path.with_name(f"{path.name}.new")
-            draft.write_bytes(content)
-            draft.replace(path)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            for path, content in (
+                (trusted, b"".join(self._access.authorities)),
+                (self._config_file, self._render(self._access.meters).encode()),
+            ):
+                draft = path.with_name(f"{path.name}.new")
+                draft.write_bytes(content)
+                draft.replace(path)
+        except OSError as error:
+            raise BrokerError(
+                f"{self._folder}: the broker's files cannot be written: {error.strerror}"
+            ) from error
 
     async def _end_stale(self) -> None:
         """End a broker of an earlier life that the kernel did not take along."""

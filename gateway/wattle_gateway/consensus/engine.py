@@ -279,6 +279,10 @@ class Engine:
         self._silent = False
         return self._advance(now)
 
+    def set_pace(self, sample_round_ms: int) -> None:
+        """How far apart rounds that only carry samples are from the next call on."""
+        self._pace.sample_round_ms = sample_round_ms
+
     def _begin(self, now: Now) -> None:
         if self._stopped is not None:
             raise self._stopped

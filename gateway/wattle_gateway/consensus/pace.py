@@ -9,7 +9,11 @@ from wattle_gateway.consensus.pool import Pool
 URGENT_ROUND_MS = 150
 # rounds that carry only samples this fast: they are settled in minutes, not in milliseconds;
 SAMPLE_ROUND_MS = 2000
-# and with nothing to carry one round a minute shows that the gateway lives.
+# three times as slow where a gateway is short of disk or CPU: a block, its commit and their votes
+# cost as much whatever they carry. A sample is final some four rounds later, well within the 60 s
+# after which its meter turns to another gateway.
+SLOW_SAMPLE_ROUND_MS = 3 * SAMPLE_ROUND_MS
+# And with nothing to carry one round a minute shows that the gateway lives.
 IDLE_ROUND_MS = 60000
 
 
@@ -17,9 +21,11 @@ IDLE_ROUND_MS = 60000
 class Pace:
     """Steady times of own blocks: the newest (the start, before the first) and the newest with
     entries. `deadline_ms` (Unix): from then on the ledger has something to do by itself, which
-    counts as a transaction that waits; None: nothing."""
+    counts as a transaction that waits; None: nothing. `sample_round_ms` is this gateway's own
+    matter: no rule asks when a block is made."""
 
     deadline_ms: int | None = None
+    sample_round_ms: int = SAMPLE_ROUND_MS
     last_round_ms: int | None = None
     last_payload_ms: int | None = None
     _deadline_steady_ms: int | None = None
@@ -46,7 +52,7 @@ class Pace:
         soonest_ms = self.last_round_ms + URGENT_ROUND_MS
         if urgent or keeps_step:
             return soonest_ms
-        due_ms = self.last_round_ms + (SAMPLE_ROUND_MS if carries else IDLE_ROUND_MS)
+        due_ms = self.last_round_ms + (self.sample_round_ms if carries else IDLE_ROUND_MS)
         return self._not_after_deadline(due_ms, soonest_ms)
 
     def alone_due_ms(self, pool: Pool, open_payload: bool) -> int:
@@ -64,7 +70,7 @@ class Pace:
         """Alone: from when a block may carry what waits."""
         if self.last_payload_ms is None or pool.fills_a_block:
             return 0
-        pace_ms = URGENT_ROUND_MS if pool.has_urgent else SAMPLE_ROUND_MS
+        pace_ms = URGENT_ROUND_MS if pool.has_urgent else self.sample_round_ms
         return self.last_payload_ms + pace_ms
 
     def _not_after_deadline(self, due_ms: int, soonest_ms: int) -> int:

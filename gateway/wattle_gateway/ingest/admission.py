@@ -41,16 +41,18 @@ class Admitted:
 
 
 class Admission:
-    """Admits samples into the pool of `entries_max`."""
+    """Admits samples into the pool of `entries_max`; while `closed` says why not ("": it is open),
+    new ones are told `busy`, and what is known already is answered as ever."""
 
     def __init__(self, entries_max: int) -> None:
         self._entries_max = entries_max
+        self.closed = ""
 
     def admit(
         self, driver: LedgerDriver, at: Now, samples: Sequence[Checked]
     ) -> tuple[list[Admitted], Progress]:
         """Admit samples in any order; one durable write for all of them."""
-        batch = _Batch(driver, at, self._entries_max)
+        batch = _Batch(driver, at, self._entries_max, self.closed)
         # Lowest first: of two that compete for the last place the lower one counts.
         for checked in sorted(samples, key=lambda sample: (sample.meter, sample.seq)):
             batch.take(checked)
@@ -63,10 +65,11 @@ class Admission:
 class _Batch:
     """One call of `admit`: what it has decided so far."""
 
-    def __init__(self, driver: LedgerDriver, at: Now, entries_max: int) -> None:
+    def __init__(self, driver: LedgerDriver, at: Now, entries_max: int, closed: str) -> None:
         self._driver = driver
         self._epoch = driver.epoch
         self._at = at
+        self._closed = closed
         self._room = entries_max - driver.queue.size
         self._meters: dict[bytes, tuple[Meter, Chain] | None] = {}
         self._bodies: dict[tuple[int, bytes, int], bytes] = {}
@@ -94,6 +97,8 @@ class _Batch:
             return self._repeat_or_fork(checked, kept)
         if any(run.first <= checked.seq <= run.last for run in chain.runs):
             return REPEAT  # a gap that was closed: nothing to compare it with
+        if self._closed:
+            return Refused(downlink.BUSY, self._closed, checked.seq)
         if self._is_full(checked.meter):
             return Refused(downlink.BUSY, "the pool is full", checked.seq)
         self._store(checked)

@@ -25,6 +25,8 @@ from wattle_gateway.runtime.logs import Log
 
 # Two chunks for each of a few workers; at 16 KiB a sample this is 32 MiB.
 MESSAGES_IN_HAND_MAX = 2_000
+# The same while the gateway is short of memory.
+SMALL_IN_HAND_MAX = 200
 # Acks and commands on their way out; each is small and the next ack says all anew.
 OUTGOING_MAX = 5_000
 KEEPALIVE_S = 30
@@ -75,6 +77,9 @@ class MqttLink:
         self._on_up = on_up
         self._loop = asyncio.get_running_loop()
         self._room = threading.Semaphore(MESSAGES_IN_HAND_MAX)
+        # Of the room, what is kept back and what is to be; only the event loop touches these.
+        self._kept_back = 0
+        self._to_keep_back = 0
         self._connection = 0
         self._subscribed_on = 0
         self._stopping = False
@@ -99,11 +104,28 @@ class MqttLink:
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
 
-    def publish(self, topic: str, payload: bytes) -> bool:
-        """Send with QoS 1; False (and nothing is kept for later) while the broker is away."""
+    def take_few(self, few: bool) -> None:
+        """Whether only SMALL_IN_HAND_MAX messages may be in hand; in the event loop."""
+        self._to_keep_back = MESSAGES_IN_HAND_MAX - SMALL_IN_HAND_MAX if few else 0
+        while self._kept_back < self._to_keep_back and self._room.acquire(blocking=False):
+            self._kept_back += 1
+        if self._kept_back > self._to_keep_back:
+            self._room.release(self._kept_back - self._to_keep_back)
+            self._kept_back = self._to_keep_back
+
+    def _give_room(self) -> None:
+        if self._kept_back < self._to_keep_back:
+            self._kept_back += 1
+        else:
+            self._room.release()
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Send with QoS 1; False (and nothing is kept for later) while the broker is away.
+        `retain`: the broker keeps it for those who subscribe later."""
         if not self._client.is_connected():
             return False
-        return self._client.publish(topic, payload, qos=1).rc == mqtt.MQTT_ERR_SUCCESS
+        sent = self._client.publish(topic, payload, qos=1, retain=retain)
+        return sent.rc == mqtt.MQTT_ERR_SUCCESS
 
     def _new_client(self, context: ssl.SSLContext) -> mqtt.Client:
         # A random id: nobody can take our place in the broker by knowing it (SPEC section 8).
@@ -169,7 +191,7 @@ class MqttLink:
         connection, mid = self._connection, message.mid
 
         def done() -> None:
-            self._room.release()
+            self._give_room()
             # The broker of a new connection knows nothing of the old one's packet ids.
             if connection == self._connection and message.qos == 1:
                 client.ack(mid, 1)

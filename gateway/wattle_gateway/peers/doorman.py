@@ -39,6 +39,7 @@ class Doorman:
         self._members: frozenset[bytes] = frozenset()
         self._former: frozenset[bytes] = frozenset()
         self._context: ssl.SSLContext | None = None
+        self.takes_guests = True
 
     @property
     def members(self) -> frozenset[bytes]:
@@ -73,6 +74,8 @@ class Doorman:
         `certificate` (DER) that it showed, `guests` those that are here.
         """
         kid = said.kid
+        if not self.takes_guests and (certificate is None or kid not in self._members):
+            raise PeerError("this gateway is short of its machine and takes no guests now")
         if certificate is None:
             await self._check_guest(said, guests - self._former)
             return kid

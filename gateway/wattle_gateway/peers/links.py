@@ -138,6 +138,14 @@ class PeerLinks:
             event.set()
         self._changed.set()
 
+    def take_guests(self, welcome: bool) -> None:
+        """Whether guests and former members may come; those who are here go if not."""
+        self._door.takes_guests = welcome
+        if not welcome:
+            for link in list(self._links.values()):
+                if link.guest and not link.dialled:
+                    self._dismiss(link, greeting.ENDS, "this gateway is short of its machine")
+
     def card_changed(self, kid: bytes) -> None:
         """The address book has a new card of a gateway: links go by it from now on."""
         self._door.cards_changed()

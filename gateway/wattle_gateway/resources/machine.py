@@ -56,14 +56,16 @@ class Machine:
         self._used_us: dict[int, int] = {}
         self._total_us = 0
 
-    def look(self) -> Usage:
-        """How things stand now. OSError if the folder's file system does not answer."""
+    def look(self, reusable: int = 0) -> Usage:
+        """How things stand now. `reusable` bytes of the folder's databases hold nothing: they are
+        room. OSError if the folder's file system does not answer."""
         found = os.statvfs(self._folder)
-        used = disk_bytes(self._folder)
+        used = max(0, disk_bytes(self._folder) - reusable)
+        free = found.f_bavail * found.f_frsize + reusable
         processes = self._processes()
         resident = sum(self._resident(pid) for pid in processes)
         return Usage(
-            disk=disk_use(used, found.f_bavail * found.f_frsize, self._budget.disk_mib * MIB),
+            disk=disk_use(used, free, self._budget.disk_mib * MIB),
             memory=self._memory(resident),
             cpu=self._cpu(processes),
         )

@@ -43,6 +43,11 @@ class IngestMemory:
         known = self._by_raw.get(raw)
         return signed_sample.parse(raw, ledger_id) if known is None else known.signed
 
+    def drop(self) -> None:
+        """Give back the memory: execution finds out anew, for its time."""
+        self._by_raw.clear()
+        self._by_digest.clear()
+
     def forget(self, digest_32: bytes) -> None:
         """It is committed: nobody will ask again."""
         known = self._by_digest.pop(digest_32, None)
