@@ -167,6 +167,18 @@ def test_a_line_is_disputed_answered_and_decided() -> None:
     assert STATES[-1][place] == row
 
 
+def test_only_a_refusal_that_no_race_explains_is_a_fault() -> None:
+    """Who answers its own dispute errs; who comes too late, or has another role by now, does not.
+    The load that kept half of its word has no fault of delivery by then."""
+    own, _ = LEDGER.sent(ANSWER)
+    assert (own.kid, own.verdict) == (HOUSE, NOT_A_SIDE)
+    record = [1, LEDGER.time_ms(own.commit), 1, own.digest, own.commit + 1]
+    assert STATES[own.commit]["standing", HOUSE][2] == {"error": record}
+    assert ("standing", HOUSE) not in STATES[own.commit - 1]
+    assert STATES[-1]["standing", HOUSE][2] == {"error": record}
+    assert "error" not in STATES[-1].get(("standing", AGGREGATOR), [0, None, {}, []])[2]
+
+
 def test_the_last_statement_is_paid_out_of_the_fund() -> None:
     last = next(number for number, state in enumerate(STATES) if state.get(RESULT, [0])[0] == 3)
     row = STATES[last][RESULT]

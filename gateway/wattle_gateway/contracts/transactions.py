@@ -82,7 +82,7 @@ def execute_transaction(state: State, tx: Transaction, party: Party, setting: Se
     """Execute an authentic transaction of `party` whose nonce is the next of its lane.
 
     The nonce is consumed whatever the verdict; a refusal changes nothing else, but that of an
-    event's transaction is a fault of its originator.
+    event's transaction, and some of its settlement's, are faults of their originator.
     """
     registry.put_next_nonce(state, party.kid, tx.lane, tx.nonce + 1)
     roles = ROLES[setting.epoch.rules]
@@ -116,6 +116,8 @@ def execute_transaction(state: State, tx: Transaction, party: Party, setting: Se
         code = refusal.code
     if tx.kind in roles and tx.kind in event_transactions.KINDS:
         event_transactions.refused(state, tx, party, code, setting)
+    elif tx.kind in roles and tx.kind in settlement_transactions.CHARGED:
+        settlement_transactions.refused(state, tx, party, code, setting)
     return Effect(code)
 
 

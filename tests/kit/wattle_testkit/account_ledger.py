@@ -6,6 +6,7 @@ from typing import Protocol
 
 from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.execute import RECORDED
+from wattle_gateway.contracts.settlement import transactions as settlement_transactions
 from wattle_gateway.contracts.state import StateRows, key
 from wattle_gateway.ledger import crypto, entry, genesis, hosted_word, transaction
 from wattle_gateway.ledger.account_bodies import Issue, Open, Register
@@ -118,15 +119,17 @@ class AccountLedger:
         until_ms: int = CREATED_MS * 2,
     ) -> int:
         """The verdict on somebody's transaction, in a commit of its own. One that is refused has
-        changed nothing but the nonce."""
+        changed nothing but the nonce and, where it is a fault, how the originator stands."""
         raw = self.entry(who, kind, body, until_ms=until_ms)
         executed = self.chain.commit(raw, time_ms=time_ms)
         (outcome,) = executed.outcomes
         assert outcome.effect == RECORDED
         if outcome.verdict != classes.ACCEPTED:
-            # Under rules 3 each commit notes who is connected.
+            # Under rules 3 each commit notes who is connected, and some refusals are faults.
             changed = {row for row, _ in executed.changes} - {key("connected")}
-            assert changed == {key("nonce", who.kid, 0)}
+            is_fault = outcome.verdict in settlement_transactions.CHARGED.get(kind, ())
+            rows = [key("nonce", who.kid, 0), *[key("standing", who.kid)] * is_fault]
+            assert changed == set(rows)
         return outcome.verdict
 
     def done(self, who: Signer, kind: int, body: object, **how: int) -> bytes:

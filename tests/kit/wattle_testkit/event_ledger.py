@@ -7,6 +7,7 @@ from wattle_gateway.contracts.baseline import presets, rule_form
 from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
 from wattle_gateway.contracts.execute import RECORDED, Executed
+from wattle_gateway.contracts.settlement import transactions as settlement_transactions
 from wattle_gateway.contracts.state import State, key
 from wattle_gateway.ledger import event_bodies, genesis, transaction
 from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish, Setpoint, Withdraw
@@ -125,7 +126,7 @@ class EventLedger(AccountLedger):
         until_ms: int = CREATED_MS * 2,
     ) -> int:
         """The verdict on somebody's transaction, in a commit of its own. One that is refused has
-        changed the nonce alone or, of an event's, how its originator stands."""
+        changed the nonce alone or, where it is a fault, how its originator stands."""
         raw = self.entry(who, kind, body, until_ms=until_ms)
         if time_ms is not None:
             self.commit_at(time_ms)  # what is due then is not the transaction's doing
@@ -134,7 +135,8 @@ class EventLedger(AccountLedger):
         assert outcome.effect == RECORDED
         if outcome.verdict != classes.ACCEPTED:
             allowed = {key("nonce", who.kid, 0), key("connected")}
-            if kind in _EVENT_KINDS:
+            charged = settlement_transactions.CHARGED.get(kind, frozenset())
+            if kind in _EVENT_KINDS or outcome.verdict in charged:
                 # A fault may cost the member that erred its seat, and until then its leader slots.
                 allowed |= {key("standing", who.kid), key("change", alliance.CONTRACT)}
                 allowed.add(key("epoch", self.epoch.number))
