@@ -11,6 +11,7 @@ from wattle_gateway.contracts.baseline.errors import BaselineError
 from wattle_gateway.errors import (
     AlreadyRunningError,
     BackupError,
+    BeforeBaseError,
     BrokerError,
     ConfigError,
     DeadlineError,
@@ -32,6 +33,7 @@ EXIT_FAULT = 70
 EXIT_INTERRUPTED = 130
 EXIT_CODES: dict[type[GatewayError], int] = {
     UsageError: EXIT_USAGE,
+    BeforeBaseError: EXIT_USAGE,
     BaselineError: EXIT_USAGE,
     ConfigError: 3,
     HomeError: 4,

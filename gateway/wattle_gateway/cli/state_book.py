@@ -49,7 +49,7 @@ def opened_book(folder: Path, snapshot: Path | None = None) -> Iterator[tuple[Bo
             proved = snapshots.prove(reader, first, taken)
         except SnapshotError as error:
             raise UsageError(f"{snapshot}: {error}") from error
-        epoch = ledger.epoch_at(proved.epoch)
+        epoch = proved.committee
         if epoch is None:
             raise UsageError(f"{snapshot}: of epoch {proved.epoch}, of which nothing is known here")
         moment = Moment(proved.commit, proved.time_ms, proved.state_digest, epoch)

@@ -15,7 +15,7 @@ from wattle_gateway.ledger import entry, merkle
 from wattle_gateway.ledger.crypto import Sign, Verify
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import BlockError, FormatError, LimitError, wire_errors_named
-from wattle_gateway.ledger.genesis import MEMBERS_MAX
+from wattle_gateway.ledger.genesis import MEMBERS_MAX, Member
 
 DIGEST_BYTES = 32
 # A header with MEMBERS_MAX parents is below 2 KiB; nothing longer can be one.
@@ -195,6 +195,22 @@ def check(block: Block, entries: Sequence[bytes], epoch: Epoch, verify: Verify) 
     alike. That all parents are *held* is the DAG's business.
     Raises BlockError for a broken rule, SignatureError for a bad signature: both are for ever.
     """
+    member = _check_author(block, epoch)
+    _check_parents(block, epoch)
+    _check_payload(block, entries, epoch)
+    verify(member.block_key, block.digest, block.signature)
+    return VerifiedBlock(block, tuple(entries))
+
+
+def check_header(block: Block, epoch: Epoch, verify: Verify) -> None:
+    """The same rules for a header whose payload is not at hand: nothing may be built on it but
+    what others have committed already. Raises as `check`."""
+    member = _check_author(block, epoch)
+    _check_parents(block, epoch)
+    verify(member.block_key, block.digest, block.signature)
+
+
+def _check_author(block: Block, epoch: Epoch) -> Member:
     if block.epoch != epoch.number:
         raise BlockError(f"block of epoch {block.epoch}, expected {epoch.number}")
     if block.author >= epoch.size:
@@ -202,10 +218,7 @@ def check(block: Block, entries: Sequence[bytes], epoch: Epoch, verify: Verify) 
     member = epoch.members[block.author]
     if block.kid != member.kid:
         raise BlockError(f"block of author {block.author} names another key")
-    _check_parents(block, epoch)
-    _check_payload(block, entries, epoch)
-    verify(member.block_key, block.digest, block.signature)
-    return VerifiedBlock(block, tuple(entries))
+    return member
 
 
 def _check_parents(block: Block, epoch: Epoch) -> None:

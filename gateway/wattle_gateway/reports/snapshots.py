@@ -1,7 +1,7 @@
 """`snapshot`: the state of an earlier commit for who has no history, and whether one is true."""
 
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from wattle_gateway.audit import state_replay
@@ -14,14 +14,18 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.reports.alliance import Who
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
-from wattle_gateway.store import checkpoint_rows, ledger_rows, tree_rows
+from wattle_gateway.snapshot import proving
+from wattle_gateway.snapshot.collecting import Collector
+from wattle_gateway.snapshot.proving import ProvedBase, RowsSeen
+from wattle_gateway.store import base_rows, checkpoint_rows, ledger_rows
 
 
 @dataclass(frozen=True)
 class Proved:
     """What a snapshot is worth: of which commit it is, and what proves that. `in_log`: this
-    gateway's own log has the commit; otherwise `signed_by` members of the epoch in force. `epoch`
-    is that of the commit."""
+    gateway's own log has the commit; otherwise `signed_by` members, who are known from the genesis
+    on or (form 1) from this gateway's ledger. `epoch` is that of the commit, with its `committee`
+    if that is known."""
 
     commit: int
     time_ms: int
@@ -30,53 +34,55 @@ class Proved:
     in_log: bool
     signed_by: list[Who]
     epoch: int
+    committee: Epoch | None
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `snapshot verify --format json`."""
-        return asdict(self)
+        return asdict(replace(self, committee=None))
 
 
 def export(connection: sqlite3.Connection, first: Epoch, index: int | None) -> Snapshot:
     """A snapshot of commit `index`; for None the newest that a checkpoint signs, the newest of all
     if there is none. `first` is epoch 0.
 
-    Raises UsageError for a commit whose digest holds no root over the whole state, StoreError.
+    Of form 2, proved as whoever begins from it will, or of form 1 if no checkpoint signs it.
+    Raises UsageError for a commit whose digest holds no root over the whole state, StoreError,
+    SnapshotError for what is not stored.
     """
     ledger = ExecutedLedger(connection, first)
-    found = checkpoint_rows.newest(connection)
-    chosen = index
-    if chosen is None:
-        signed = 0 if found is None else _newest(ledger, found[0])
-        chosen = signed or _newest(ledger, ledger.head.index)
-    if not 1 <= chosen <= ledger.head.index or not _has_root(ledger, chosen):
+    chosen = _newest_signed(connection, ledger) if index is None else index
+    least = base_rows.first_index(connection)
+    if not least <= chosen <= ledger.head.index or not _has_root(ledger, chosen):
         every = ledger.epoch.constants.state_root_every
+        begins = f"the ledger begins with commit {least - 1}, " if least > 1 else ""
         raise UsageError(
-            f"there is no snapshot of commit {chosen}: every {every}th commit has one, the newest "
-            f"commit is {ledger.head.index}"
+            f"there is no snapshot of commit {chosen}: every {every}th commit has one, {begins}"
+            f"the newest commit is {ledger.head.index}"
         )
     past = state_replay.replay_to(connection, first, chosen)
-    note, proof = b"", tuple[bytes, ...]()
-    if found is not None:
-        size = checkpoint.parse_note(found[1]).checkpoint.size
-        if size > past.at:
-            note = found[1]
-            stretches = merkle.inclusion_stretches(past.at, size)
-            proof = tuple(tree_rows.root(connection, begin, end) for begin, end in stretches)
-    return Snapshot(
-        first.ledger_id,
-        past.leaf,
-        past.at,
-        past.before,
-        past.changes_root,
-        note,
-        proof,
-        past.state,
-    )
+    note = _note_for(connection, ledger, chosen)
+    if note is None:
+        return Snapshot(
+            first.ledger_id,
+            past.leaf,
+            past.at,
+            past.before,
+            past.changes_root,
+            b"",
+            (),
+            past.state,
+        )
+    made = Collector(connection, ledger, past).snapshot(note)
+    seen = RowsSeen()
+    for _ in seen.watch((row, past.state[row]) for row in sorted(past.state)):
+        pass
+    proving.prove(made, seen, first)
+    return made
 
 
 def prove(connection: sqlite3.Connection, first: Epoch, snapshot: Snapshot) -> Proved:
     """Hold a (decoded) snapshot against what this gateway knows: its log, and beyond the log the
-    members of the epoch in force, a quorum of whom must have signed a checkpoint that includes it.
+    members, a quorum of whom must have signed a checkpoint that includes it.
 
     Raises SnapshotError if it is not proved.
     """
@@ -86,19 +92,66 @@ def prove(connection: sqlite3.Connection, first: Epoch, snapshot: Snapshot) -> P
             f"it is of ledger {snapshot.ledger_id.hex()}, this one is {first.ledger_id.hex()}"
         )
     ledger = ExecutedLedger(connection, first)
-    stored = ledger_rows.load_commit(connection, commit.index)
-    if stored is not None and (stored.body, stored.at) != (snapshot.leaf, snapshot.at):
+    mine = _own_leaf(connection, commit.index)
+    if mine is not None and mine != (snapshot.leaf, snapshot.at):
         raise SnapshotError(f"commit {commit.index} of this gateway's log is another one")
-    signed_by = [] if stored is not None else _signers(ledger.epoch, snapshot)
+    signed_by: list[Who] = []
+    committee = ledger.epoch_at(commit.epoch)
+    if mine is None and snapshot.trail is None:
+        signed_by = _signers(ledger.epoch, snapshot)
+    elif mine is None:
+        seen = RowsSeen()
+        for _ in seen.watch((row, snapshot.state[row]) for row in sorted(snapshot.state)):
+            pass
+        proved = proving.prove(snapshot, seen, first)
+        committee = proved.epochs.all[commit.epoch]
+        signed_by = who_signed(proved)
     return Proved(
         commit.index,
         commit.time_ms,
         commit.state_digest.hex(),
         len(snapshot.state),
-        stored is not None,
+        mine is not None,
         signed_by,
         commit.epoch,
+        committee,
     )
+
+
+def who_signed(proved: ProvedBase) -> list[Who]:
+    """The members whose signatures prove a base."""
+    members = [proved.signing_epoch.members[author] for author in proved.signed_by]
+    return [Who(member.name, member.kid.hex()) for member in members]
+
+
+def _own_leaf(connection: sqlite3.Connection, index: int) -> tuple[bytes, int] | None:
+    """(leaf, ledger index) of a commit in the own log, the base's own included."""
+    base = base_rows.load(connection)
+    if base is not None and base.index == index:
+        return base.body, base.at
+    stored = ledger_rows.load_commit(connection, index)
+    return None if stored is None else (stored.body, stored.at)
+
+
+def _newest_signed(connection: sqlite3.Connection, ledger: ExecutedLedger) -> int:
+    """The newest commit with a root that a checkpoint signs, else the newest with a root."""
+    newest = checkpoint_rows.newest(connection)
+    index = 0 if newest is None else _newest(ledger, newest[0])
+    least = base_rows.first_index(connection)
+    while index >= least and _note_for(connection, ledger, index) is None:
+        index = _newest(ledger, index - 1)
+    return index if index >= least else _newest(ledger, ledger.head.index)
+
+
+def _note_for(connection: sqlite3.Connection, ledger: ExecutedLedger, index: int) -> bytes | None:
+    """The first checkpoint from a commit on, if its signers are of the epoch that was in force
+    after the commit, or it is the commit's own."""
+    found = checkpoint_rows.first_from(connection, index)
+    if found is None:
+        return None
+    signed, note = found
+    in_force = ledger.epoch_of_commit(index + 1)
+    return note if signed == index or ledger.epoch_of_commit(signed) == in_force else None
 
 
 def _signers(epoch: Epoch, snapshot: Snapshot) -> list[Who]:

@@ -36,7 +36,7 @@ class CommitVotes:
             if len(ahead) > 1:
                 ahead.pop()
             ahead.append(vote)
-        elif vote.digest != digest_of(vote.index):
+        elif digest_of(vote.index) not in (vote.digest, None):  # None: before our ledger begins
             self._differs(block.author, vote.index)
 
     def executed(self, head: CommitHead) -> None:

@@ -8,13 +8,16 @@ from wattle_gateway.contracts.events import agenda
 from wattle_gateway.contracts.execute import Executed
 from wattle_gateway.contracts.samples import ParseSample
 from wattle_gateway.contracts.state import StateRows
-from wattle_gateway.errors import StoreError
+from wattle_gateway.errors import BeforeBaseError, StoreError
+from wattle_gateway.ledger import leaf
 from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.ledger.epoch import Epoch, next_epoch
+from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.ledger.signed_sample import SignedSample
-from wattle_gateway.store import ledger_rows
+from wattle_gateway.store import base_rows, ledger_rows
+from wattle_gateway.store.base_rows import Base
 from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.ledger_rows import SampleTimes
 
@@ -27,6 +30,7 @@ class ExecutedLedger:
         RulesError for an epoch of rules that this gateway does not know."""
         self._connection = connection
         self._before_first = first_head(first)
+        self.base = base_rows.load(connection)
         stored = ledger_rows.load_head(connection, self._before_first)
         self.state = StateRows(ledger_rows.load_state(connection))
         self.head = stored.commit
@@ -69,7 +73,8 @@ class ExecutedLedger:
         return self._epochs[max(0, number)]
 
     def digest_of(self, index: int) -> bytes | None:
-        """The digest (32 bytes) of an executed commit; of epoch 0 for index 0; else None."""
+        """The digest (32 bytes) of an executed commit; of epoch 0 for index 0; else None: for one
+        before the base, too, that is not kept."""
         if index == self.head.index:
             return self.head.digest
         if index == 0:
@@ -103,7 +108,7 @@ class ExecutedLedger:
             [stored.verified() for stored in blocks],
             self.epoch,
             verify,
-            self.digest_of,
+            self._named_digest,
             parse_and_note,
         )
         ids: dict[BlockRef, int] = {stored.block.ref: stored.id for stored in blocks}
@@ -132,12 +137,26 @@ class ExecutedLedger:
 
     def _at(self, row: alliance.EpochRow) -> CommitHead:
         """The head after the commit that ended an epoch."""
-        stored = ledger_rows.load_commit(self._connection, row.commit_index)
-        digest = self.digest_of(row.commit_index)
-        if stored is None or digest is None:
+        body = ledger_rows.load_commit_leaf(self._connection, row.commit_index)
+        found = None if body is None else leaf.decode(body)
+        if body is None or not isinstance(found, CommitLeaf):
             raise StoreError(
                 f"commit {row.commit_index}, which ended epoch {row.number - 1}, is not stored; "
                 "run `wattle-gateway audit`"
             )
-        leaf = stored.leaf
-        return CommitHead(leaf.index, leaf.time_ms, digest, leaf.state_digest)
+        return CommitHead(found.index, found.time_ms, leaf.commit_digest(body), found.state_digest)
+
+    def _named_digest(self, index: int) -> bytes | None:
+        """`digest_of` for execution, which must not take what is not kept for what never was."""
+        return kept_digest(self.base, index, self.digest_of(index))
+
+
+def kept_digest(base: Base | None, index: int, digest: bytes | None) -> bytes | None:
+    """The same digest. BeforeBaseError if there is none only because the ledger begins later: then
+    execution would not come to the verdict of those who have it."""
+    if digest is None and base is not None and 0 < index < base.index:
+        raise BeforeBaseError(
+            f"execution needs commit {index}, and the ledger begins with commit {base.index}; "
+            "begin again with an older snapshot"
+        )
+    return digest

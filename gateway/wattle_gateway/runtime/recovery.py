@@ -10,6 +10,8 @@ from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger.block import Block
 from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+from wattle_gateway.snapshot import stored as stored_base
+from wattle_gateway.snapshot.horizon import Horizon
 from wattle_gateway.store import block_rows, ledger_rows
 from wattle_gateway.store.block_rows import StoredBlock
 
@@ -33,7 +35,9 @@ def load(
     epoch = ledger.epoch
     floor = linearizer.floor_after(ledger.leader, epoch.constants.gc_depth)
     taken = ledger_rows.taken_above(connection, epoch.number, floor)
-    committed, uncommitted = [], []
+    past = _past(connection, ledger)
+    committed = [block for block in past.committed if block.round > floor]
+    uncommitted = []
     for stored in block_rows.load_above(
         connection, epoch.ledger_id, epoch.number, [floor] * epoch.size
     ):
@@ -48,7 +52,7 @@ def load(
         leader=ledger.leader,
         committed=tuple(committed),
         uncommitted=tuple(stored.verified() for stored in uncommitted),
-        window=window(connection, ledger),
+        window=_window(connection, ledger, past),
         cheaters=cheaters(ledger),
         own_floor=own_round,
         deadline_ms=ledger.deadline_ms,
@@ -69,14 +73,36 @@ def fresh(ledger: ExecutedLedger, own_round: int) -> Recovered:
 
 def window(connection: sqlite3.Connection, ledger: ExecutedLedger) -> tuple[tuple[Block, ...], ...]:
     """The blocks of the commits that the leader schedule is rebuilt from (rule 28)."""
-    epoch, head = ledger.epoch, ledger.head.index
-    commits = []
-    for index in range(window_first(ledger.first_index, head, epoch), head + 1):
+    return _window(connection, ledger, _past(connection, ledger))
+
+
+def _window(
+    connection: sqlite3.Connection, ledger: ExecutedLedger, past: Horizon
+) -> tuple[tuple[Block, ...], ...]:
+    epoch, head, first = ledger.epoch, ledger.head.index, ledger.first_index
+    begin = window_first(first, head, epoch)
+    commits: list[tuple[Block, ...]] = []
+    if past.window and ledger.base is not None:
+        commits += past.window[begin - window_first(first, ledger.base.index, epoch) :]
+        begin = max(begin, ledger.base.index + 1)
+    for index in range(begin, head + 1):
         stored = ledger_rows.load_commit(connection, index)
         ids = () if stored is None else stored.blocks
         headers = block_rows.load_headers(connection, ids)
         commits.append(tuple(block_format.parse(raw, epoch.ledger_id) for raw in headers))
     return tuple(commits)
+
+
+def _past(connection: sqlite3.Connection, ledger: ExecutedLedger) -> Horizon:
+    """What consensus still reads of the commits up to the base, empty if that is nothing."""
+    epoch, base = ledger.epoch, ledger.base
+    if base is None or base.index < ledger.first_index:
+        return Horizon()
+    floor = linearizer.floor_after(ledger.leader, epoch.constants.gc_depth)
+    begin = window_first(ledger.first_index, ledger.head.index, epoch)
+    if base.leader.round <= floor and base.index < begin:
+        return Horizon()
+    return stored_base.horizon(connection, base, epoch, ledger.first_index)
 
 
 def cheaters(ledger: ExecutedLedger) -> frozenset[int]:

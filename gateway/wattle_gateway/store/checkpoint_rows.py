@@ -16,6 +16,16 @@ def newest(connection: sqlite3.Connection) -> tuple[int, bytes] | None:
     return None if row is None else (int(row[0]), bytes(row[1]))
 
 
+def first_from(connection: sqlite3.Connection, commit_index: int) -> tuple[int, bytes] | None:
+    """(commit index, note) of the first checkpoint at or after a commit, None if there is none."""
+    row = connection.execute(
+        "SELECT commit_index, note FROM checkpoints WHERE commit_index >= ? "
+        "ORDER BY commit_index LIMIT 1",
+        (commit_index,),
+    ).fetchone()
+    return None if row is None else (int(row[0]), bytes(row[1]))
+
+
 def find(connection: sqlite3.Connection, commit_index: int) -> bytes | None:
     """The note of a commit, None if it has none."""
     row = connection.execute(

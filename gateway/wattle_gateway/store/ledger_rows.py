@@ -15,7 +15,8 @@ from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.ledger.merkle import RightEdge
-from wattle_gateway.store import block_ids, tree_rows
+from wattle_gateway.sealing import row_seal
+from wattle_gateway.store import base_rows, block_ids, tree_rows
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
 
@@ -44,9 +45,7 @@ def load_head(connection: sqlite3.Connection, before_first: CommitHead) -> Store
         "SELECT leaf, body FROM commits ORDER BY commit_index DESC LIMIT 1"
     ).fetchone()
     if row is None:
-        if edge.size:
-            raise StoreError(f"{edge.size} leaves without a commit; run `wattle-gateway audit`")
-        return StoredHead(before_first, None, edge)
+        return _first_head(connection, before_first, edge)
     last = leaf.decode(row[1])
     if not isinstance(last, leaf.CommitLeaf) or edge.size != row[0] + 1:
         raise StoreError("the newest commit does not end the log; run `wattle-gateway audit`")
@@ -54,15 +53,36 @@ def load_head(connection: sqlite3.Connection, before_first: CommitHead) -> Store
     return StoredHead(head, last.leader, edge)
 
 
+def _first_head(
+    connection: sqlite3.Connection, before_first: CommitHead, edge: RightEdge
+) -> StoredHead:
+    """Where a ledger stands that has executed nothing: at its base, if it has one."""
+    base = base_rows.load(connection)
+    if (RightEdge() if base is None else base.edge) != edge:
+        raise StoreError(f"{edge.size} leaves without a commit; run `wattle-gateway audit`")
+    if base is None:
+        return StoredHead(before_first, None, edge)
+    return StoredHead(base.head, base.leader, edge)
+
+
 def load_commit_digest(connection: sqlite3.Connection, index: int) -> bytes | None:
-    """The digest of an executed commit, None if there is none of this index."""
+    """The digest of an executed commit, None if there is none of this index, or it is one before
+    the base that is not kept."""
+    body = load_commit_leaf(connection, index)
+    return None if body is None else leaf.commit_digest(body)
+
+
+def load_commit_leaf(connection: sqlite3.Connection, index: int) -> bytes | None:
+    """The leaf of an executed commit, None as `load_commit_digest`."""
     row = connection.execute("SELECT body FROM commits WHERE commit_index = ?", (index,)).fetchone()
-    return None if row is None else leaf.commit_digest(row[0])
+    return base_rows.load_leaf(connection, index) if row is None else bytes(row[0])
 
 
 def load_state(connection: sqlite3.Connection) -> dict[bytes, bytes]:
     """The whole state after the newest commit."""
-    return dict(connection.execute("SELECT key, value FROM state"))
+    seal = row_seal.of(connection)
+    rows = connection.execute("SELECT key, value FROM main.state")
+    return dict(seal.open_pair("state", key, value) for key, value in rows)
 
 
 @dataclass(frozen=True)
@@ -93,10 +113,11 @@ def count_leaves(connection: sqlite3.Connection, index: int) -> int:
     """How many entries a commit has put on the ledger."""
     (end, before) = connection.execute(
         "SELECT (SELECT leaf FROM commits WHERE commit_index = ?), "
-        "(SELECT coalesce(max(leaf), -1) FROM commits WHERE commit_index < ? "
-        "AND commit_index >= ? - 1)",
+        "(SELECT max(leaf) FROM commits WHERE commit_index < ? AND commit_index >= ? - 1)",
         (index, index, index),
     ).fetchone()
+    if before is None:
+        before = base_rows.leaves_before(connection) - 1
     return 0 if end is None else int(end - before - 1)
 
 
@@ -164,23 +185,31 @@ def _insert_samples(
     times: Mapping[bytes, SampleTimes],
 ) -> None:
     samples = [outcome for outcome in recorded if outcome.kind == entry.SAMPLE]
+    seal = row_seal.of(connection)
     rows = []
     for outcome in samples:
         assert outcome.digest is not None
         found = times[outcome.digest]
         leaf_index = first_leaf + (outcome.leaf or 0)
-        rows.append((outcome.meter, outcome.seq, leaf_index, found.first_ms, found.last_ms))
-    connection.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", rows)
+        assert outcome.meter is not None
+        rows.append(
+            (seal.alias(outcome.meter), outcome.seq, leaf_index, found.first_ms, found.last_ms)
+        )
+    connection.executemany("INSERT INTO main.samples VALUES (?, ?, ?, ?, ?)", rows)
     connection.executemany(
-        "INSERT INTO totals VALUES (?, 1, ?, ?) ON CONFLICT (meter) DO UPDATE SET "
+        "INSERT INTO main.totals VALUES (?, 1, ?, ?) ON CONFLICT (meter) DO UPDATE SET "
         "samples = samples + 1, last_seq = max(last_seq, excluded.last_seq), "
         "last_ms = max(last_ms, excluded.last_ms)",
         [(meter, seq, last_ms) for meter, seq, _, _, last_ms in rows],
     )
     connection.executemany(
-        "INSERT INTO classes VALUES (?, ?, 1) "
+        "INSERT INTO main.classes VALUES (?, ?, 1) "
         "ON CONFLICT (meter, class) DO UPDATE SET count = count + 1",
-        [(outcome.meter, bit) for outcome in samples for bit in class_bits(outcome.verdict)],
+        [
+            (row[0], bit)
+            for row, outcome in zip(rows, samples, strict=True)
+            for bit in class_bits(outcome.verdict)
+        ],
     )
 
 
@@ -191,20 +220,23 @@ def class_bits(verdict: int) -> list[int]:
 
 
 def _apply(connection: sqlite3.Connection, changes: Sequence[tuple[bytes, bytes | None]]) -> None:
+    seal = row_seal.of(connection)
     connection.executemany(
-        "DELETE FROM state WHERE key = ?", [(key,) for key, value in changes if value is None]
+        "DELETE FROM main.state WHERE key = ?",
+        [(seal.hidden("state", key),) for key, value in changes if value is None],
     )
     connection.executemany(
-        "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        [(key, value) for key, value in changes if value is not None],
+        "INSERT INTO main.state VALUES (?, ?) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [seal.pair("state", key, value) for key, value in changes if value is not None],
     )
 
 
 def find_sample(connection: sqlite3.Connection, meter: bytes, seq: int) -> bytes | None:
     """The entry of a committed sample, None if the ledger has none of this meter and seq."""
     row = connection.execute(
-        "SELECT entries.body FROM samples JOIN leaves USING (leaf) "
+        "SELECT entries.body FROM main.samples AS samples JOIN leaves USING (leaf) "
         "JOIN entries ON entries.id = leaves.entry WHERE meter = ? AND seq = ?",
-        (meter, seq),
+        (row_seal.of(connection).alias(meter), seq),
     ).fetchone()
     return None if row is None else bytes(row[0])

@@ -2,15 +2,19 @@
 
 A tile is the root over 256 leaves, kept when the last of them is written (RFC 6962 section 2.1:
 every full subtree on a boundary of its size is a node of the tree for ever).
+
+Of a ledger that begins with a snapshot the leaves before are not here, but the roots of the full
+subtrees that they make (the right edge at the base): enough for every proof of what came later.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from wattle_gateway.errors import StoreError
+from wattle_gateway.errors import BeforeBaseError, StoreError
 from wattle_gateway.ledger import merkle
 from wattle_gateway.ledger.leaf import EntryLeaf
 from wattle_gateway.ledger.merkle import RightEdge
+from wattle_gateway.store import base_rows
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK, TILE_LEAVES
 
 
@@ -60,7 +64,7 @@ def leaves(connection: sqlite3.Connection, first: int, end: int) -> Iterator[byt
         found[leaf] = body
     for index in range(first, end):
         if index not in found:
-            raise StoreError(f"leaf {index} is not stored; run `wattle-gateway audit`")
+            raise _not_stored(connection, index)
         yield found[index]
 
 
@@ -87,6 +91,8 @@ def head_root(connection: sqlite3.Connection, size: int) -> bytes:
 def root(connection: sqlite3.Connection, first: int, end: int) -> bytes:
     """The root over the leaves first <= index < end, which are a subtree of the log's tree:
     `first` is a multiple of the smallest power of two that is not below their number."""
+    if first < base_rows.leaves_before(connection):
+        return _root_over_base(connection, first, end)
     if end - first < TILE_LEAVES:
         return merkle.root(leaf_hashes(connection, first, end))
     full_end = end - end % TILE_LEAVES
@@ -102,6 +108,32 @@ def root(connection: sqlite3.Connection, first: int, end: int) -> bytes:
     return merkle.root(nodes)
 
 
+def _root_over_base(connection: sqlite3.Connection, first: int, end: int) -> bytes:
+    """The same for a subtree with leaves before the base: out of the full ones that are kept."""
+    base = base_rows.load(connection)
+    assert base is not None
+    begin = 0
+    for peak in base.edge.peaks:
+        size = 1 << ((base.edge.size - begin).bit_length() - 1)
+        if (first, end) == (begin, begin + size):
+            return peak
+        begin += size
+    if end <= base.edge.size and end - first == 1 << ((end - first).bit_length() - 1):
+        raise _not_stored(connection, first)
+    middle = first + (1 << ((end - first - 1).bit_length() - 1))
+    return merkle.node_hash(root(connection, first, middle), root(connection, middle, end))
+
+
+def _not_stored(connection: sqlite3.Connection, index: int) -> StoreError:
+    if index < base_rows.leaves_before(connection):
+        begins = base_rows.first_index(connection) - 1
+        return BeforeBaseError(
+            f"leaf {index} is not on this gateway: its ledger begins after commit {begins} with "
+            f"leaf {base_rows.leaves_before(connection)}; ask a gateway that has it"
+        )
+    return StoreError(f"leaf {index} is not stored; run `wattle-gateway audit`")
+
+
 def _place(connection: sqlite3.Connection, block_id: int) -> tuple[int, int]:
     row = connection.execute(
         "SELECT author, round FROM blocks WHERE id = ?", (block_id,)
@@ -113,7 +145,7 @@ def _place(connection: sqlite3.Connection, block_id: int) -> tuple[int, int]:
 
 def commit_of(connection: sqlite3.Connection, leaf: int) -> int:
     """The commit that a leaf belongs to. Leaves rise with commits: a binary search by key."""
-    low = 1
+    low = base_rows.first_index(connection)
     (high,) = connection.execute("SELECT coalesce(max(commit_index), 0) FROM commits").fetchone()
     while low < high:
         middle = (low + high) // 2
