@@ -4,6 +4,7 @@ Nothing here decides what is valid on the ledger (that stands in genesis and epo
 where the gateway listens and how much of this machine it may use.
 """
 
+import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ __all__ = [
     "PeersConfig",
     "PolicyConfig",
     "ResourcesConfig",
+    "StorageConfig",
     "load",
     "parse",
     "render",
@@ -112,6 +114,13 @@ class IngestConfig:
 
 
 @dataclass(frozen=True)
+class StorageConfig:
+    """What opens this folder; `key` "": it is not sealed."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class ResourcesConfig:
     """What this gateway may use of its machine; 0: what the machine has."""
 
@@ -130,6 +139,17 @@ class AlarmsConfig:
 
 
 @dataclass(frozen=True)
+class ArchiveConfig:
+    """Where what is older than `retention_days` goes; `target` "" = it stays here."""
+
+    target: str
+    retention_days: int
+    endpoint: str
+    region: str
+    credentials: str
+
+
+@dataclass(frozen=True)
 class GatewayConfig:
     """The whole of config.toml."""
 
@@ -141,8 +161,10 @@ class GatewayConfig:
     policy: PolicyConfig
     metrics: MetricsConfig
     log: LogConfig
+    storage: StorageConfig
     resources: ResourcesConfig
     alarms: AlarmsConfig
+    archive: ArchiveConfig
 
 
 def load(path: Path) -> GatewayConfig:
@@ -175,8 +197,10 @@ def parse(document: dict[str, object], source: str) -> GatewayConfig:
         policy=PolicyConfig(**values["policy"]),
         metrics=MetricsConfig(**values["metrics"]),
         log=LogConfig(**values["log"]),
+        storage=StorageConfig(**values["storage"]),
         resources=ResourcesConfig(**values["resources"]),
         alarms=AlarmsConfig(**values["alarms"]),
+        archive=ArchiveConfig(**values["archive"]),
     )
 
 
@@ -217,7 +241,8 @@ def _section(document: dict[str, object], section: str, source: str) -> dict[str
 def _toml(value: str | int) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    # JSON's escapes are among those of a basic string (TOML 1.0).
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _list(names: Iterable[str]) -> str:

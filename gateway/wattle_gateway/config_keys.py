@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
+from wattle_gateway.errors import StorageKeyError
+from wattle_gateway.sealing import storage_key
+
 EMBEDDED = "embedded"
 EXTERNAL = "external"
 BROKER_KINDS = (EMBEDDED, EXTERNAL)
@@ -18,6 +21,8 @@ METRICS_PORT = 8885
 ASK = "ask"
 ALWAYS = "always"
 TEXT = "text"
+# A month is billed and disputed from what is here; what is older is asked for seldom.
+RETENTION_DAYS = 30
 JSON = "json"
 # A webhook's address; what is longer is no address that anybody typed.
 URL_CHARS_MAX = 2_000
@@ -52,6 +57,30 @@ def _is_host(value: object) -> bool:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
+
+
+def _is_storage_key(value: object) -> bool:
+    if value == "":
+        return True
+    try:
+        return isinstance(value, str) and bool(storage_key.check_form(value))
+    except StorageKeyError:
+        return False
+
+
+def _is_archive_target(value: object) -> bool:
+    if not isinstance(value, str) or not _is_path(value):
+        return False
+    if "://" not in value:
+        return True
+    bucket = value.removeprefix("s3://").partition("/")[0]
+    return value.startswith("s3://") and bool(bucket) and value.isascii() and value.isprintable()
+
+
+def _is_region(value: object) -> bool:
+    return isinstance(value, str) and all(
+        char.isascii() and (char.isalnum() or char == "-") for char in value
+    )
 
 
 def _is_webhook(value: object) -> bool:
@@ -160,6 +189,15 @@ KEYS: dict[str, dict[str, Key]] = {
             "lines on standard error: for people, or a JSON object each",
         ),
     },
+    "storage": {
+        "key": Key(
+            "",
+            f'{storage_key.FORMS}; or ""',
+            _is_storage_key,
+            "what opens this folder, if it is sealed (STORAGE.md); changed by "
+            "`wattle-gateway keys rewrap`",
+        ),
+    },
     "resources": {
         "disk_mib": _integer(
             0, 1 << 30, 0, "what this folder may grow to; 0: all that its file system has"
@@ -173,6 +211,32 @@ KEYS: dict[str, dict[str, Key]] = {
         ),
         "cpu_percent": _integer(
             0, 100_000, 0, "100 is one core; 0: all that the machine or the control group gives"
+        ),
+    },
+    "archive": {
+        "target": Key(
+            "",
+            'a folder (from this one), "s3://BUCKET[/PREFIX]", or ""',
+            _is_archive_target,
+            "where payloads and headers go that are older than `retention_days`, as Parquet "
+            '(ARCHIVE.md); "": they stay here',
+        ),
+        "retention_days": _integer(
+            1, 36_500, RETENTION_DAYS, "full days (UTC) that this gateway keeps"
+        ),
+        "endpoint": Key(
+            "",
+            'an https:// address, http:// of this machine, or ""',
+            _is_webhook,
+            "S3 only: of the store that is not AWS's own",
+        ),
+        "region": Key("", 'a name of AWS, or ""', _is_region, "S3 only"),
+        "credentials": Key(
+            "",
+            'a path from this folder, or ""',
+            _is_path,
+            "S3 only: a TOML file of mode 600 with access_key and secret_key (and session_token); "
+            '"": what AWS programs find (AWS_ACCESS_KEY_ID .., ~/.aws, the role of the machine)',
         ),
     },
     "alarms": {

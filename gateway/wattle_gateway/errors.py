@@ -51,10 +51,6 @@ class BeforeBaseError(StoreError):
     """Something was asked for that lies before the commit with which this ledger begins."""
 
 
-class BeforeBaseError(StoreError):
-    """Something was asked for that lies before the commit with which this ledger begins."""
-
-
 class SchemaVersionError(StoreError):
     """A database has the tables of another version of this program, older or newer."""
 

@@ -12,6 +12,7 @@ from wattle_gateway.cli import (
 )
 from wattle_gateway.cli.alliance_commands import BROKER_PORT
 from wattle_gateway.ledger import genesis
+from wattle_gateway.sealing import storage_key
 
 ROLES = {name.replace(" ", "-"): role for role, name in genesis.ROLE_NAMES.items()}
 
@@ -52,6 +53,12 @@ def network(command: argparse.ArgumentParser, *, several: bool = False) -> None:
     )
     command.add_argument("--broker", choices=config.BROKER_KINDS, default=config.EMBEDDED)
     command.add_argument(
+        "--storage-key",
+        metavar="SOURCE",
+        default="",
+        help=f"seal the folder under the key from {storage_key.FORMS} (default: not sealed)",
+    )
+    command.add_argument(
         "--peers-host",
         metavar="NAME",
         help="by which the other gateways reach this one (default: the host)",
@@ -62,6 +69,12 @@ def network(command: argparse.ArgumentParser, *, several: bool = False) -> None:
         type=int,
         metavar="N",
         help=f"for the other gateways (default: {config.PEERS_PORT}){likewise}",
+    )
+    command.add_argument(
+        "--metrics-listen",
+        metavar="ADDRESS",
+        default="",
+        help="that it binds for /metrics, /healthz and /readyz (default: none)",
     )
 
 

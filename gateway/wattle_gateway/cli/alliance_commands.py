@@ -173,7 +173,9 @@ def choice(
         peers_listen=listen if arguments.peers_listen is None else arguments.peers_listen,
         peers_host=arguments.peers_host or hosts[0],
         peers_port=config.PEERS_PORT if peers_port is None else peers_port,
+        storage_key=arguments.storage_key,
         approve_enrolments=arguments.approve_enrolments,
+        metrics_listen=arguments.metrics_listen,
     )
 
 

@@ -10,6 +10,7 @@ from wattle_gateway.consensus.errors import SafetyError
 from wattle_gateway.contracts.baseline.errors import BaselineError
 from wattle_gateway.errors import (
     AlreadyRunningError,
+    ArchiveError,
     BackupError,
     BeforeBaseError,
     BrokerError,
@@ -20,6 +21,8 @@ from wattle_gateway.errors import (
     NotRunningError,
     PeerError,
     RefusedError,
+    ShortageError,
+    StorageKeyError,
     StoreError,
     UpdateRefusedError,
     UsageError,
@@ -49,6 +52,9 @@ EXIT_CODES: dict[type[GatewayError], int] = {
     SafetyError: 12,
     UpdateRefusedError: 13,
     BackupError: 14,
+    ArchiveError: 18,
+    StorageKeyError: 19,
+    ShortageError: 20,
 }
 
 

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from wattle_gateway.ledger.genesis import Genesis, Member, member_row
 from wattle_gateway.ledger.peer_card import PeerCard
 from wattle_gateway.peers.address_book import AddressBook, Reach
 from wattle_gateway.pki import authority, keys, peer_certificate
+from wattle_gateway.sealing import ring as rings
+from wattle_gateway.sealing import storage_key
 from wattle_gateway.store import connection
 from wattle_gateway.store.operation_file import OperationFile
 
@@ -32,6 +35,7 @@ _P256_KEYS = ("block", "link", "authority", "broker", "gateway", "peer")
 class NewGateway:
     """What the operator chose. `hosts`: names and addresses of the broker, the meters' one first.
 
+    `storage_key`: where the key of a sealed folder is (`[storage] key`), "": it is not sealed.
     `name` names the member (and the ledger of one who founds it alone), `role` is a member role
     of SPEC section 9. `peers_listen` "": no other gateway connects to it.
     """
@@ -47,6 +51,8 @@ class NewGateway:
     peers_host: str = "127.0.0.1"
     peers_port: int = config.PEERS_PORT
     approve_enrolments: str = config.ASK
+    storage_key: str = ""
+    metrics_listen: str = ""
 
 
 class Draft:
@@ -64,12 +70,15 @@ class Draft:
     def furnish(self) -> Member:
         """Make keys and certificates; gives the row that the gateway has among members.
 
-        Raises OSError.
+        Raises OSError, StorageKeyError.
         """
         home, choice = self.home, self._choice
         home.folder.mkdir(mode=FOLDER_MODE, parents=True)
         for folder in (home.keys, home.certificates, home.meter_certificates, home.broker):
             folder.mkdir(mode=FOLDER_MODE)
+        if choice.storage_key:
+            storage = storage_key.read(choice.storage_key, self.final.folder)
+            rings.make(home.folder, storage, time.time_ns() // 1_000_000)
         pairs = {name: keys.new_p256() for name in _P256_KEYS}
         checkpoint = keys.new_ed25519()
         for name, pair in pairs.items():
@@ -142,6 +151,7 @@ class Draft:
         durable_file.write(self.home.bundle, text.encode())
         os.rename(self.home.folder, self.final.folder)  # replaces an empty folder
         durable_file.sync_folder(self.final.folder.parent)
+        rings.move(self.home.folder, self.final.folder)
         return self.final
 
     def discard(self) -> None:
@@ -176,4 +186,6 @@ def _config_values(choice: NewGateway) -> dict[str, dict[str, str | int]]:
             "port": choice.peers_port,
         },
         "alliance": {"approve_enrolments": choice.approve_enrolments},
+        "storage": {"key": choice.storage_key},
+        "metrics": {"listen": choice.metrics_listen},
     }

@@ -21,6 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from wattle_gateway.errors import BrokerError
+from wattle_gateway.pki import keys
 from wattle_gateway.runtime.logs import Log
 
 # Two chunks for each of a few workers; at 16 KiB a sample this is 32 MiB.
@@ -214,8 +215,8 @@ class MqttLink:
 def _tls(files: TlsFiles) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(files.authority))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(files.certificate, files.key)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(files.certificate, files.key, keys.password_of(files.key))
     except (OSError, ssl.SSLError) as error:
         raise BrokerError(f"cannot load the gateway's certificate: {error}") from error
     return context

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wattle_gateway.errors import HomeError
+from wattle_gateway.pki import keys
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _context(protocol: int, trusted: Iterable[bytes]) -> ssl.SSLContext:
 
 def _show(context: ssl.SSLContext, own: PeerFiles) -> None:
     try:
-        context.load_cert_chain(own.certificate, own.key)
+        context.load_cert_chain(own.certificate, own.key, keys.password_of(own.key))
     except (OSError, ssl.SSLError) as error:
         raise HomeError(f"{own.certificate}: the peer certificate cannot be used: {error}") from (
             error

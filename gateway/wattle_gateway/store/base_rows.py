@@ -15,6 +15,7 @@ from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.ledger.merkle import RightEdge
+from wattle_gateway.sealing import row_seal
 
 # A state of gigabytes is written in as many steps of memory as it takes.
 ROWS_AT_ONCE = 4096
@@ -127,7 +128,7 @@ def insert(
         (base.index, base.at, base.edge.encode(), base.header),
     )
     connection.executemany("INSERT INTO base_leaves VALUES (?, ?)", leaves)
-    connection.executemany("INSERT INTO base_parts VALUES (?, ?)", enumerate(parts))
+    _insert_parts(connection, parts)
     connection.execute("UPDATE ledger SET edge = ?", (base.edge.encode(),))
 
 
@@ -136,12 +137,26 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     for row in source.execute("SELECT * FROM base"):
         target.execute("INSERT INTO base VALUES (?, ?, ?, ?, ?)", row)
         target.execute("UPDATE ledger SET edge = ?", (row[3],))
-    for table in ("base_leaves", "base_parts"):
-        rows = source.execute(f"SELECT * FROM {table}")
-        target.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
+    rows = source.execute("SELECT * FROM base_leaves")
+    target.executemany("INSERT INTO base_leaves VALUES (?, ?)", rows)
+    _insert_parts(target, load_parts(source))
     insert_state(target, state_rows(source))
 
 
 def _insert_rows(connection: sqlite3.Connection, rows: list[tuple[bytes, bytes]]) -> None:
-    connection.executemany("INSERT INTO base_state VALUES (?, ?)", rows)
-    connection.executemany("INSERT INTO state VALUES (?, ?)", rows)
+    seal = row_seal.of(connection)
+    for table in ("base_state", "state"):
+        connection.executemany(
+            f"INSERT INTO main.{table} VALUES (?, ?)", [seal.pair(table, *row) for row in rows]
+        )
+
+
+def _insert_parts(connection: sqlite3.Connection, parts: Iterable[bytes]) -> None:
+    seal = row_seal.of(connection)
+    connection.executemany(
+        "INSERT INTO main.base_parts VALUES (?, ?)",
+        [
+            (place, seal.close("base_parts", row_seal.row_name(place), part))
+            for place, part in enumerate(parts)
+        ],
+    )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
+from wattle_gateway.sealing import row_seal
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
 
@@ -37,10 +38,13 @@ def insert(connection: sqlite3.Connection, verified: VerifiedBlock) -> int:
         (header.epoch, header.round, header.author, header.raw),
     )
     assert cursor.lastrowid is not None
-    first = cursor.lastrowid * ENTRIES_A_BLOCK
+    seal = row_seal.of(connection)
     connection.executemany(
-        "INSERT INTO entries (id, body) VALUES (?, ?)",
-        [(first + position, body) for position, body in enumerate(verified.entries)],
+        "INSERT INTO main.entries (id, body) VALUES (?, ?)",
+        [
+            (place, seal.close("entries", row_seal.row_name(place), body))
+            for place, body in enumerate(verified.entries, start=cursor.lastrowid * ENTRIES_A_BLOCK)
+        ],
     )
     return cursor.lastrowid
 

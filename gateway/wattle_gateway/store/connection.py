@@ -7,7 +7,8 @@ from pathlib import Path
 
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger.merkle import RightEdge
-from wattle_gateway.store import migration, schema
+from wattle_gateway.sealing import row_seal
+from wattle_gateway.store import migration, schema, sealed_file
 from wattle_gateway.store.migration import Plan
 from wattle_gateway.store.schema import Schema
 
@@ -24,7 +25,7 @@ def store_errors_named(path: Path | str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {error}") from error
+        raise StoreError(f"{path}: {row_seal.told(error)}") from error
 
 
 def create_ledger(path: Path, ledger_id: bytes, *, lost: bool = False) -> None:
@@ -61,6 +62,7 @@ def open_writer(
     with store_errors_named(path):
         try:
             migration.migrate(connection, path, kind)
+            sealed_file.attach(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -69,15 +71,19 @@ def open_writer(
     return connection
 
 
-def open_reader(path: Path, kind: Schema, ledger_id: bytes) -> sqlite3.Connection:
+def open_reader(
+    path: Path, kind: Schema, ledger_id: bytes, *, keys_beside: Path | None = None
+) -> sqlite3.Connection:
     """A connection that can only read, beside a running gateway or without one.
 
+    `keys_beside`: a file of the folder that has the keys, if it is not the database's own folder.
     Raises StoreError as `open_writer`, and for an older version, which a reader cannot migrate.
     """
     connection = _open(path, "ro", kind, ledger_id)
     try:
         with store_errors_named(path):
             migration.check_version(connection, path, kind)
+            sealed_file.attach(connection, keys_beside or path)
     except BaseException:
         connection.close()
         raise
@@ -153,6 +159,7 @@ def _creating(path: Path, kind: Schema) -> Iterator[sqlite3.Connection]:
             connection.execute(f"PRAGMA user_version = {kind.version}")
             connection.executescript(f"BEGIN; {kind.tables} COMMIT;")
             with transaction(connection):
+                sealed_file.mark(connection, path)
                 yield connection
         draft.replace(path)
     except OSError as error:
@@ -180,7 +187,7 @@ def _open(
             isolation_level=None,
             timeout=BUSY_DEADLINE_S,
             check_same_thread=False,
-            factory=factory,
+            factory=sealed_file.factory_for(path, factory),
         )
         try:
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")

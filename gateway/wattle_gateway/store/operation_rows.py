@@ -8,6 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from wattle_gateway.sealing import row_seal
+
 
 @dataclass(frozen=True)
 class Quarantined:
@@ -58,15 +60,19 @@ def add_quarantine(
     connection: sqlite3.Connection, rows: Iterable[Quarantined], entries_max: int, bytes_max: int
 ) -> None:
     """Keep refused messages; the oldest go until both limits hold."""
+    seal = row_seal.of(connection)
     connection.executemany(
-        "INSERT INTO quarantine (at_ms, reason, topic, body) VALUES (?, ?, ?, ?)",
-        [(row.at_ms, row.reason, row.topic, row.body) for row in rows],
+        "INSERT INTO main.quarantine (at_ms, reason, topic, body) VALUES (?, ?, ?, ?)",
+        [
+            (row.at_ms, row.reason, *seal.message(row.at_ms, row.reason, row.topic, row.body))
+            for row in rows
+        ],
     )
     # Newest first, running totals: everything behind the row that passes a limit goes.
     connection.execute(
-        "DELETE FROM quarantine WHERE id <= ("
+        "DELETE FROM main.quarantine WHERE id <= ("
         "SELECT max(id) FROM (SELECT id, row_number() OVER newest AS entries, "
-        "sum(length(body) + length(topic)) OVER newest AS bytes FROM quarantine "
+        "sum(length(body) + length(topic)) OVER newest AS bytes FROM main.quarantine "
         "WINDOW newest AS (ORDER BY id DESC)) WHERE entries > ? OR bytes > ?)",
         (entries_max, bytes_max),
     )
@@ -75,7 +81,7 @@ def add_quarantine(
 def quarantine_fill(connection: sqlite3.Connection) -> tuple[int, int]:
     """(messages, bytes) in quarantine."""
     row = connection.execute(
-        "SELECT count(*), coalesce(sum(length(body) + length(topic)), 0) FROM quarantine"
+        "SELECT count(*), coalesce(sum(length(body) + length(topic)), 0) FROM main.quarantine"
     ).fetchone()
     return int(row[0]), int(row[1])
 
@@ -91,22 +97,23 @@ def load_seen(connection: sqlite3.Connection) -> dict[bytes, Seen]:
 
 def save_seen(connection: sqlite3.Connection, rows: Iterable[Seen]) -> None:
     """Set what meters last showed."""
+    seal = row_seal.of(connection)
     connection.executemany(
-        "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO main.seen VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                row.meter,
+                seal.alias(row.meter),
                 row.at_ms,
                 row.clock,
                 row.boot,
                 row.connections,
                 row.flaps,
                 row.repeats,
-                row.birth,
+                seal.record("birth", row.meter, row.birth),
                 row.health_ms,
-                row.health,
+                seal.record("health", row.meter, row.health),
                 row.before_ms,
-                row.health_before,
+                seal.record("health_before", row.meter, row.health_before),
             )
             for row in rows
         ],

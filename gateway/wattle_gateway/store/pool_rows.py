@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from wattle_gateway.ledger import entry
+from wattle_gateway.sealing import row_seal
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,19 @@ _COLUMNS = "id, kind, meter, seq, digest, first_ms, last_ms, body"
 
 def insert(connection: sqlite3.Connection, row: PoolEntry) -> int:
     """Put an entry at the end of the queue and give its id there; its own `id` is ignored."""
+    seal = row_seal.of(connection)
     cursor = connection.execute(
-        "INSERT INTO pool (kind, meter, seq, digest, first_ms, last_ms, body) "
+        "INSERT INTO main.pool (kind, meter, seq, digest, first_ms, last_ms, body) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (row.kind, row.meter, row.seq, row.digest, row.first_ms, row.last_ms, row.body),
+        (
+            row.kind,
+            _alias(connection, row.meter),
+            row.seq,
+            row.digest,
+            row.first_ms,
+            row.last_ms,
+            seal.close("pool", row.digest, row.body),
+        ),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -41,21 +51,22 @@ def insert(connection: sqlite3.Connection, row: PoolEntry) -> int:
 
 def delete(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
     """Take entries out of the queue."""
-    connection.executemany("DELETE FROM pool WHERE id = ?", [(row,) for row in ids])
+    connection.executemany("DELETE FROM main.pool WHERE id = ?", [(row,) for row in ids])
 
 
 def find(connection: sqlite3.Connection, kind: int, meter: bytes, seq: int) -> PoolEntry | None:
     """The pooled entry of a kind for a meter and seq, None if there is none."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM pool WHERE meter = ? AND seq = ? AND kind = ?", (meter, seq, kind)
+        "SELECT id FROM main.pool WHERE meter = ? AND seq = ? AND kind = ?",
+        (_alias(connection, meter), seq, kind),
     ).fetchone()
-    return None if row is None else PoolEntry(*row)
+    return None if row is None else _get(connection, row[0])
 
 
 def has_digest(connection: sqlite3.Connection, digest: bytes) -> bool:
     """Whether a transaction or evidence of this digest waits."""
     row = connection.execute(
-        "SELECT 1 FROM pool WHERE meter IS NULL AND digest = ? LIMIT 1", (digest,)
+        "SELECT 1 FROM main.pool WHERE meter IS NULL AND digest = ? LIMIT 1", (digest,)
     ).fetchone()
     return row is not None
 
@@ -109,9 +120,14 @@ def next_entries(
 
 def _falling(connection: sqlite3.Connection, meter: bytes, taken: Collection[int]) -> list[int]:
     rows = connection.execute(
-        "SELECT id FROM pool WHERE meter = ? AND kind = ? ORDER BY seq DESC", (meter, entry.SAMPLE)
+        "SELECT id FROM main.pool WHERE meter = ? AND kind = ? ORDER BY seq DESC",
+        (_alias(connection, meter), entry.SAMPLE),
     )
     return [place for (place,) in rows if place not in taken]
+
+
+def _alias(connection: sqlite3.Connection, meter: bytes | None) -> bytes | None:
+    return None if meter is None else row_seal.of(connection).alias(meter)
 
 
 def _get(connection: sqlite3.Connection, place: int) -> PoolEntry:

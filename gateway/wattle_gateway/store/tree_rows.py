@@ -14,7 +14,8 @@ from wattle_gateway.errors import BeforeBaseError, StoreError
 from wattle_gateway.ledger import merkle
 from wattle_gateway.ledger.leaf import EntryLeaf
 from wattle_gateway.ledger.merkle import RightEdge
-from wattle_gateway.store import base_rows
+from wattle_gateway.store import archive_rows, base_rows
+from wattle_gateway.store.archived import archive_of
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK, TILE_LEAVES
 
 
@@ -62,6 +63,10 @@ def leaves(connection: sqlite3.Connection, first: int, end: int) -> Iterator[byt
         (commit_of(connection, first), end),
     ):
         found[leaf] = body
+    archive = archive_of(connection)
+    if archive is not None and len(found) < end - first:
+        for leaf, archived in archive.leaves(first, end).items():
+            found.setdefault(leaf, archived.leaf_bytes)
     for index in range(first, end):
         if index not in found:
             raise _not_stored(connection, index)
@@ -131,6 +136,8 @@ def _not_stored(connection: sqlite3.Connection, index: int) -> StoreError:
             f"leaf {index} is not on this gateway: its ledger begins after commit {begins} with "
             f"leaf {base_rows.leaves_before(connection)}; ask a gateway that has it"
         )
+    if archive_rows.has_left(connection, index):
+        return StoreError(f"leaf {index} has left for the archive, which is not read here")
     return StoreError(f"leaf {index} is not stored; run `wattle-gateway audit`")
 
 
