@@ -7,6 +7,7 @@ from wattle_gateway.sync.intake import Intake
 from wattle_gateway.sync.messages import Commits, History, Holdings
 from wattle_gateway.sync.peer import Links, Peer
 from wattle_gateway.sync.reader import parse
+from wattle_gateway.sync.serving import answer_commits
 from wattle_testkit.alliance import CREATED_MS, Party, epoch_of
 from wattle_testkit.lacking_shelf import LackingShelf
 from wattle_testkit.memory_alliance import MemoryAlliance
@@ -170,3 +171,29 @@ def test_commits_that_were_decided_meanwhile_are_skipped_and_none_is_asked_for_t
     assert [proved.index for proved in late.heard.history][:1] == [decided + 1]
     assert late.shelf.head.index == len(said.commits)
     assert not [message for message in sent if isinstance(message, Commits)]
+
+
+def test_who_begins_later_is_asked_no_more_before_we_are_there() -> None:
+    """Nobody is asked for the same commits for ever: another peer is, and none means a snapshot."""
+    scene = Scene(0, 1)
+    for author in (0, 1):
+        scene.claim(author, 1000)
+    assert scene.plan(0) == [(0, 1, 1)]
+    assert scene.client.answered(scene.peer(0), History(1, 1, begins=501), scene.intake) == ()
+    scene.claim(0, 1001)
+    assert scene.plan(1) == [(1, 2, 1)]
+    assert scene.client.begins_too_late() is None
+    assert scene.client.answered(scene.peer(1), History(2, 1, begins=301), scene.intake) == ()
+    assert scene.plan(2) == []
+    assert not scene.client.far_behind(2)
+    assert scene.client.begins_too_late() == 301
+    scene.shelf.index = 300
+    assert scene.plan(3) == [(1, 3, 301)]
+    assert scene.client.begins_too_late() is None
+
+
+def test_a_shelf_that_begins_later_says_so() -> None:
+    shelf = LackingShelf(EPOCH, begins=9)
+    intake = Intake(EPOCH, crypto.verify)
+    assert answer_commits(shelf, Commits(4, 8), intake) == History(4, 8, begins=9)
+    assert answer_commits(shelf, Commits(4, 9), intake) == History(4, 9)

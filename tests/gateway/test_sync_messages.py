@@ -28,6 +28,7 @@ ALL: list[m.Message] = [
     m.Subscribe(2, 0),
     m.Commits(6, 1),
     m.History(6, 1),
+    m.History(6, 1, begins=2),
     m.History(
         6,
         1,

@@ -4,13 +4,14 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from wattle_gateway.errors import BeforeBaseError
 from wattle_gateway.ledger import checkpoint
 from wattle_gateway.ledger.checkpoint import Note
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.reports.alliance import Who
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
-from wattle_gateway.store import checkpoint_rows, ledger_rows, tree_rows
+from wattle_gateway.store import base_rows, checkpoint_rows, ledger_rows, tree_rows
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,12 @@ def verify(connection: sqlite3.Connection, first: Epoch, note: Note) -> Verified
     0. A note beyond our log is held against the members of the epoch in force."""
     ledger = ExecutedLedger(connection, first)
     said = note.checkpoint
+    before = base_rows.leaves_before(connection)
+    if said.size < before:
+        raise BeforeBaseError(
+            f"a checkpoint of {said.size} leaves: this ledger begins after {before}, and what was "
+            "before is not on this gateway; ask one that has it"
+        )
     known = said.size <= ledger.edge.size
     index = _commit_at(connection, said.size)
     epoch = ledger.epoch if index is None else ledger.epoch_of_commit(index)

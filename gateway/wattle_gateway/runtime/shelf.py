@@ -38,6 +38,12 @@ class LedgerShelf:
         """The newest executed commit."""
         return self._ledger.head
 
+    @property
+    def begins(self) -> int:
+        """The first commit that is stored with its blocks, or will be."""
+        base = self._ledger.base
+        return 1 if base is None else base.index + 1
+
     def epoch(self, number: int) -> Epoch | None:
         """An epoch by number; None for one that has not begun."""
         return self._ledger.epoch_at(number)

@@ -10,7 +10,7 @@ from wattle_gateway.ledger import checkpoint, evidence
 from wattle_gateway.ledger.checkpoint import Checkpoint, Note, SignatureLine
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.evidence import TwoCheckpoints
-from wattle_gateway.store import tree_rows
+from wattle_gateway.store import base_rows, tree_rows
 from wattle_gateway.sync.parcels import SignedCheckpoint
 
 
@@ -36,7 +36,10 @@ class TwoLogs:
         return tuple(sorted(self._false))
 
     def is_ours(self, size: int, root: bytes, log_size: int) -> bool:
-        """Whether our log of `log_size` leaves had this root when it had `size`."""
+        """Whether our log of `log_size` leaves had this root when it had `size`; of sizes before
+        the base, too, since who cannot tell accuses nobody."""
+        if size < base_rows.leaves_before(self._connection):
+            return True
         return size <= log_size and root == tree_rows.head_root(self._connection, size)
 
     def ours(self, signed: SignedCheckpoint, epoch: Epoch) -> list[TwoCheckpoints]:

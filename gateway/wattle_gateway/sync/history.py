@@ -55,6 +55,18 @@ class HistoryClient:
             ahead = [peer for peer in ahead if author_of(peer.kid) is not None]
         return len(ahead) >= min(self._links.epoch.faulty_max + 1, len(claims))
 
+    def begins_too_late(self) -> int | None:
+        """If nobody who is ahead has the commit after the own head any more: the lowest at which
+        the history of one of them begins. Then only a snapshot helps."""
+        head_index = self._shelf.head.index
+        ahead = [
+            peer.begins
+            for peer in self._links.members()
+            if peer.claim is not None and peer.claim.index > head_index
+        ]
+        lowest = min(ahead, default=0)
+        return lowest if lowest > head_index + 1 else None
+
     def plan(self, steady_ms: int) -> list[Parcel]:
         """The request to make now, if any; none while commits that were given are executed."""
         if self._executing:
@@ -100,6 +112,9 @@ class HistoryClient:
             return ()
         self._out = None
         head = self._shelf.head
+        if message.begins is not None:
+            peer.begins = message.begins  # others are asked for what lies before
+            return ()
         if not message.commits:
             peer.proves_no_more = True
             return ()
@@ -123,6 +138,7 @@ class HistoryClient:
         return (
             peer.claim is not None
             and peer.claim.index > head_index + far
+            and peer.begins <= head_index + 1
             and not peer.proves_no_more
             and not peer.distrusted(steady_ms)
         )

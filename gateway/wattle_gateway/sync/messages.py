@@ -175,21 +175,24 @@ class HistoryCommit:
 @dataclass(frozen=True)
 class History:
     """Commits from `first` on; `tail` the leaves of those after them; `votes` headers of blocks
-    whose commit votes prove them."""
+    whose commit votes prove them. Without any of these, `begins`, if it is not None: the first
+    commit that the sender can give at all, above `first`."""
 
     id: int
     first: int
     commits: tuple[HistoryCommit, ...] = ()
     tail: tuple[bytes, ...] = ()
     votes: tuple[bytes, ...] = ()
+    begins: int | None = None
 
     def encode(self) -> bytes:
         """The message's bytes."""
         counts = [[len(block.entries) for block in commit.blocks] for commit in self.commits]
         commits = (chain((commit.leaf,), _parts_of(commit.blocks)) for commit in self.commits)
+        begins = [] if self.begins is None else [self.begins]
         return _message(
             HISTORY,
-            [self.id, self.first, counts, len(self.tail), len(self.votes)],
+            [self.id, self.first, counts, len(self.tail), len(self.votes), *begins],
             *chain.from_iterable(commits),
             *self.tail,
             *self.votes,

@@ -77,8 +77,8 @@ class Peer:
     `claim` its newest holdings; `stream` what it asked of us; `subscribed_epoch` what we asked
     of it, `overdue` what came of it by another way; `fetches` ours in flight to it, `late` those
     that ran out of time; `dry` and `proves_no_more`: since its last claim it has given all the
-    blocks it has and we lack, or proved all the commits it could; `distrusted_ms` until when no
-    history is asked of it.
+    blocks it has and we lack, or proved all the commits it could; `begins` the first commit that it
+    said it has; `distrusted_ms` until when no history is asked of it.
     """
 
     kid: bytes
@@ -94,6 +94,7 @@ class Peer:
     late: dict[int, Request] = field(default_factory=dict)
     dry: bool = False
     proves_no_more: bool = False
+    begins: int = 1
     distrusted_ms: int | None = None
     asked_last_ms: int | None = None
     joined_ms: int | None = None

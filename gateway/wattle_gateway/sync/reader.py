@@ -132,7 +132,12 @@ def _commits(head: object, parts: _Parts) -> m.Commits:
 
 
 def _history(head: object, parts: _Parts) -> m.History:
+    begins = None
+    if isinstance(head, list) and len(head) == 6:
+        *head, begins = head
     row = structure.array(head, 5, "head")
+    if begins is not None:
+        return _later_history(row, begins)
     commits = tuple(
         m.HistoryCommit(
             parts.take(LEAF_BYTES_MAX, "leaf"),
@@ -149,6 +154,14 @@ def _history(head: object, parts: _Parts) -> m.History:
         tuple(parts.take(LEAF_BYTES_MAX, "leaf") for _ in range(tail)),
         tuple(parts.take(HEADER_BYTES_MAX, "vote") for _ in range(votes)),
     )
+
+
+def _later_history(row: list[object], begins: object) -> m.History:
+    """The sender has nothing of what was asked for: its history begins with commit `begins`."""
+    first, found = _index(row[1]), _index(begins)
+    if row[2:] != [[], 0, 0] or found <= first:
+        raise PeerMessageError(f"history from commit {first} on, of one that begins with {found}")
+    return m.History(structure.uint(row[0], "id"), first, begins=found)
 
 
 def _ask_last(head: object, parts: _Parts) -> m.AskLast:

@@ -101,9 +101,12 @@ def _asked_and_lacking(shelf: Shelf, request: Fetch) -> Iterator[PackedBlock]:
 def answer_commits(shelf: Shelf, request: Commits, intake: Intake) -> History:
     """Commits of one epoch from the one asked for on, as far as votes on this shelf prove them.
 
-    Empty when nothing is proved or when the first commit alone fills more than an answer: then
+    For commits that lie before those on this shelf it says where these begin. Otherwise empty
+    when nothing is proved or when the first commit alone fills more than an answer: then
     its blocks are fetched one by one and decided by the rules.
     """
+    if request.first < shelf.begins:
+        return History(request.id, request.first, begins=shelf.begins)
     commits = list(_commits_from(shelf, request.first))
     if not commits:
         return History(request.id, request.first)

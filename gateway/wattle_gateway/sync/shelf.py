@@ -29,6 +29,11 @@ class Shelf(Protocol):
     def head(self) -> CommitHead:
         """The newest executed commit."""
 
+    @property
+    def begins(self) -> int:
+        """The first commit that is here with its blocks, or the next one if there is none yet:
+        1, unless the ledger begins with a snapshot or older payloads are elsewhere."""
+
     def epoch(self, number: int) -> Epoch | None:
         """An epoch by number, from 0 to the one in force; None for any other."""
 
@@ -62,7 +67,7 @@ class Shelf(Protocol):
         """The held block of the highest round by an author in an epoch."""
 
     def commit(self, index: int) -> StoredCommit | None:
-        """An executed commit, from 1 to `head.index`; None for any other."""
+        """An executed commit, from `begins` to `head.index`; None for any other."""
 
     def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
         """The blocks of an executed commit in the order of execution, the leader's last."""

@@ -70,7 +70,7 @@ class Synchronizer:
         self._holdings = HoldingsTeller(self._links, shelf)
         self._streams = Streams(self._links, shelf)
         self._fetcher = Fetcher(self._links, shelf)
-        self._history = HistoryClient(self._links, shelf)
+        self.history = HistoryClient(self._links, shelf)
         self._gossip = Gossip(self._links, self._intake)
         self._silence = Silence(wiped, silent_through)
         self._recovery = self._begin_recovery()
@@ -113,7 +113,7 @@ class Synchronizer:
         times = [
             self._streams.next_tick_ms,
             self._fetcher.next_tick_ms,
-            self._history.next_tick_ms,
+            self.history.next_tick_ms,
             self._holdings.next_tick_ms,
             None if self._recovery is None else self._recovery.next_tick_ms(self._links),
         ]
@@ -149,7 +149,7 @@ class Synchronizer:
         peer = self._links.remove(kid)
         if peer is not None:
             self._fetcher.gone(peer)
-            self._history.gone(kid)
+            self.history.gone(kid)
 
     def receive(self, kid: bytes, raw: bytes, steady_ms: int) -> Received:
         """One message of a peer, whatever its bytes are. Raises nothing."""
@@ -186,7 +186,7 @@ class Synchronizer:
         self._links.epoch = epoch
         self._intake.epoch = epoch
         self._fetcher.new_epoch()
-        self._history.new_epoch()
+        self.history.new_epoch()
         self._gossip.new_epoch()
         for peer in self._links:
             peer.asked_last_ms = None
@@ -196,7 +196,7 @@ class Synchronizer:
 
     def history_refused(self, kid: bytes, steady_ms: int) -> None:
         """The graph did not bear out a proved commit of this peer: it lied about its blocks."""
-        self._history.refuse(kid, steady_ms)
+        self.history.refuse(kid, steady_ms)
 
     def gossip_evidence(self, raw: bytes) -> Sequence[Parcel]:
         """Evidence that was found here: an entry, encoded."""
@@ -322,9 +322,9 @@ class Synchronizer:
 
     def _history_of(self, peer: Peer, message: m.History, steady_ms: int) -> Received:
         try:
-            return Received(history=self._history.answered(peer, message, self._intake))
+            return Received(history=self.history.answered(peer, message, self._intake))
         except GatewayError:
-            self._history.refuse(peer.kid, steady_ms)
+            self.history.refuse(peer.kid, steady_ms)
             raise
 
     def _ask_last(self, peer: Peer, message: m.AskLast, steady_ms: int) -> Received:
@@ -369,8 +369,8 @@ class Synchronizer:
 
     def _work(self, steady_ms: int) -> list[Parcel]:
         """Ask for what is needed now: commits, blocks, streams, the own newest block."""
-        far_behind = self._history.far_behind(steady_ms)
-        parcels = self._history.plan(steady_ms)
+        far_behind = self.history.far_behind(steady_ms)
+        parcels = self.history.plan(steady_ms)
         if self._recovery is not None:
             parcels += self._recover(self._recovery, steady_ms, far_behind=far_behind)
         parcels += self._fetcher.plan(steady_ms, far_behind=far_behind)

@@ -20,6 +20,7 @@ class LackingShelf:
     rounds_at_close: tuple[int, ...] = ()
     held: set[BlockRef] = field(default_factory=set)
     index: int = 0
+    begins: int = 1
 
     def __post_init__(self) -> None:
         self.rounds = self.rounds_at_close = (0,) * self.in_force.size

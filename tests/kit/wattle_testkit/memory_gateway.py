@@ -32,6 +32,7 @@ class MemoryShelf:
         self.stored: dict[int, dict[BlockRef, VerifiedBlock]] = {0: {}}
         self.commits: list[tuple[StoredCommit, tuple[VerifiedBlock, ...]]] = []
         self._head = first_head(epoch)
+        self.begins = 1
         self.engine: Engine | None = None
 
     def copy(self) -> "MemoryShelf":
