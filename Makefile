@@ -153,6 +153,8 @@ vectors: $(STAMP)  ## regenerate protocol/vectors; fails when they changed
 lock: $(BUILD)/lock/bin/uv  ## renew requirements.lock and firmware/stubs.lock (UPGRADE=--upgrade)
 	$(UV_COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --no-deps --group stubs -o firmware/stubs.lock
+	$(UV_COMPILE) --constraint requirements.lock pyproject.toml \
+		-o gateway/deploy/container/requirements.lock
 
 $(BUILD)/lock/bin/uv: Makefile | $(STAMP)
 	@$(PYTHON_VENV) -m venv --clear $(BUILD)/lock
