@@ -7,6 +7,8 @@ aggregator answers, the observer decides, and the fund pays; the load's offer is
 `make_ledger_vectors.py` drives it and writes it.
 """
 
+from dataclasses import replace
+
 from account_vectors import Accounts
 from alliance_vectors import pair, signed_by_meter
 from make_vectors import EUI64, TIME_MS
@@ -16,9 +18,10 @@ from wattle_gateway.ledger import crypto, entry, event_bodies, genesis, transact
 from wattle_gateway.ledger.account_bodies import Issue, Open, Transfer
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish, Withdraw
+from wattle_gateway.ledger.fund_limits import FundLimits
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.market import Market
-from wattle_gateway.ledger.offer_bodies import DOWN, OfferBody, OfferTerms, Retract
+from wattle_gateway.ledger.offer_bodies import DOWN, UP, OfferBody, OfferTerms, Retract
 from wattle_gateway.ledger.settlement_bodies import Answer, Contract, Decide, Dispute, Fund
 from wattle_gateway.ledger.transaction import Enrol, Point
 from wattle_wire import cose, sample, uplink
@@ -33,6 +36,17 @@ MARKET = Market(interval_s=60, settle_ms=10_000, dispute_ms=120_000, decide_ms=6
 QUOTA_W = 6_000
 # Energy in each minute from five before the event on: 12 kW, then half of it, then too much.
 MINUTES_WH = (200, 200, 200, 200, 200, 100, 140)
+# What the event is, to the unit: whatever is one more of anything is not what the fund is for.
+LIMITS = FundLimits(
+    (event_bodies.COST, event_bodies.FIXED),
+    "north",
+    DOWN,
+    BEGIN_MS,
+    END_MS,
+    10_000_000,
+    100_000_000,
+    26_000,
+)
 TERMS = OfferTerms(
     "north", 0, DOWN, 8_000, "EUR", 90_000_000, 2_000, 3_600_000, 0, 5_000, 1, QUOTA_W
 )
@@ -75,7 +89,11 @@ class Settled(Accounts):
         meter, enrol = self._enrol(self._kids[HOUSE])
         offer = self._built(HOUSE, transaction.OFFER, OfferBody(meter, 1, TERMS).row())
         agreed, fund = self._agreement(), self._fund()
-        publish = self._built("", transaction.PUBLISH, event(self._digest(fund)).row())
+        called_for = event(self._digest(fund))
+        beyond = [
+            self._built("", transaction.PUBLISH, body.row()) for body in beyond_purpose(called_for)
+        ]
+        publish = self._built("", transaction.PUBLISH, called_for.row())
         called = self._digest(publish)
         less = Declare(called, meter, 1, 0, (QUOTA_W, 1_000))
         thought_better = [
@@ -92,7 +110,7 @@ class Settled(Accounts):
             (TIME_MS + 2_000, [enrol, offer]),
             (TIME_MS + 4_000, agreed),
             (TIME_MS + 6_000, [fund]),
-            (TIME_MS + 8_000, [publish]),
+            (TIME_MS + 8_000, [*beyond, publish]),
             (TIME_MS + 10_000, thought_better),
             (TIME_MS + 12_000, [declare]),
             (SELECT_MS + 1_000, [order]),
@@ -121,7 +139,7 @@ class Settled(Accounts):
         return [offered, self._approve(NEIGHBOUR, offered), self._approve(HOUSE, offered)]
 
     def _fund(self) -> bytes:
-        body = Fund("green-peak", "EUR", 30_000, self._kids[""], END_MS + 60_000).row()
+        body = Fund("green-peak", "EUR", 30_000, self._kids[""], END_MS + 60_000, LIMITS).row()
         return self._built(NEIGHBOUR, transaction.FUND, body)
 
     def _answers(self, dispute: bytes) -> list[bytes]:
@@ -169,6 +187,20 @@ class Settled(Accounts):
         self._previous = cose.digest("sample", self._epoch.ledger_id, kid, payload)
         raw = signed_by_meter(self._epoch.ledger_id, "sample", payload)
         return entry.encode(entry.SAMPLE, raw, self._epoch.constants.entry_bytes_max)
+
+
+def beyond_purpose(called_for: Publish) -> list[Publish]:
+    """The same event with one thing each that its fund does not pay, in the order of the limits."""
+    longer = replace(called_for, intervals=3)
+    return [
+        replace(called_for, method=event_bodies.BID),
+        replace(called_for, area="north2"),
+        replace(called_for, direction=UP),
+        longer,
+        replace(called_for, availability_price=10_000_001),
+        replace(called_for, energy_price=100_000_001),
+        replace(called_for, quantity_w=QUOTA_W + 1),
+    ]
 
 
 def event(fund: bytes) -> Publish:

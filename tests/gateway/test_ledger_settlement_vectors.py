@@ -47,6 +47,7 @@ def fund_row(number: int) -> list[Any]:
     row = STATES[number]["fund", one(FUND).digest]
     assert row[:3] == [NEIGHBOUR, "green-peak", "EUR"]
     assert row[6:8] == [AGGREGATOR, one(FUND).body[4]]
+    assert row[9] == one(FUND).body[5]
     return [*row[3:6], row[8]]
 
 
@@ -96,6 +97,26 @@ def test_a_fund_is_locked_and_an_event_speaks_for_it() -> None:
     assert fund_row(EVENT.commit) == [amount - reserved, reserved, 0, 0]
 
 
+def test_an_event_beyond_what_the_fund_is_for_is_refused() -> None:
+    """Each of them is the event but for one thing, and each limit has its refusal."""
+    methods, area, direction, from_ms, to_ms, availability, energy, amount = one(FUND).body[5]
+    body = EVENT.body
+    assert body[0] in methods
+    assert (area, direction, from_ms) == (body[2], body[4], body[5])
+    assert to_ms == BEGIN_MS + INTERVALS * INTERVAL_S * 1000
+    assert (availability, energy) == (AVAILABILITY, ENERGY)
+    assert amount == fund_row(EVENT.commit)[1]
+    *refused, published = LEDGER.sent(PUBLISH)
+    assert published == EVENT
+    assert [sent.verdict for sent in refused] == list(range(83, 90))
+    for sent, place in zip(refused, (0, 2, 4, 6, 11, 12, 7), strict=True):
+        changed = [at for at, item in enumerate(sent.body) if item != body[at]]
+        assert changed == [place]
+    row = STATES[EVENT.commit]["standing", AGGREGATOR]
+    newest = [len(refused), LEDGER.time_ms(EVENT.commit), 1, refused[-1].digest, EVENT.commit + 1]
+    assert row[2] == {"error": newest}
+
+
 def test_before_the_selection_a_declaration_is_taken_back_for_nothing() -> None:
     withdrawn = one(WITHDRAW)
     first, second = LEDGER.sent(DECLARE)
@@ -109,7 +130,8 @@ def test_before_the_selection_a_declaration_is_taken_back_for_nothing() -> None:
         == STATES[EVENT.commit]["event", EVENT.digest]
     )
     assert STATES[second.commit][place][0] == second.digest
-    assert not any(place[0] == "standing" for place in STATES[second.commit])
+    before = STATES[EVENT.commit]["standing", AGGREGATOR]
+    assert STATES[second.commit]["standing", AGGREGATOR] == before
 
 
 def test_an_offer_that_is_retracted_is_gone() -> None:
@@ -176,7 +198,9 @@ def test_only_a_refusal_that_no_race_explains_is_a_fault() -> None:
     assert STATES[own.commit]["standing", HOUSE][2] == {"error": record}
     assert ("standing", HOUSE) not in STATES[own.commit - 1]
     assert STATES[-1]["standing", HOUSE][2] == {"error": record}
-    assert "error" not in STATES[-1].get(("standing", AGGREGATOR), [0, None, {}, []])[2]
+    # Too late, or of a role that an epoch may have taken: the aggregator's decision cost nothing.
+    before = STATES[EVENT.commit]["standing", AGGREGATOR]
+    assert STATES[-1]["standing", AGGREGATOR][2]["error"] == before[2]["error"]
 
 
 def test_the_last_statement_is_paid_out_of_the_fund() -> None:

@@ -32,6 +32,7 @@ NOBODY = bytes(8)
 FROM_MS = CREATED_MS + 60_000
 DAY_MS = 86_400_000
 TERMS = Contract(AGGREGATOR.kid, "CNY", 10, 20, 30, 0, FROM_MS, FROM_MS + DAY_MS)
+ANYTHING = [[], "", 0, 0, None, None, None, None]
 GREEN = Fund("green-peak", "CNY", 600, RETAIL.kid, FROM_MS)
 
 
@@ -165,7 +166,7 @@ class TestFund:
         digest = ledger.done(GRID, FUND, GREEN.row())
         assert cbor.decode(ledger.state[key("account", GRID.kid, "CNY")]) == [400, 600, 0]
         row = cbor.decode(ledger.state[key("fund", digest)])
-        assert row == [GRID.kid, "green-peak", "CNY", 600, 0, 0, RETAIL.kid, FROM_MS, 0]
+        assert row == [GRID.kid, "green-peak", "CNY", 600, 0, 0, RETAIL.kid, FROM_MS, 0, ANYTHING]
         body = Transfer("CNY", RETAIL.kid, 401).row()
         assert ledger.send(GRID, TRANSFER, body) == classes.BALANCE_SHORT
 

@@ -15,7 +15,8 @@ from wattle_gateway.contracts.settlement.results import Correction, ResultLine, 
 from wattle_gateway.contracts.state import State, key
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
 from wattle_gateway.ledger.errors import LedgerError
-from wattle_gateway.ledger.event_bodies import INTERVALS_MAX
+from wattle_gateway.ledger.event_bodies import INTERVALS_MAX, TIME_MS_MAX
+from wattle_gateway.ledger.fund_limits import FundLimits
 from wattle_gateway.ledger.market import DATA_CLASSES
 from wattle_gateway.ledger.offer_bodies import DAY_MS, PRICE_MAX
 from wattle_gateway.ledger.settlement_bodies import (
@@ -36,7 +37,8 @@ from wattle_wire import cbor
 KID = bytes(range(8))
 DIGEST = bytes(range(32))
 CONTRACT = Contract(KID, "CNY", 1, 2, 3, 700, 10, 20)
-FUND = Fund("green-peak", "CNY", 5, KID, 99)
+LIMITS = FundLimits((1, 4), "north/feeder-7", 1, 10, 20, 30, 40, 50)
+FUND = Fund("green-peak", "CNY", 5, KID, 99, LIMITS)
 DISPUTE = Dispute(DIGEST, KID, 1, 3, "not so")
 ANSWER = Answer(DIGEST, "it was")
 DECIDE = Decide(DIGEST, -7, "half of it")
@@ -45,10 +47,16 @@ Parse = Callable[[object], Body]
 EACH: tuple[tuple[Body, Parse], ...] = (
     (CONTRACT, parse_contract),
     (FUND, parse_fund),
+    (Fund("green-peak", "CNY", 5, KID, 99), parse_fund),
     (DISPUTE, parse_dispute),
     (ANSWER, parse_answer),
     (DECIDE, parse_decide),
 )
+
+
+def limits(row: object) -> Body:
+    """A fund with these limits."""
+    return parse_fund([*FUND.row()[:5], row])
 
 
 @pytest.mark.parametrize(("body", "parse"), EACH)
@@ -79,6 +87,15 @@ def test_no_item_may_be_missing_or_more(body: Body, parse: Parse) -> None:
         (parse_fund, FUND.row(), 2, (0, -1, AMOUNT_MAX + 1)),
         (parse_fund, FUND.row(), 3, (b"", KID + KID)),
         (parse_fund, FUND.row(), 4, (-1, "1")),
+        (parse_fund, FUND.row(), 5, (None, [], LIMITS.row()[:-1], [*LIMITS.row(), None])),
+        (limits, LIMITS.row(), 0, (None, [0], [6], [4, 1], [1, 1], [1, 2, 3, 4, 5, 5], [None])),
+        (limits, LIMITS.row(), 1, (None, "North", "north/", "/")),
+        (limits, LIMITS.row(), 2, (None, -1, 3)),
+        (limits, LIMITS.row(), 3, (None, -1, TIME_MS_MAX + 1, 20, 21)),
+        (limits, LIMITS.row(), 4, (-1, 0, 9, 10, TIME_MS_MAX + 1)),
+        (limits, LIMITS.row(), 5, (-1, PRICE_MAX + 1, "1")),
+        (limits, LIMITS.row(), 6, (-1, PRICE_MAX + 1, "1")),
+        (limits, LIMITS.row(), 7, (-1, 0, AMOUNT_MAX + 1)),
         (parse_dispute, DISPUTE.row(), 0, (DIGEST[:31], "")),
         (parse_dispute, DISPUTE.row(), 1, (b"", DIGEST)),
         (parse_dispute, DISPUTE.row(), 2, (0, 33)),

@@ -148,7 +148,7 @@ class _Books:
         self.state.put(key("market", MARKET.digest), MARKET.raw)
         quotas = list(self._quotas(row, number))
         amount = reserve.of_quotas(row, quotas, None, MARKET)
-        reserve.lock(self.state, body, RETAIL.kid, amount, body.begin_ms - HOUR_MS)
+        reserve.lock_first(self.state, body, RETAIL.kid, amount, MARKET, body.begin_ms - HOUR_MS)
         for quota in quotas:
             rows.put_quota(self.state, quota)
         row = replace(row, reserved=amount, declared=len(quotas))

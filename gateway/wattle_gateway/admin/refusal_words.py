@@ -90,6 +90,13 @@ WORDS: Mapping[int, str] = {
     c.NO_CONTRACT: "buyer and seller have no contract for it (`wattle-gateway dr contracts`)",
     c.HOME_WITHOUT_VOTE: "a meter's home is a member that votes (`wattle-gateway alliance show`)",
     c.NOTHING_MOVES: "the meter has this home and these further gateways",
+    c.FUND_METHOD: "the fund pays no events of this method (`wattle-gateway dr funds`)",
+    c.FUND_AREA: "the fund pays for another area than the event's",
+    c.FUND_DIRECTION: "the fund pays events of the other direction",
+    c.FUND_WINDOW: "the fund pays events of another time",
+    c.FUND_AVAILABILITY_PRICE: "the availability price is above what the fund pays",
+    c.FUND_ENERGY_PRICE: "the energy price is above what the fund pays",
+    c.FUND_EVENT_AMOUNT: "the event could cost more than the fund gives one event",
 }
 """Code -> meaning, after the refusal's name."""
 

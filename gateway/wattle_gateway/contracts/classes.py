@@ -119,6 +119,14 @@ NO_CONTRACT = 80
 # Gateways of a meter.
 HOME_WITHOUT_VOTE = 81
 NOTHING_MOVES = 82
+# What a fund is for.
+FUND_METHOD = 83
+FUND_AREA = 84
+FUND_DIRECTION = 85
+FUND_WINDOW = 86
+FUND_AVAILABILITY_PRICE = 87
+FUND_ENERGY_PRICE = 88
+FUND_EVENT_AMOUNT = 89
 
 REFUSAL_NAMES = {
     MALFORMED_BODY: "malformed_body",
@@ -203,6 +211,13 @@ REFUSAL_NAMES = {
     SIDE_DECIDES: "side_decides",
     HOME_WITHOUT_VOTE: "home_without_vote",
     NOTHING_MOVES: "nothing_moves",
+    FUND_METHOD: "fund_method",
+    FUND_AREA: "fund_area",
+    FUND_DIRECTION: "fund_direction",
+    FUND_WINDOW: "fund_window",
+    FUND_AVAILABILITY_PRICE: "fund_availability_price",
+    FUND_ENERGY_PRICE: "fund_energy_price",
+    FUND_EVENT_AMOUNT: "fund_event_amount",
 }
 
 

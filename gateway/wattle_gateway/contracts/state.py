@@ -192,4 +192,9 @@ def joined(previous: bytes, changes_root: bytes, full_root: bytes | None) -> byt
 
 def changes_root(rows: Iterable[Change]) -> bytes:
     """RFC 6962 root over encoded `[key, value or null]`, in this order."""
-    return merkle.root([merkle.leaf_hash(cbor.encode([row, value])) for row, value in rows])
+    return merkle.root([leaf(row, value) for row, value in rows])
+
+
+def leaf(row: bytes, value: bytes | None) -> bytes:
+    """The leaf hash of a key and its value."""
+    return merkle.leaf_hash(cbor.encode([row, value]))

@@ -7,14 +7,15 @@ takes it from there and raises FormatError for anything else.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wattle_wire import cose, structure
 from wattle_wire.sample import DEVICE_MAX
 
-from wattle_gateway.ledger import transaction
+from wattle_gateway.ledger import fund_limits, transaction
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX, parse_asset
 from wattle_gateway.ledger.errors import FormatError, wire_errors_named
+from wattle_gateway.ledger.fund_limits import FundLimits
 from wattle_gateway.ledger.offer_bodies import PRICE_MAX
 from wattle_gateway.ledger.transaction import DIGEST_BYTES
 
@@ -59,17 +60,25 @@ class Contract:
 @dataclass(frozen=True)
 class Fund:
     """Body of kind 20: `amount` of the originator's that until `until_ms` only events of `spender`
-    (kid) that name this fund may spend."""
+    (kid) that name this fund and lie within `limits` may spend."""
 
     purpose: str
     asset: str
     amount: int
     spender: bytes
     until_ms: int
+    limits: FundLimits = field(default_factory=FundLimits)
 
     def row(self) -> list[object]:
         """As it stands in CBOR."""
-        return [self.purpose, self.asset, self.amount, self.spender, self.until_ms]
+        return [
+            self.purpose,
+            self.asset,
+            self.amount,
+            self.spender,
+            self.until_ms,
+            self.limits.row(),
+        ]
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,7 @@ def parse_contract(body: object) -> Contract:
 def parse_fund(body: object) -> Fund:
     """The fund in a transaction's body."""
     with wire_errors_named("fund"):
-        row = structure.array(body, 5, "fund")
+        row = structure.array(body, 6, "fund")
         purpose = structure.text(row[0], 32, "purpose")
         if not PURPOSE_PATTERN.fullmatch(purpose):
             raise FormatError(f"fund: purpose {purpose!r}, expected [a-z0-9-]{{1,32}}")
@@ -146,6 +155,7 @@ def parse_fund(body: object) -> Fund:
             amount,
             structure.octets(row[3], cose.KID_BYTES, "spender"),
             structure.uint(row[4], "until_ms"),
+            fund_limits.parse(row[5]),
         )
 
 

@@ -36,7 +36,7 @@ def publish(
         raise RefusedError(classes.ASSET_UNKNOWN)
     _check_room(state, market)
     reserved = reserve.of_publish(body, market)
-    reserve.lock(state, body, party.kid, reserved, setting.time_ms)
+    reserve.lock_first(state, body, party.kid, reserved, market, setting.time_ms)
     state.put(key("market", market.digest), market.raw)
     event = EventRow(
         digest,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from wattle_gateway.contracts import accounts, classes
 from wattle_gateway.contracts.errors import RefusedError
 from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
-from wattle_gateway.contracts.settlement import funds
+from wattle_gateway.contracts.settlement import fund_purpose, funds
 from wattle_gateway.contracts.state import State
 from wattle_gateway.ledger.event_bodies import Publish
 from wattle_gateway.ledger.market import PERMILLE, Market
@@ -40,9 +40,18 @@ def of_quotas(
     return _rounded_up(total)
 
 
-def lock(state: State, body: Publish, publisher: bytes, amount: int, time_ms: int) -> None:
-    """Reserve an amount for an event that is published. RefusedError for the first clause that
-    fails."""
+def lock_first(
+    state: State, body: Publish, publisher: bytes, amount: int, market: Market, time_ms: int
+) -> None:
+    """Reserve an amount for an event that is published, if it is one that its fund pays.
+    RefusedError for the first clause that fails."""
+    if body.fund is not None:
+        held = funds.usable(state, body.fund, publisher, body.asset, time_ms)
+        fund_purpose.check(held.limits, body, market.interval_ms, amount)
+    _lock(state, body, publisher, amount, time_ms)
+
+
+def _lock(state: State, body: Publish, publisher: bytes, amount: int, time_ms: int) -> None:
     if body.fund is not None:
         funds.reserve(state, body.fund, publisher, body.asset, amount, time_ms)
         return
@@ -80,14 +89,16 @@ def spare(state: State, event: EventRow, time_ms: int) -> int:
         account = accounts.account(state, event.publisher, body.asset)
         return 0 if account is None else account.unlocked
     held = funds.fund(state, body.fund)
-    return 0 if held is None or held.over or held.until_ms < time_ms else held.left
+    if held is None or held.over or held.until_ms < time_ms:
+        return 0
+    return fund_purpose.spare(held, event.reserved)
 
 
 def set_to(state: State, event: EventRow, amount: int, time_ms: int) -> EventRow:
     """The event with this much reserved, at most what is and what is spare."""
     if amount <= event.reserved:
         return free(state, event, event.reserved - amount)
-    lock(state, event.body, event.publisher, amount - event.reserved, time_ms)
+    _lock(state, event.body, event.publisher, amount - event.reserved, time_ms)
     return replace(event, reserved=amount)
 
 

@@ -1,10 +1,12 @@
 """Money with a purpose: execution of `fund`, and its rows (D38; SPEC sections 11 and 12).
 
+An event is paid only if it lies within the fund's limits, which its filler has set and nobody
+changes (`fund_purpose`).
 A fund's money stays in its filler's account, locked. What an event reserves of it is spoken for
 until the event is final; what nobody spends returns to the filler when the fund is over.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from wattle_wire import cbor, cose, structure
 from wattle_wire.errors import WireError
@@ -15,15 +17,17 @@ from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.setting import Setting
 from wattle_gateway.contracts.state import State, key
+from wattle_gateway.ledger import fund_limits
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX, parse_asset
 from wattle_gateway.ledger.errors import FormatError
+from wattle_gateway.ledger.fund_limits import FundLimits
 from wattle_gateway.ledger.settlement_bodies import Fund
 
 
 @dataclass(frozen=True)
 class HeldFund:
     """`left` of what `filler` set aside is free, `reserved` is spoken for by open events of
-    `spender`, `spent` is paid; `over` once it is past its time."""
+    `spender`, `spent` is paid; `over` once it is past its time; `limits` which events it pays."""
 
     digest: bytes
     filler: bytes
@@ -35,6 +39,7 @@ class HeldFund:
     spender: bytes
     until_ms: int
     over: bool = False
+    limits: FundLimits = field(default_factory=FundLimits)
 
 
 def fund(state: Rows, digest: bytes) -> HeldFund | None:
@@ -62,15 +67,23 @@ def fill(state: State, body: Fund, digest: bytes, party: Party, setting: Setting
     )
     accounts.put_account(state, moved)
     held = HeldFund(
-        digest, party.kid, body.purpose, body.asset, body.amount, 0, 0, body.spender, body.until_ms
+        digest,
+        party.kid,
+        body.purpose,
+        body.asset,
+        body.amount,
+        0,
+        0,
+        body.spender,
+        body.until_ms,
+        limits=body.limits,
     )
     _put(state, held)
 
 
-def reserve(
-    state: State, digest: bytes, spender: bytes, asset: str, amount: int, time_ms: int
-) -> None:
-    """Speak for an amount on behalf of an event. RefusedError for the first clause that fails."""
+def usable(state: Rows, digest: bytes, spender: bytes, asset: str, time_ms: int) -> HeldFund:
+    """The fund that an event of `spender` (kid) names, if it may spend of it at all. RefusedError
+    for the first clause that fails."""
     held = fund(state, digest)
     if held is None:
         raise RefusedError(classes.FUND_UNKNOWN)
@@ -80,6 +93,14 @@ def reserve(
         raise RefusedError(classes.FUND_OVER)
     if held.asset != asset:
         raise RefusedError(classes.FUND_ASSET)
+    return held
+
+
+def reserve(
+    state: State, digest: bytes, spender: bytes, asset: str, amount: int, time_ms: int
+) -> None:
+    """Speak for an amount on behalf of an event. RefusedError for the first clause that fails."""
+    held = usable(state, digest, spender, asset, time_ms)
     if amount > held.left:
         raise RefusedError(classes.FUND_SHORT)
     _put(state, replace(held, left=held.left - amount, reserved=held.reserved + amount))
@@ -134,6 +155,7 @@ def _put(state: State, held: HeldFund) -> None:
         held.spender,
         held.until_ms,
         int(held.over),
+        held.limits.row(),
     ]
     state.put(key("fund", held.digest), cbor.encode(row))
 
@@ -141,7 +163,7 @@ def _put(state: State, held: HeldFund) -> None:
 def decode(digest: bytes, value: bytes) -> HeldFund:
     """A fund from its row; StateError for a damaged one."""
     try:
-        row = structure.array(cbor.decode(value), 9, "fund")
+        row = structure.array(cbor.decode(value), 10, "fund")
         return HeldFund(
             digest,
             structure.octets(row[0], cose.KID_BYTES, "filler"),
@@ -153,6 +175,7 @@ def decode(digest: bytes, value: bytes) -> HeldFund:
             structure.octets(row[6], cose.KID_BYTES, "spender"),
             structure.uint(row[7], "until_ms"),
             bool(structure.uint(row[8], "over", 1)),
+            fund_limits.parse(row[9]),
         )
     except (WireError, FormatError) as error:
         raise StateError(f"fund {digest.hex()}: {error}") from error
