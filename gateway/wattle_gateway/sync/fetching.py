@@ -145,14 +145,32 @@ class Fetcher:
         """Whom to ask for what, by rising reference."""
         batches: dict[bytes, list[BlockRef]] = {}
         worked_on = missing if len(missing) <= WANTED_MAX else nsmallest(WANTED_MAX, missing)
-        for ref in sorted(ref for ref in worked_on if self._may_ask(ref, steady_ms)):
+        may_ask = [ref for ref in worked_on if self._may_ask(ref, steady_ms)]
+        if not may_ask:
+            return batches
+        members = {peer.kid for peer in self._links.members()}
+        room = self._room()
+        for ref in sorted(may_ask) if room else may_ask:
             wanted = self._wanted.setdefault(ref, _Wanted())
             wanted.not_before_ms = None
-            holder = self._holder(ref, missing[ref], wanted, batches, steady_ms)
+            holder = self._holder(ref, missing[ref], wanted, room)
             if holder is not None:
                 wanted.asked = holder
                 batches.setdefault(holder, []).append(ref)
+                room[holder] -= 1
+                if not room[holder]:
+                    del room[holder]
+            elif wanted.tried >= members:
+                wanted.tried.clear()
+                wanted.not_before_ms = steady_ms + FETCH_AGAIN_MS
         return batches
+
+    def _room(self) -> dict[bytes, int]:
+        """How many references each member can be asked for; those that are busy are left out."""
+        requests = {
+            peer.kid: FETCHES_PER_PEER_MAX - len(peer.fetches) for peer in self._links.members()
+        }
+        return {kid: count * FETCH_REFS_MAX for kid, count in requests.items() if count > 0}
 
     def _may_ask(self, ref: BlockRef, steady_ms: int) -> bool:
         """Whether nobody is being asked for it and it is time to ask: of what a flood makes up
@@ -168,36 +186,19 @@ class Fetcher:
         ref: BlockRef,
         authors: Iterable[int],
         wanted: _Wanted,
-        batches: Mapping[bytes, list[BlockRef]],
-        steady_ms: int,
+        room: Mapping[bytes, int],
     ) -> bytes | None:
-        """The first that has not been asked in this cycle and is not busy."""
-        busy = False
-        for peer in self._candidates(ref, authors, wanted.hint):
-            if peer.kid in wanted.tried:
-                continue
-            waiting = -(-(len(batches.get(peer.kid, ())) + 1) // FETCH_REFS_MAX)
-            if len(peer.fetches) + waiting > FETCHES_PER_PEER_MAX:
-                busy = True
-                continue
-            return peer.kid
-        if not busy:
-            wanted.tried.clear()
-            wanted.not_before_ms = steady_ms + FETCH_AGAIN_MS
-        return None
-
-    def _candidates(
-        self, ref: BlockRef, authors: Iterable[int], hint: bytes | None
-    ) -> Iterable[Peer]:
-        """Linked peers by rising doubt that they hold a block; a peer may come twice."""
+        """The first with `room`, by rising doubt that it holds the block, that has not been asked
+        in this cycle."""
+        if not room:
+            return None
         members = self._links.epoch.members
-        first = [] if hint is None else [hint]
+        first = [] if wanted.hint is None else [wanted.hint]
         known = [members[author].kid for author in (*sorted(authors), ref.author)]
-        for kid in (*first, *known):
-            peer = self._links.get(kid)
-            if peer is not None and not peer.guest:
-                yield peer
-        yield from self._links.members()
+        for kid in (*first, *known, *room):
+            if kid in room and kid not in wanted.tried:
+                return kid
+        return None
 
     def _puller(self) -> Peer | None:
         """A peer that says it holds more, and did not give all it had when it was asked last."""

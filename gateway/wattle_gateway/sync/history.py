@@ -44,7 +44,7 @@ class HistoryClient:
         """
         if self._executing:
             return True
-        ahead = [peer for peer in self._links.members() if self._is_ahead(peer, steady_ms)]
+        ahead = self._ahead(steady_ms)
         if not ahead:
             return False
         author_of = self._links.epoch.author_of
@@ -78,12 +78,11 @@ class HistoryClient:
                 return []
             self.refuse(kid, steady_ms)
             self._again_ms = None
-        for peer in self._links.members():
-            if self._is_ahead(peer, steady_ms):
-                first = self._shelf.head.index + 1
-                request_id = self._links.new_id()
-                self._out = (peer.kid, request_id, first, steady_ms + HISTORY_TIMEOUT_MS)
-                return [Parcel(peer.kid, Commits(request_id, first).encode(), COMMITS)]
+        for peer in self._ahead(steady_ms)[:1]:
+            first = self._shelf.head.index + 1
+            request_id = self._links.new_id()
+            self._out = (peer.kid, request_id, first, steady_ms + HISTORY_TIMEOUT_MS)
+            return [Parcel(peer.kid, Commits(request_id, first).encode(), COMMITS)]
         return []
 
     def gone(self, kid: bytes) -> None:
@@ -132,13 +131,16 @@ class HistoryClient:
         """Commits that were handed over are being adopted, one by one."""
         return self._shelf.head.index < self._handed_index
 
-    def _is_ahead(self, peer: Peer, steady_ms: int) -> bool:
+    def _ahead(self, steady_ms: int) -> list[Peer]:
+        """The linked members that claim to be far ahead and may have commits to give."""
         head_index = self._shelf.head.index
-        far = self._links.epoch.constants.gc_depth // 2
-        return (
-            peer.claim is not None
-            and peer.claim.index > head_index + far
+        far = head_index + self._links.epoch.constants.gc_depth // 2
+        return [
+            peer
+            for peer in self._links.members()
+            if peer.claim is not None
+            and peer.claim.index > far
             and peer.begins <= head_index + 1
             and not peer.proves_no_more
             and not peer.distrusted(steady_ms)
-        )
+        ]

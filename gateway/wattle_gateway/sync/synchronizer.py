@@ -388,11 +388,13 @@ class Synchronizer:
         return recovery
 
     def _recover(self, recovery: Recovery, steady_ms: int, *, far_behind: bool) -> list[Parcel]:
-        ask = m.AskLast(recovery.nonce, self._links.epoch.number).encode()
         asked = recovery.to_ask(self._links, steady_ms)
         recovery.step(self._shelf, steady_ms, far_behind=far_behind)
         if recovery.wanted is not None:
             newest, holder = recovery.wanted
             if not self._shelf.has(newest.ref):
                 self._fetcher.want(newest.ref, holder)
+        if not asked:
+            return []
+        ask = m.AskLast(recovery.nonce, self._links.epoch.number).encode()
         return [Parcel(peer.kid, ask, m.ASK_LAST) for peer in asked]

@@ -54,13 +54,9 @@ def _measured(driver: LedgerDriver) -> Iterator[Measured]:
     # What is not decided yet may be as many rounds as a member takes ahead of the others.
     rounds = constants.gc_depth + 2 * ROUNDS_AHEAD_MAX
     yield "blocks in the graph", len(acceptance.dag), TWINS_TAKEN * size * rounds
-    for author, room in enumerate(acceptance.parking._blocks):
-        yield f"parked blocks of author {author}", len(room), PARKED_BLOCKS_MAX
-        yield (
-            f"parked bytes of author {author}",
-            acceptance.parking._bytes[author],
-            (PARKED_BYTES_MAX),
-        )
+    parking = acceptance.parking
+    yield "parked blocks of an author", max(map(len, parking._blocks)), PARKED_BLOCKS_MAX
+    yield "parked bytes of an author", max(parking._bytes), PARKED_BYTES_MAX
     yield (
         "entries in the pool",
         len(driver.engine._pool),
@@ -69,7 +65,9 @@ def _measured(driver: LedgerDriver) -> Iterator[Measured]:
     yield "samples remembered", len(driver.memory._by_raw), REMEMBERED_MAX
     fetcher, links = driver.synchronizer._fetcher, driver.synchronizer._links
     yield "references wanted", len(fetcher._wanted), 2 * WANTED_MAX
-    yield "links", len(list(links)), PEERS_MAX
-    for peer in links:
-        yield "fetches in flight", len(peer.fetches), FETCHES_PER_PEER_MAX
-        yield "late answers waited for", len(peer.late), LATE_MAX
+    peers = list(links)
+    yield "links", len(peers), PEERS_MAX
+    fetches = max((len(peer.fetches) for peer in peers), default=0)
+    yield "fetches in flight to a peer", fetches, FETCHES_PER_PEER_MAX
+    late = max((len(peer.late) for peer in peers), default=0)
+    yield "late answers of a peer waited for", late, LATE_MAX

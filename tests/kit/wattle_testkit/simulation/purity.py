@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from wattle_gateway.contracts import execute
+from wattle_gateway.contracts import execute, state
 from wattle_gateway.contracts.execute import Executed
 from wattle_gateway.ledger import block, crypto, signed_sample, transaction
 from wattle_gateway.ledger.block import Block
@@ -48,7 +48,7 @@ class Memory:
     def of_bytes(self, parse: Callable[..., Any]) -> Callable[..., Any]:
         """A parser that remembers what it made of bytes; errors are not remembered."""
 
-        def answer(*arguments: bytes) -> Any:
+        def answer(*arguments: bytes | None) -> Any:
             question = (parse, *arguments)
             found = self._answers.get(question)
             if found is None:
@@ -93,6 +93,7 @@ def remembered() -> Iterator[Memory]:
         stack.enter_context(replaced(crypto, "verify_ed25519", cheap_keys.verify))
         for module in (block, signed_sample, transaction, reader):
             stack.enter_context(replaced(module, "parse", memory.of_bytes(module.parse)))
+        stack.enter_context(replaced(state, "leaf", memory.of_bytes(state.leaf)))
         stack.enter_context(replaced(block, "check", memory.of_blocks(block.check)))
         stack.enter_context(replaced(execute, "execute", memory.told(execute.execute)))
         yield memory
