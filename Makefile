@@ -96,6 +96,10 @@ bench: $(STAMP) micropython parts  ## costs of signature, sample, finality, disp
 	@$(if $(ARGS),,PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation.latency)
 	@$(if $(ARGS),$(if $(findstring dispatch,$(ARGS)),$(CONFIRMATIONS)),$(CONFIRMATIONS))
 
+.PHONY: edge
+edge: $(STAMP)  ## four gateways on small machines: what they take, what faults do (ARGS="--speed 1")
+	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.edge $(ARGS)
+
 CURVE ?= ../shared/data/eemeter_il-electricity-cdd-hdd-hourly.csv.gz
 .PHONY: placebo
 placebo: $(STAMP)  ## how far baseline rules are off on days without an event (CURVE=FILE)
@@ -154,7 +158,7 @@ lock: $(BUILD)/lock/bin/uv  ## renew requirements.lock and firmware/stubs.lock (
 	$(UV_COMPILE) --all-extras --group dev pyproject.toml -o requirements.lock
 	$(UV_COMPILE) --no-deps --group stubs -o firmware/stubs.lock
 	$(UV_COMPILE) --constraint requirements.lock pyproject.toml \
-		-o gateway/deploy/container/requirements.lock
+		-o gateway/deploy/requirements.lock
 
 $(BUILD)/lock/bin/uv: Makefile | $(STAMP)
 	@$(PYTHON_VENV) -m venv --clear $(BUILD)/lock

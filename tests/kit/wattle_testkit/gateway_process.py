@@ -94,6 +94,11 @@ class GatewayProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def start(self, *words: str, deadline_s: float = START_DEADLINE_S) -> None:
         """Start it and wait until it answers and is connected to its broker."""
         self.begin(*words)
