@@ -49,6 +49,7 @@ __all__ = [
     "ResourcesConfig",
     "StorageConfig",
     "load",
+    "load_storage",
     "parse",
     "render",
 ]
@@ -172,14 +173,23 @@ def load(path: Path) -> GatewayConfig:
 
     Raises ConfigError that names file, key, what was found and what was expected.
     """
+    return parse(_document(path), str(path))
+
+
+def load_storage(path: Path) -> StorageConfig:
+    """What opens the folder of a configuration file, whatever else is wrong with it. Raises
+    ConfigError as `load`."""
+    return StorageConfig(**_section(_document(path), "storage", str(path)))
+
+
+def _document(path: Path) -> dict[str, object]:
     try:
         with path.open("rb") as file:
-            document = tomllib.load(file)
+            return tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the configuration: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
-    return parse(document, str(path))
 
 
 def parse(document: dict[str, object], source: str) -> GatewayConfig:

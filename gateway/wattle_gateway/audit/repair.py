@@ -14,6 +14,7 @@ from wattle_gateway.audit.salvage import Salvaged
 from wattle_gateway.errors import StoreError
 from wattle_gateway.home import durable_file
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.store import sealed_file
 
 _DRAFT = ".repair"
 _DAMAGED = ".damaged"
@@ -31,7 +32,7 @@ def repair(path: Path, first: Epoch, kid: bytes) -> tuple[Salvaged, Path]:
     _remove(draft)
     if not path.is_file():
         raise StoreError(f"{path}: no such database")
-    with closing(sqlite3.connect(path, isolation_level=None)) as damaged:
+    with closing(_opened(path)) as damaged:
         saved = salvage.salvage(damaged, draft, first, kid)
     if saved.epoch.size == 1 and (saved.left_out or saved.lost):
         _remove(draft)
@@ -40,6 +41,21 @@ def repair(path: Path, first: Epoch, kid: bytes) -> tuple[Salvaged, Path]:
             "put a copy of the file in its place"
         )
     return saved, _exchange(path, draft)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The damaged file, whatever its state; StorageKeyError if it is sealed and does not open."""
+    try:
+        factory = sealed_file.factory_for(path, sqlite3.Connection)
+    except sqlite3.DatabaseError:
+        return sqlite3.connect(path, isolation_level=None)  # not even its tables can be read
+    damaged = sqlite3.connect(path, isolation_level=None, factory=factory)
+    try:
+        sealed_file.attach(damaged, path)
+    except BaseException:
+        damaged.close()
+        raise
+    return damaged
 
 
 def _exchange(path: Path, draft: Path) -> Path:

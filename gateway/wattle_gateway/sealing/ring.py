@@ -165,7 +165,7 @@ def move(folder: Path, to: Path) -> None:
 
 
 def _configured(folder: Path) -> StorageKey:
-    source = config.load(folder / _CONFIG).storage.key
+    source = config.load_storage(folder / _CONFIG).key
     if not source:
         raise StorageKeyError(
             f"{folder / NAME}: the folder is sealed, and [storage] key in {_CONFIG} does not say "
