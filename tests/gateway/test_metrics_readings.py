@@ -1,5 +1,6 @@
 """A reading as readiness and as metrics: reasons, missing values, bounded labels."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -33,6 +34,11 @@ def ledger(voters: int = 4, **changes: object) -> Reading:
     return replace(READING, ledger=replace(LEDGER, voters=voters, consensus=consensus))
 
 
+def refusing(resource: str) -> Reading:
+    assert LIVE.resources is not None
+    return live(resources={**LIVE.resources, "steps": {"refuse_samples": [resource]}})
+
+
 @pytest.mark.parametrize(
     "reading",
     [
@@ -60,6 +66,8 @@ def test_ready(reading: Reading) -> None:
         (replace(READING, ledger=None, ledger_trouble="stopped: x"), "ledger", "stopped: x"),
         (replace(READING, disk=replace(DISK, read_only=True)), "disk", "read-only"),
         (replace(READING, disk=replace(DISK, free_bytes=5)), "disk", "5 bytes are free, expected"),
+        (refusing("disk"), "disk", "no new samples are taken in: nearly nothing is left"),
+        (refusing("memory"), "memory", "no new samples are taken in: nearly all memory"),
         (live(broker_running=False, link_up=False), "broker", "does not run"),
         (live(link_up=False), "broker", "not connected"),
         (ledger(signing=False), "signing", "has signed"),
@@ -97,6 +105,33 @@ def test_figures_are_those_of_the_status() -> None:
     assert value(found, "wattle_peer_info", peer=OTHER, name='the "other"') == 1
     assert value(found, "wattle_guests") == 1
     assert value(found, "wattle_ready") == 1
+
+
+def test_resources_and_alarms_are_metrics() -> None:
+    found = {family.name: family for family in text_string_to_metric_families(rendered(READING))}
+    assert value(found, "wattle_resource_level", resource="disk") == 1
+    assert value(found, "wattle_disk_full_timestamp_seconds") == NOW_MS / 1000 + 86_400
+    assert value(found, "wattle_memory_limit_bytes") == 256 << 20
+    assert value(found, "wattle_memory_stalled_ratio") == 0.0015
+    assert value(found, "wattle_cpu_used_cores") == 0.25
+    assert value(found, "wattle_step_active", step="archive") == 1
+    assert value(found, "wattle_step_active", step="slow_pace") == 0
+    assert value(found, "wattle_steps_taken_total", step="archive") == 2
+    assert value(found, "wattle_alarm_severity", alarm="disk") == 1
+    assert value(found, "wattle_alarm_severity", alarm="clock") == 0
+    assert value(found, "wattle_alarms_raised_total", alarm="disk") == 3
+    assert value(found, "wattle_webhook_posts_total", outcome="sent") == 4
+
+
+def test_what_is_not_known_yet_is_no_number() -> None:
+    found = {
+        family.name: family
+        for family in text_string_to_metric_families(rendered(live(resources=None)))
+    }
+    for name in ("wattle_disk_growth_bytes_per_day", "wattle_cpu_used_cores"):
+        assert math.isnan(value(found, name))
+    assert math.isnan(value(found, "wattle_resource_level", resource="memory"))
+    assert value(found, "wattle_step_active", step="archive") == 0
 
 
 def test_neither_meters_nor_guests_become_labels() -> None:

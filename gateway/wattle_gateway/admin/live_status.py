@@ -14,7 +14,9 @@ from wattle_gateway.sync.parcels import JoinRequest
 class LiveStatus:
     """The process and its links. The `broker_*` are None for an outside broker; `clock_speed` is
     1 but on a bench; `peers` are rows of `peers.status.PeerStatus`, `candidates` of
-    `candidate_rows`."""
+    `candidate_rows`, `alarms` of `alarms.message.row`; `resources` is `resources.steward.as_row`,
+    None before the first look; `alarm_counts` how often each was "raised", and what became of what
+    the "webhook" was told."""
 
     pid: int
     clock_ms: int
@@ -35,6 +37,9 @@ class LiveStatus:
     peers: list[dict[str, Any]]
     peer_strangers: int
     candidates: list[dict[str, Any]]
+    resources: dict[str, Any] | None
+    alarms: list[dict[str, Any]]
+    alarm_counts: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,13 @@ from typing import Any
 from wattle_gateway.admin.registrar import Registrar
 from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.admin.standing_approval import StandingApproval
-from wattle_gateway.app import administration, broker_side, observation, site_bundle
+from wattle_gateway.app import administration, broker_side, observation, resource_side, site_bundle
+from wattle_gateway.app.alarm_side import AlarmSide
 from wattle_gateway.app.desk_keeper import DeskKeeper
 from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
+from wattle_gateway.app.resource_side import ResourceSide
+from wattle_gateway.app.resource_steps import Archive
 from wattle_gateway.app.service_manager import ServiceManager
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
@@ -79,6 +82,7 @@ class Gateway:
         self._followed: dict[bytes, Meter] = {}
         self.broker: NatsBroker | None = None
         self.peering: Peering | None = None
+        self.archive: Archive | None = None
         self._registry_changed = asyncio.Event()
         self._epoch_changed = asyncio.Event()
 
@@ -111,6 +115,8 @@ class Gateway:
             self.keeper.run(),
             self._follow_registry(),
             observation.report(self),
+            resource_side.watch(self),
+            self.alarms.run(),
         ]
         if self.config.alliance.approve_enrolments == ALWAYS:
             duties.append(self.approval.run())
@@ -136,6 +142,10 @@ class Gateway:
         self._renew_bundle()
         self.link = self._make_link()
         parts.push_async_callback(self.link.stop)
+        self.alarms = AlarmSide(self)
+        self.resources = ResourceSide(self)
+        parts.push_async_callback(self.resources.stop)
+        await self.resources.begin()
         self.link.start()
         admin = administration.server(self)
         parts.push_async_callback(admin.stop)
@@ -197,11 +207,12 @@ class Gateway:
         self.workers = Workers(limits.workers, ledger_id)
         parts.callback(self.workers.stop)
         await self.workers.warm_up()
+        self.admission = Admission(limits.pool_entries_max)
         self.intake = Intake(
             self.ledger,
             self.workers,
             limits.workers,
-            Admission(limits.pool_entries_max),
+            self.admission,
             self.desk,
             self.acks,
             self.clock.now_ms,

@@ -34,4 +34,7 @@ def live_status(gateway: "Gateway") -> LiveStatus:
         peers=[] if peering is None else [asdict(peer) for peer in peering.links.status()],
         peer_strangers=0 if peering is None else peering.links.strangers,
         candidates=candidate_rows(gateway.candidates().values(), gateway.epoch.ledger_id),
+        resources=gateway.resources.row(),
+        alarms=gateway.alarms.rows(),
+        alarm_counts=gateway.alarms.counts(),
     )

@@ -11,6 +11,8 @@ from wattle_wire import topics
 
 UPLINK_LEAVES = (topics.SAMPLE, topics.BIRTH, topics.STATE)
 DOWNLINK_LEAVES = (topics.ACK, topics.CMD)
+# Of a gateway, at the place of a meter its kid: no meter publishes or reads it (SPEC section 8).
+ALARM_LEAF = "alarm"
 
 
 @dataclass(frozen=True, order=True)
@@ -41,9 +43,14 @@ class BrokerAccess:
     authorities: tuple[bytes, ...]
 
 
+def alarm_topic(site: str, gateway: bytes) -> str:
+    """Where the gateway of this kid publishes its alarms."""
+    return f"wattle/1/{topics.check_site(site)}/{topics.meter_id(gateway)}/{ALARM_LEAF}"
+
+
 def gateway_publishes() -> list[str]:
     """The topic filters the gateway may publish to."""
-    return [f"wattle/1/+/+/{leaf}" for leaf in DOWNLINK_LEAVES]
+    return [f"wattle/1/+/+/{leaf}" for leaf in (*DOWNLINK_LEAVES, ALARM_LEAF)]
 
 
 def gateway_subscribes() -> list[str]:

@@ -8,12 +8,13 @@ grows. Labels have few values: names that the code knows, and the members of the
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from wattle_wire import downlink
 
 from wattle_gateway.ingest import commands
-from wattle_gateway.metrics import readiness
+from wattle_gateway.metrics import readiness, resource_families
 from wattle_gateway.metrics.reading import LedgerReading, Reading
+from wattle_gateway.metrics.shapes import counter, counters, gauge, gauges, info
 from wattle_gateway.reports.status import REFUSED_PREFIX
 
 # How `Desk` counts what became of samples that are sound.
@@ -39,50 +40,17 @@ _MS = 1000
 def families(reading: Reading) -> Iterator[Metric]:
     """Every metric of a reading, those without a value now left empty, in a fixed order."""
     yield from _process(reading)
+    yield from resource_families.families(reading.live)
     yield from _door(reading)
     yield from _broker(reading)
     yield from _ledger(reading)
     yield from _peers(reading)
 
 
-def _gauge(name: str, text: str, value: float | None) -> Metric:
-    family = GaugeMetricFamily(f"wattle_{name}", text)
-    if value is not None:
-        family.add_metric([], value)
-    return family
-
-
-def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
-    family = GaugeMetricFamily(f"wattle_{name}", text, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    return family
-
-
-def _counter(name: str, text: str, value: int | None) -> Metric:
-    family = CounterMetricFamily(f"wattle_{name}", text)
-    if value is not None:
-        family.add_metric([], value)
-    return family
-
-
-def _counters(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
-    family = CounterMetricFamily(f"wattle_{name}", text, labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    return family
-
-
-def _info(name: str, text: str, labels: Mapping[str, str]) -> Metric:
-    family = GaugeMetricFamily(f"wattle_{name}", text, labels=list(labels))
-    family.add_metric(list(labels.values()), 1)
-    return family
-
-
 def _process(reading: Reading) -> Iterator[Metric]:
     live, disk = reading.live, reading.disk
-    yield _info("build_info", "1; the program's version", {"version": reading.version})
-    yield _info(
+    yield info("build_info", "1; the program's version", {"version": reading.version})
+    yield info(
         "gateway_info",
         "1; the ledger and this gateway on it",
         {
@@ -92,44 +60,44 @@ def _process(reading: Reading) -> Iterator[Metric]:
         },
     )
     reasons = readiness.not_ready(reading)
-    yield _gauge("ready", "1 if /readyz answers 200", not reasons)
-    yield _gauges(
+    yield gauge("ready", "1 if /readyz answers 200", not reasons)
+    yield gauges(
         "not_ready",
         "1 for each reason why /readyz answers 503",
         "reason",
         {name: name in reasons for name in readiness.REASONS},
     )
-    yield _gauge("clock_timestamp_seconds", "the gateway's clock, Unix time", live.clock_ms / _MS)
-    yield _gauge("clock_alarm", "1 while the wall clock is not followed", live.clock_alarm)
-    yield _counter("clock_jumps", "jumps of the wall clock", live.clock_jumps)
-    yield _gauge("disk_used_bytes", "bytes of the gateway's folder", disk.used_bytes)
-    yield _gauge("disk_free_bytes", "bytes free on its file system", disk.free_bytes)
-    yield _gauge("disk_size_bytes", "bytes of its file system", disk.size_bytes)
+    yield gauge("clock_timestamp_seconds", "the gateway's clock, Unix time", live.clock_ms / _MS)
+    yield gauge("clock_alarm", "1 while the wall clock is not followed", live.clock_alarm)
+    yield counter("clock_jumps", "jumps of the wall clock", live.clock_jumps)
+    yield gauge("disk_used_bytes", "bytes of the gateway's folder", disk.used_bytes)
+    yield gauge("disk_free_bytes", "bytes free on its file system", disk.free_bytes)
+    yield gauge("disk_size_bytes", "bytes of its file system", disk.size_bytes)
 
 
 def _door(reading: Reading) -> Iterator[Metric]:
     live = reading.live
-    counters = {name: count for name, count in live.counters.items() if name != _NO_COUNTER}
+    counted = {name: count for name, count in live.counters.items() if name != _NO_COUNTER}
     refused = {
-        name: counters.pop(f"{REFUSED_PREFIX}{name}", 0) for name in downlink.REFUSAL_NAMES.values()
+        name: counted.pop(f"{REFUSED_PREFIX}{name}", 0) for name in downlink.REFUSAL_NAMES.values()
     }
-    samples = {name: counters.pop(name, 0) for name in SAMPLE_OUTCOMES}
-    events = dict.fromkeys(DOOR_EVENTS, 0) | counters
-    yield _gauge("meters_enrolled", "meters on the ledger, not revoked", reading.meters)
-    yield _gauge("meters_online", "meters connected to this gateway", len(live.online))
-    yield _counters("samples", "sound samples by what became of them", "outcome", samples)
-    yield _counters("messages_refused", "refused messages of meters", "reason", refused)
-    yield _counters("door_events", "other events at the door", "event", events)
-    yield _counter("acks_sent", "acks sent to meters", live.acks_sent)
-    yield _counter("worker_crashes", "worker processes that died", live.worker_crashes)
+    samples = {name: counted.pop(name, 0) for name in SAMPLE_OUTCOMES}
+    events = dict.fromkeys(DOOR_EVENTS, 0) | counted
+    yield gauge("meters_enrolled", "meters on the ledger, not revoked", reading.meters)
+    yield gauge("meters_online", "meters connected to this gateway", len(live.online))
+    yield counters("samples", "sound samples by what became of them", "outcome", samples)
+    yield counters("messages_refused", "refused messages of meters", "reason", refused)
+    yield counters("door_events", "other events at the door", "event", events)
+    yield counter("acks_sent", "acks sent to meters", live.acks_sent)
+    yield counter("worker_crashes", "worker processes that died", live.worker_crashes)
 
 
 def _broker(reading: Reading) -> Iterator[Metric]:
     live = reading.live
-    yield _gauge("broker_up", "1 while messages of meters reach us", live.link_up)
-    yield _counter("broker_connects", "connections made to the broker", live.link_connects)
-    yield _counter("broker_restarts", "embedded broker: restarts", live.broker_restarts)
-    yield _counter(
+    yield gauge("broker_up", "1 while messages of meters reach us", live.link_up)
+    yield counter("broker_connects", "connections made to the broker", live.link_connects)
+    yield counter("broker_restarts", "embedded broker: restarts", live.broker_restarts)
+    yield counter(
         "broker_refused_connections",
         "embedded broker: connections that it refused",
         live.broker_refused_connections,
@@ -138,26 +106,24 @@ def _broker(reading: Reading) -> Iterator[Metric]:
 
 def _ledger(reading: Reading) -> Iterator[Metric]:
     found = reading.ledger
-    yield _gauge("ledger_answers", "1 if the ledger's thread has answered", found is not None)
-    yield _counter("store_write_failures", "failed writes", reading.live.write_failures)
-    yield _counter("ledger_leaves", "leaves of the log", _of(found, "leaves"))
-    yield _gauge("pool_entries", "durable entries that wait for a block", _of(found, "pool"))
-    yield _gauge("epoch", "number of the epoch in force", _of(found, "epoch"))
-    yield _gauge("epoch_voters", "voting members", _of(found, "voters"))
-    yield _gauge("epoch_quorum", "votes that decide", _of(found, "quorum"))
-    yield _counter("commits", "commits executed, the newest's index", _of(found, "commit"))
+    yield gauge("ledger_answers", "1 if the ledger's thread has answered", found is not None)
+    yield counter("store_write_failures", "failed writes", reading.live.write_failures)
+    yield counter("ledger_leaves", "leaves of the log", _of(found, "leaves"))
+    yield gauge("pool_entries", "durable entries that wait for a block", _of(found, "pool"))
+    yield gauge("epoch", "number of the epoch in force", _of(found, "epoch"))
+    yield gauge("epoch_voters", "voting members", _of(found, "voters"))
+    yield gauge("epoch_quorum", "votes that decide", _of(found, "quorum"))
+    yield counter("commits", "commits executed, the newest's index", _of(found, "commit"))
     commit_ms = _of(found, "commit_ms")
-    yield _gauge(
+    yield gauge(
         "commit_timestamp_seconds",
         "time of the newest commit, Unix time of the members' clocks",
         None if commit_ms is None else commit_ms / _MS,
     )
-    yield _gauge("own_round", "round of our newest block in the epoch", _of(found, "own_round"))
-    yield _gauge(
-        "quorum_round", "highest round with blocks of a quorum", _of(found, "quorum_round")
-    )
-    yield _gauge("votes", "1 if this gateway is a voting member", _of(found, "votes"))
-    yield _gauge("signing", "1 if it signs blocks, 0 if it follows", _of(found, "signing"))
+    yield gauge("own_round", "round of our newest block in the epoch", _of(found, "own_round"))
+    yield gauge("quorum_round", "highest round with blocks of a quorum", _of(found, "quorum_round"))
+    yield gauge("votes", "1 if this gateway is a voting member", _of(found, "votes"))
+    yield gauge("signing", "1 if it signs blocks, 0 if it follows", _of(found, "signing"))
     accused = (
         {}
         if found is None
@@ -166,7 +132,7 @@ def _ledger(reading: Reading) -> Iterator[Metric]:
             "other_checkpoint": len(found.consensus.differing),
         }
     )
-    yield _gauges("members_accused", "members seen to sign differently", "sign", accused)
+    yield gauges("members_accused", "members seen to sign differently", "sign", accused)
 
 
 def _of(found: LedgerReading | None, name: str) -> int | None:
@@ -186,25 +152,25 @@ def _peers(reading: Reading) -> Iterator[Metric]:
     for kid in others:
         info.add_metric([kid, reading.members[kid]], 1)
     yield info
-    yield _gauges("peer_up", "1 while a link is up", "peer", {kid: kid in linked for kid in others})
-    yield _gauges(
+    yield gauges("peer_up", "1 while a link is up", "peer", {kid: kid in linked for kid in others})
+    yield gauges(
         "peer_latency_seconds",
         "round trip",
         "peer",
         {kid: row["latency_ms"] / _MS for kid, row in linked.items()},
     )
-    yield _gauges("peer_quiet_seconds", "since its newest message", "peer", _row("heard_s", linked))
-    yield _gauges("peer_queued_bytes", "waiting to be sent", "peer", _row("queued_bytes", linked))
-    yield _counters("peer_sent_bytes", "sent, TLS included", "peer", _row("sent_bytes", known))
-    yield _counters(
+    yield gauges("peer_quiet_seconds", "since its newest message", "peer", _row("heard_s", linked))
+    yield gauges("peer_queued_bytes", "waiting to be sent", "peer", _row("queued_bytes", linked))
+    yield counters("peer_sent_bytes", "sent, TLS included", "peer", _row("sent_bytes", known))
+    yield counters(
         "peer_received_bytes", "received, TLS included", "peer", _row("received_bytes", known)
     )
-    yield _counters("peer_links", "links made", "peer", _row("links", known))
-    yield _counters("peer_faults", "breaches of the peers' rules", "peer", _row("faults", known))
+    yield counters("peer_links", "links made", "peer", _row("links", known))
+    yield counters("peer_faults", "breaches of the peers' rules", "peer", _row("faults", known))
     guests = [row for kid, row in rows.items() if kid not in others and row["up_s"] is not None]
-    yield _gauge("guests", "gateways linked that are no members", len(guests))
-    yield _gauge("candidates", "gateways that ask to become members", len(live.candidates))
-    yield _counter("strangers", "peer connections without a key we know", live.peer_strangers)
+    yield gauge("guests", "gateways linked that are no members", len(guests))
+    yield gauge("candidates", "gateways that ask to become members", len(live.candidates))
+    yield counter("strangers", "peer connections without a key we know", live.peer_strangers)
 
 
 def _row(name: str, rows: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

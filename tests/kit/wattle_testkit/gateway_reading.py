@@ -37,6 +37,47 @@ LIVE = LiveStatus(
     peers=[PEER, {**PEER, "kid": GUEST}],
     peer_strangers=0,
     candidates=[],
+    resources={
+        "disk": {
+            "used": 1 << 20,
+            "room": 1 << 30,
+            "free": 1 << 30,
+            "budget": 0,
+            "capacity": (1 << 30) + (1 << 20),
+            "level": 1,
+            "growth": 4_096,
+            "full_ms": NOW_MS + 86_400_000,
+            "known_from_ms": None,
+        },
+        "memory": {
+            "used": 100 << 20,
+            "limit": 256 << 20,
+            "resident": 90 << 20,
+            "source": "cgroup",
+            "stalled_ppm": 1_500,
+            "level": 0,
+        },
+        "cpu": {
+            "used_ppm": 250_000,
+            "limit_ppm": 1_000_000,
+            "source": "machine",
+            "stalled_ppm": None,
+            "level": 0,
+        },
+        "steps": {"archive": ["disk"]},
+        "taken": {"archive": 2},
+        "archive": "done",
+    },
+    alarms=[
+        {
+            "alarm": "disk",
+            "severity": "warning",
+            "since_ms": NOW_MS - 60_000,
+            "text": "little is left",
+            "advice": "free some",
+        }
+    ],
+    alarm_counts={"raised": {"disk": 3}, "webhook": {"sent": 4, "failed": 1, "dropped": 0}},
 )
 CONSENSUS = ConsensusStatus(
     epoch=1,
