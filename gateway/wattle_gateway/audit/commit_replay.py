@@ -11,6 +11,7 @@ from wattle_gateway.consensus.sequencer import Sequencer
 from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.snapshot.horizon import Horizon
 
 
 class CommitReplay:
@@ -20,10 +21,22 @@ class CommitReplay:
     commits as proved by votes and has nothing of what they left (see `adopt`).
     """
 
-    def __init__(self, epoch: Epoch, before: CommitHead) -> None:
-        """`before`: the head before the epoch's first commit."""
-        self._dag = Dag(epoch)
-        self._sequencer = Sequencer(epoch, before.index, before.time_ms)
+    def __init__(
+        self,
+        epoch: Epoch,
+        before: CommitHead,
+        leader: BlockRef | None = None,
+        past: Horizon | None = None,
+    ) -> None:
+        """`before`: the head before the epoch's first commit; or the one that the ledger begins
+        with, if that is of this epoch, then with its `leader` and what is known of the `past`."""
+        window = () if past is None else past.window
+        self._sequencer = Sequencer(epoch, before.index, before.time_ms, leader, window)
+        self._dag = Dag(epoch, self._sequencer.floor)
+        for block in () if past is None else past.committed:
+            vertex = self._dag.add(block)
+            assert vertex is not None
+            self._dag.take([vertex])
         self._waiting: list[StoredBlock] = []
 
     @property

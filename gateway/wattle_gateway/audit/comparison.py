@@ -8,7 +8,7 @@ from wattle_gateway.audit.findings import Difference
 from wattle_gateway.audit.remains import key_text
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger.errors import LedgerError
-from wattle_gateway.store import ledger_rows
+from wattle_gateway.store import base_rows, ledger_rows
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
 
@@ -41,14 +41,21 @@ def compare(one: sqlite3.Connection, other: sqlite3.Connection) -> Comparison:
 
 
 def _newest(ledger: sqlite3.Connection) -> int:
-    (found,) = ledger.execute("SELECT coalesce(max(commit_index), 0) FROM commits").fetchone()
-    return int(found)
+    (found,) = ledger.execute("SELECT max(commit_index) FROM commits").fetchone()
+    return base_rows.first_index(ledger) - 1 if found is None else int(found)
 
 
 def _first(one: sqlite3.Connection, other: sqlite3.Connection, last: int) -> Difference | None:
-    """The first leaf up to commit `last` that is not the same, entries before their commit."""
-    first_leaf = 0
-    for index in range(1, last + 1):
+    """The first leaf up to commit `last` that is not the same, entries before their commit, of
+    those that both have."""
+    first_leaf = max(map(base_rows.leaves_before, (one, other)))
+    begins = max(map(base_rows.first_index, (one, other)))
+    if begins > 1:
+        before = [ledger_rows.load_commit_leaf(ledger, begins - 1) for ledger in (one, other)]
+        if before[0] != before[1] or before[0] is None:
+            text = "with which one of them begins, is not the same in the other, or it has none"
+            return Difference(f"the commit {text}", "commits", commit=begins - 1)
+    for index in range(begins, last + 1):
         try:
             found = [ledger_rows.load_commit(ledger, index) for ledger in (one, other)]
         except (LedgerError, StoreError) as error:

@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from wattle_wire import topics
-
 from wattle_gateway.audit.findings import Counts, Difference, DifferenceError
 from wattle_gateway.audit.stored_blocks import StoredBlock
 from wattle_gateway.contracts.execute import Executed, Outcome, execute
@@ -18,14 +16,17 @@ from wattle_gateway.ledger.epoch import Epoch, next_epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.merkle import RightEdge
 from wattle_gateway.ledger.signed_sample import SignedSample
-from wattle_gateway.store import block_ids, ledger_rows
+from wattle_gateway.runtime.executed_ledger import kept_digest
+from wattle_gateway.snapshot import stored as stored_base
+from wattle_gateway.store import base_rows, block_ids, ledger_rows
 from wattle_gateway.store.ledger_rows import class_bits
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK, TILE_LEAVES
+from wattle_wire import topics
 
 
 @dataclass
 class Replayed:
-    """The ledger as it comes out of the blocks."""
+    """The ledger as it comes out of the blocks; `first_tile` the number of the first of `tiles`."""
 
     head: CommitHead
     edge: RightEdge = field(default_factory=RightEdge)
@@ -33,6 +34,7 @@ class Replayed:
     classes: dict[tuple[bytes, int], int] = field(default_factory=dict)
     totals: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     tiles: list[bytes] = field(default_factory=list)
+    first_tile: int = 0
     entry_leaves: int = 0
     samples: int = 0
 
@@ -50,16 +52,26 @@ class Executions:
         counts: Counts,
         tell: Callable[[], None],
     ) -> None:
-        """`tell` is called after each block that was counted."""
+        """`tell` is called after each block that was counted. A ledger that begins with a snapshot
+        is executed from there on, once that is proved again; SnapshotError if it is not."""
         self._connection = connection
         self._tell = tell
-        self._epoch = first
+        self.begun = stored_base.prove_again_if_any(connection, first)
+        self._epoch = first if self.begun is None else self.begun.epochs.newest
         self._before_first = first_head(first)
         self._counts = counts
         self._waiting: dict[BlockRef, StoredBlock] = {}
         self._parsed: dict[bytes, SignedSample] = {}
-        self._tile: list[bytes] = []
         self.replayed = Replayed(self._before_first)
+        if self.begun is not None:
+            base = self.begun.base
+            state = StateRows(base_rows.state_rows(connection))
+            first_tile = base.edge.size // TILE_LEAVES
+            self.replayed = Replayed(base.head, base.edge, state, first_tile=first_tile)
+        # What the log has of the tile under way: the smaller peaks of its right edge.
+        size = self.replayed.edge.size % TILE_LEAVES
+        peaks = self.replayed.edge.peaks
+        self._tile = RightEdge(size, peaks[len(peaks) - size.bit_count() :])
 
     @property
     def head(self) -> CommitHead:
@@ -79,6 +91,10 @@ class Executions:
         if index > self.head.index:
             return None
         return ledger_rows.load_commit_digest(self._connection, index)
+
+    def _named_digest(self, index: int) -> bytes | None:
+        base = None if self.begun is None else self.begun.base
+        return kept_digest(base, index, self.digest_of(index))
 
     def saw(self, stored: StoredBlock) -> None:
         """Count it."""
@@ -128,7 +144,7 @@ class Executions:
             [stored.verified() for stored in blocks],
             self._epoch,
             crypto.verify,
-            self.digest_of,
+            self._named_digest,
             self._parse,
         )
         for key, value in executed.changes:
@@ -185,14 +201,14 @@ class Executions:
                 self._compare_sample(commit, outcome, first + outcome.leaf)
 
     def _append(self, leaves: Sequence[bytes]) -> None:
-        """To the tree; a tile is the root over 256 hashes, here by its definition."""
+        """To the tree; a tile is the root over 256 hashes."""
         for leaf in leaves:
             hashed = merkle.leaf_hash(leaf)
             self.replayed.edge = self.replayed.edge.append(hashed)
-            self._tile.append(hashed)
-            if len(self._tile) == TILE_LEAVES:
-                self.replayed.tiles.append(merkle.root(self._tile))
-                self._tile.clear()
+            self._tile = self._tile.append(hashed)
+            if self._tile.size == TILE_LEAVES:
+                self.replayed.tiles.append(self._tile.root())
+                self._tile = RightEdge()
 
     def _name_leaf(
         self,

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from wattle_gateway.audit.begins import Begins
 from wattle_gateway.errors import GatewayError
 
 
@@ -57,7 +58,8 @@ class AuditReport:
     """The outcome. Empty `differences`: every byte is accounted for.
 
     The ledger is read in its order and up to the first difference; `epoch` in force, head, root
-    and state digest are those that were computed.
+    and state digest are those that were computed. `begins`: the snapshot that the ledger begins
+    with, None for one that has all its history.
     """
 
     ledger_id: str
@@ -69,6 +71,7 @@ class AuditReport:
     root: str = ""
     state_digest: str = ""
     seconds: float = 0.0
+    begins: Begins | None = None
 
     @property
     def ok(self) -> bool:

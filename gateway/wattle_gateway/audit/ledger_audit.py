@@ -1,6 +1,7 @@
 """The audit: everything the ledger claims, verified from stored bytes alone.
 
-    genesis -> blocks (signature, parents, rounds, payload) -> commit rule, epoch after epoch, or
+    genesis -> the snapshot that the ledger begins with, if it does
+            -> blocks (signature, parents, rounds, payload) -> commit rule, epoch after epoch, or
     the votes of a quorum where the store has no more -> execution (every sample's signature again)
     -> leaves, commits, sample index, checkpoints -> tree, state, counts, pool
 
@@ -13,15 +14,17 @@ import sqlite3
 from collections.abc import Callable
 from hashlib import sha256
 
-from wattle_gateway.audit import remains
+from wattle_gateway.audit import begins, remains
 from wattle_gateway.audit.executions import Executions
 from wattle_gateway.audit.findings import AuditReport, Difference, DifferenceError
 from wattle_gateway.audit.ledger_replay import LedgerReplay
+from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis as genesis_format
 from wattle_gateway.ledger.epoch import Epoch, first_epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.genesis import Genesis
+from wattle_gateway.store import base_rows
 
 Progress = Callable[[int, int], None]
 """(blocks verified, blocks in all)."""
@@ -42,6 +45,8 @@ def audit_ledger(
         _audit(connection, first_epoch(genesis), report, progress)
     except DifferenceError as found:
         report.differences.append(found.difference)
+    except SnapshotError as error:
+        report.differences.append(Difference(f"what the ledger begins with: {error}", "base"))
     except (sqlite3.DatabaseError, LedgerError) as error:
         report.differences.append(Difference(f"the database cannot be read: {error}"))
     del report.differences[DIFFERENCES_MAX:]
@@ -75,10 +80,11 @@ def _audit(
     (total,) = connection.execute("SELECT count(*) FROM blocks").fetchone()
     executions = Executions(connection, first, counts, lambda: progress(counts.blocks, total))
     try:
-        LedgerReplay(connection, executions, _end, adopts=True).run(first)
+        LedgerReplay(connection, executions, _end, adopts=True).run(executions.epoch)
     finally:
         replayed = executions.replayed
-        counts.leaves = replayed.edge.size
+        report.begins = begins.of(executions.begun)
+        counts.leaves = replayed.edge.size - base_rows.leaves_before(connection)
         counts.samples = replayed.samples
         counts.meters = len({meter for meter, _ in replayed.classes})
         report.epoch = executions.epoch.number

@@ -15,7 +15,8 @@ from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
-from wattle_gateway.store import block_rows, ledger_rows
+from wattle_gateway.snapshot import stored as stored_base
+from wattle_gateway.store import base_rows, block_rows, ledger_rows
 
 
 class Taker(Protocol):
@@ -55,13 +56,14 @@ class LedgerReplay:
         self._adopts = adopts
 
     def run(self, first: Epoch) -> None:
-        """Replay from epoch 0 on."""
+        """Replay from `first` on, epoch 0 or the one in force after the base."""
         epoch: Epoch | None = first
         while epoch is not None:
             epoch = self._run_epoch(epoch)
 
     def _run_epoch(self, epoch: Epoch) -> Epoch | None:
-        walk = _EpochWalk(self._connection, epoch, self._taker, self._found)
+        replay = _replay_of(self._connection, epoch, self._taker.head)
+        walk = _EpochWalk(self._connection, epoch, self._taker, self._found, replay)
         for stored in stored_blocks(self._connection, epoch, self._found):
             self._taker.saw(stored)
             if self._adopts:
@@ -75,18 +77,33 @@ class LedgerReplay:
         return walk.following
 
 
+def _replay_of(connection: sqlite3.Connection, epoch: Epoch, head: CommitHead) -> CommitReplay:
+    """The replay of an epoch after `head`: from its beginning, or from the base within it."""
+    base = base_rows.load(connection)
+    if base is None or (base.index, base.leaf.epoch) != (head.index, epoch.number):
+        return CommitReplay(epoch, head)
+    first_index = stored_base.first_index_of(connection, epoch.number)
+    past = stored_base.horizon(connection, base, epoch, first_index)
+    return CommitReplay(epoch, head, base.leader, past)
+
+
 class _EpochWalk:
     """One epoch's replay. `following`: the next epoch, once its end was executed."""
 
     def __init__(
-        self, connection: sqlite3.Connection, epoch: Epoch, taker: Taker, found: Found
+        self,
+        connection: sqlite3.Connection,
+        epoch: Epoch,
+        taker: Taker,
+        found: Found,
+        replay: CommitReplay,
     ) -> None:
         self.following: Epoch | None = None
         self._connection = connection
         self._epoch = epoch
         self._taker = taker
         self._found = found
-        self._replay = CommitReplay(epoch, taker.head)
+        self._replay = replay
         self._votes = VoteProof(epoch, taker.digest_of)
         self._adopted: list[int] = []
 

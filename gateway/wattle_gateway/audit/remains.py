@@ -4,9 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
-from wattle_wire import cbor, topics
-from wattle_wire.errors import WireError
-
 from wattle_gateway.audit.executions import Replayed
 from wattle_gateway.audit.findings import Counts, Difference
 from wattle_gateway.contracts import registry
@@ -14,8 +11,10 @@ from wattle_gateway.ledger import crypto, entry, evidence, signed_sample
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.evidence import TwoSamples
 from wattle_gateway.runtime.queue import entry_row
-from wattle_gateway.store import schema
+from wattle_gateway.store import base_rows, schema
 from wattle_gateway.store.pool_rows import PoolEntry
+from wattle_wire import cbor, topics
+from wattle_wire.errors import WireError
 
 
 def check_file(connection: sqlite3.Connection) -> Iterator[Difference]:
@@ -44,12 +43,14 @@ def check_totals(
         "leaves": replayed.entry_leaves,
         "samples": replayed.samples,
     }
+    if base_rows.load(connection) is None:
+        expected.update(base_leaves=0, base_parts=0, base_state=0)
     for table, count in expected.items():
         (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         if found != count:
             yield Difference(f"{found} rows, expected {count}", table)
     tiles = connection.execute("SELECT tile, root FROM tiles ORDER BY tile").fetchall()
-    if tiles != list(enumerate(replayed.tiles)):
+    if tiles != list(enumerate(replayed.tiles, replayed.first_tile)):
         yield Difference("they are not the roots over 256 leaves each", "tiles")
     rows = connection.execute("SELECT ledger_id, edge FROM ledger").fetchall()
     if rows != [(ledger_id, replayed.edge.encode())]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wattle_gateway.audit.findings import Difference
 from wattle_gateway.audit.ledger_replay import LedgerReplay
+from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import checkpoint, crypto, signed_sample
@@ -22,7 +23,9 @@ from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.genesis import CONSTANT_BOUNDS
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.queue import entry_row
+from wattle_gateway.snapshot import stored as stored_base
 from wattle_gateway.store import (
+    base_rows,
     block_rows,
     checkpoint_rows,
     ledger_rows,
@@ -75,9 +78,11 @@ def _fill(
     writer.execute("PRAGMA synchronous = OFF")
     differences: list[Difference] = []
     with database.transaction(writer):
+        _begin(damaged, writer, first)
         rebuild = _Rebuild(damaged, writer, first)
         try:
-            LedgerReplay(damaged, rebuild, differences.append, adopts=False).run(first)
+            replay = LedgerReplay(damaged, rebuild, differences.append, adopts=False)
+            replay.run(rebuild.ledger.epoch)
         except (sqlite3.DatabaseError, LedgerError, StoreError) as error:
             differences.append(Difference(f"the database cannot be read: {error}"))
         _keep_waiting(damaged, writer, first.ledger_id, kid)
@@ -99,6 +104,19 @@ def _fill(
         own_rows.load(writer).lost,
         differences[0] if differences else None,
     )
+
+
+def _begin(damaged: sqlite3.Connection, writer: sqlite3.Connection, first: Epoch) -> None:
+    """Take over the snapshot that the ledger begins with, if it does and it still proves itself.
+    StoreError if not: nothing in the ledger can be executed without it."""
+    try:
+        if stored_base.prove_again_if_any(damaged, first) is not None:
+            base_rows.copy(damaged, writer)
+    except (sqlite3.DatabaseError, LedgerError, SnapshotError, StoreError) as error:
+        raise StoreError(
+            f"the snapshot that this ledger begins with is damaged ({error}): move the file away "
+            "and begin again, `wattle-gateway snapshot begin`"
+        ) from error
 
 
 class _Rebuild:

@@ -10,9 +10,12 @@ from wattle_gateway.audit.ledger_replay import LedgerReplay
 from wattle_gateway.audit.stored_blocks import StoredBlock
 from wattle_gateway.contracts.execute import Executed
 from wattle_gateway.contracts.state import changes_root
-from wattle_gateway.errors import StoreError
+from wattle_gateway.errors import BeforeBaseError, StoreError
 from wattle_gateway.ledger.commit import Commit
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.snapshot import stored as stored_base
+from wattle_gateway.store import base_rows
+from wattle_gateway.store.base_rows import Base
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,27 @@ def replay_to(
 
     Costs what an audit up to there costs. StoreError if the stored bytes do not add up.
     """
+    base = base_rows.load(connection)
+    if base is not None and index < base.index:
+        raise BeforeBaseError(
+            f"the state after commit {index} is not on this gateway: its ledger begins with that "
+            f"after commit {base.index}; ask a gateway that has it"
+        )
+    if base is not None and index == base.index:
+        return _begun(connection, base)
     until = _Until(connection, first, index, seen)
     try:
-        LedgerReplay(connection, until, _differ, adopts=True).run(first)
+        LedgerReplay(connection, until, _differ, adopts=True).run(until.epoch)
     except _ReachedError as reached:
         return reached.past
     raise StoreError(f"commit {index} cannot be reached again; run `wattle-gateway audit`")
+
+
+def _begun(connection: sqlite3.Connection, base: Base) -> PastState:
+    """The state that the ledger begins with."""
+    begun = stored_base.snapshot_of(connection, base)
+    state = dict(base_rows.state_rows(connection))
+    return PastState(state, base.body, base.at, begun.before, begun.changes_root)
 
 
 class _ReachedError(Exception):

@@ -11,12 +11,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
-
 from wattle_gateway.audit import comparison, ledger_audit
 from wattle_gateway.audit import repair as ledger_repair
+from wattle_gateway.audit.begins import Begins
 from wattle_gateway.audit.comparison import Comparison
 from wattle_gateway.audit.findings import AuditReport, Difference
 from wattle_gateway.cli.folder import home_of
+from wattle_gateway.cli.text import plain_name, shown_time
 from wattle_gateway.errors import GatewayError, SchemaVersionError, StoreError, UsageError
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
@@ -143,9 +144,21 @@ def _run(home: GatewayHome) -> AuditReport:
     return report
 
 
+def begins_text(begins: Begins) -> str:
+    """What is to be known of a ledger that has not all its history."""
+    names = ", ".join(plain_name(name) for name in begins.signed_by)
+    return (
+        f"at commit {begins.commit} of {shown_time(begins.time_ms)} UTC, proved by the checkpoint of "
+        f"{begins.size} leaves that {names} signed, members of epoch {begins.epoch}; everything "
+        "before is not on this gateway"
+    )
+
+
 def _print(report: AuditReport) -> None:
     counts = report.counts
     print(f"ledger        {report.ledger_id}")
+    if report.begins is not None:
+        print(f"begins        {begins_text(report.begins)}")
     print(
         f"verified      {counts.blocks} blocks, {counts.entries} entries, "
         f"{counts.commits} commits, {counts.leaves} leaves, "

@@ -51,12 +51,13 @@ def export(connection: sqlite3.Connection, first: Epoch, index: int | None) -> S
     """
     ledger = ExecutedLedger(connection, first)
     chosen = _newest_signed(connection, ledger) if index is None else index
-    least = base_rows.first_index(connection)
+    begins = base_rows.first_index(connection) - 1
+    least = max(1, begins)
     if not least <= chosen <= ledger.head.index or not _has_root(ledger, chosen):
         every = ledger.epoch.constants.state_root_every
-        begins = f"the ledger begins with commit {least - 1}, " if least > 1 else ""
+        oldest = f"this gateway's ledger begins with commit {begins}, " if begins else ""
         raise UsageError(
-            f"there is no snapshot of commit {chosen}: every {every}th commit has one, {begins}"
+            f"there is no snapshot of commit {chosen}: every {every}th commit has one, {oldest}"
             f"the newest commit is {ledger.head.index}"
         )
     past = state_replay.replay_to(connection, first, chosen)
@@ -137,7 +138,7 @@ def _newest_signed(connection: sqlite3.Connection, ledger: ExecutedLedger) -> in
     """The newest commit with a root that a checkpoint signs, else the newest with a root."""
     newest = checkpoint_rows.newest(connection)
     index = 0 if newest is None else _newest(ledger, newest[0])
-    least = base_rows.first_index(connection)
+    least = max(1, base_rows.first_index(connection) - 1)
     while index >= least and _note_for(connection, ledger, index) is None:
         index = _newest(ledger, index - 1)
     return index if index >= least else _newest(ledger, ledger.head.index)

@@ -5,9 +5,11 @@ import sqlite3
 
 from wattle_wire import cbor
 
+from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts import snapshot as snapshot_format
 from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.contracts.snapshot import Snapshot
+from wattle_gateway.contracts.state import key
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.snapshot import proving
 from wattle_gateway.snapshot.horizon import Horizon
@@ -35,6 +37,20 @@ def horizon(connection: sqlite3.Connection, base: Base, epoch: Epoch, first_inde
     return proving.find_horizon(base, epoch, first_index, leaves, trail.blocks, None)
 
 
+def first_index_of(connection: sqlite3.Connection, number: int) -> int:
+    """The first commit of epoch `number`, in force after the base, by the base's state."""
+    wanted = key("epoch", number)
+    rows = {row: value for row, value in base_rows.state_rows(connection) if row == wanted}
+    found = alliance.epoch_row(rows, number)
+    return 1 if found is None else found.commit_index + 1
+
+
+def prove_again_if_any(connection: sqlite3.Connection, first: Epoch) -> ProvedBase | None:
+    """`prove_again`, None for a ledger that has all its history."""
+    base = base_rows.load(connection)
+    return None if base is None else prove_again(connection, base, first)
+
+
 def prove_again(connection: sqlite3.Connection, base: Base, first: Epoch) -> ProvedBase:
     """Prove the base from its rows, as when the ledger was begun; `first` is epoch 0.
 
@@ -50,6 +66,8 @@ def prove_again(connection: sqlite3.Connection, base: Base, first: Epoch) -> Pro
     expected = [raw for _, raw in proved.leaves] + [base.body]
     if base_rows.load_leaves(connection, 0, base.index + 1) != expected:
         raise SnapshotError("the leaves of the base are not those of its snapshot")
+    if base_rows.load_parts(connection) != trail_parts(snapshot):
+        raise SnapshotError("the base has parts that are not those of its snapshot")
     return proved
 
 
