@@ -1,15 +1,13 @@
 """Where two members' ledgers part: the first thing that the one has otherwise than the other."""
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wattle_gateway.audit.findings import Difference
 from wattle_gateway.audit.remains import key_text
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger.errors import LedgerError
-from wattle_gateway.store import base_rows, ledger_rows
-from wattle_gateway.store.schema import ENTRIES_A_BLOCK
+from wattle_gateway.store import base_rows, ledger_rows, tree_rows
 
 
 @dataclass(frozen=True)
@@ -79,23 +77,26 @@ def _entries(
     one: sqlite3.Connection, other: sqlite3.Connection, span: tuple[int, int], index: int
 ) -> Difference | None:
     """The first entry of a commit that is not the same; `span` of its leaves, without its own."""
-    mine, theirs = ({row[0]: row[1:] for row in _leaves(ledger, span)} for ledger in (one, other))
+    try:
+        if list(tree_rows.leaves(one, *span)) == list(tree_rows.leaves(other, *span)):
+            return None
+    except StoreError:
+        pass  # one is missing: which, is said below
     for leaf in range(*span):
-        if mine.get(leaf) != theirs.get(leaf) or leaf not in mine:
+        mine = _leaf(one, leaf)
+        if mine is None or mine != _leaf(other, leaf):
             text = "entry, verdict or the block that carried it differ, or are missing"
             return Difference(text, "leaves", commit=index, leaf=leaf)
     return None
 
 
-def _leaves(
-    ledger: sqlite3.Connection, span: tuple[int, int]
-) -> Iterator[tuple[int, int, bytes, int, int]]:
-    return ledger.execute(
-        "SELECT leaf, verdict, body, author, round FROM leaves "
-        "JOIN entries ON entries.id = entry JOIN blocks ON blocks.id = entry / ? "
-        "WHERE leaf >= ? AND leaf < ?",
-        (ENTRIES_A_BLOCK, *span),
-    )
+def _leaf(ledger: sqlite3.Connection, leaf: int) -> bytes | None:
+    """The bytes of a leaf: entry, verdict, author and round of the block that carried it."""
+    try:
+        (raw,) = tree_rows.leaves(ledger, leaf, leaf + 1)
+    except StoreError:
+        return None
+    return raw
 
 
 def _how(mine: ledger_rows.StoredCommit, theirs: ledger_rows.StoredCommit) -> str:

@@ -9,6 +9,7 @@ from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.store.archived import archive_of
 from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
@@ -18,6 +19,8 @@ Found = Callable[[Difference], None]
 """Told of what is wrong; raises to end there, or returns to leave the row out."""
 
 _Row = tuple[int, int, int, bytes]
+_Found = tuple[int, int, int, bytes, tuple[bytes, ...]]
+"""A row, and the entries that the archive has of it."""
 
 
 def stored_blocks(
@@ -27,8 +30,7 @@ def stored_blocks(
 
     Rows of authors that the epoch does not have are not given: the caller counts.
     """
-    streams = [_rows(connection, epoch.number, author) for author in range(epoch.size)]
-    for round_number, author, block_id, header in heapq.merge(*streams):
+    for round_number, author, block_id, header, archived in _in_order(connection, epoch):
         place = f"{round_number}/{author}"
         try:
             block = block_format.parse(header, epoch.ledger_id)
@@ -39,7 +41,7 @@ def stored_blocks(
             text = "the row names another block than its bytes"
             found(Difference(text, "blocks", block=place))
             continue
-        entries, whole = _entries(connection, block_id)
+        entries, whole = (archived, True) if archived else _entries(connection, block_id)
         if not whole:
             found(Difference("an entry is missing", "entries", block=place))
             continue
@@ -49,6 +51,25 @@ def stored_blocks(
             found(Difference(str(error), block=place))
             continue
         yield StoredBlock(block_id, block, entries)
+
+
+def _in_order(connection: sqlite3.Connection, epoch: Epoch) -> Iterator[_Found]:
+    """The blocks of ledger.db and of the archive; one that is in both as ledger.db has it."""
+    streams = [_rows(connection, epoch.number, author) for author in range(epoch.size)]
+    here = ((*row, ()) for row in heapq.merge(*streams))
+    archive = archive_of(connection)
+    if archive is None:
+        yield from here
+        return
+    left = (
+        (block.round, block.author, block.id, block.header, block.entries)
+        for block in archive.blocks(epoch.number)
+    )
+    newest = 0
+    for row in heapq.merge(here, left, key=lambda row: row[:3]):
+        if row[2] != newest:
+            yield row
+        newest = row[2]
 
 
 def _rows(connection: sqlite3.Connection, epoch: int, author: int) -> Iterator[_Row]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from wattle_gateway.archive.attachment import whole
 from wattle_gateway.home.identity import load_genesis
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.genesis import Genesis
@@ -15,10 +16,16 @@ from wattle_gateway.store.connection import store_errors_named
 
 @contextmanager
 def opened_ledger(home: GatewayHome) -> Iterator[tuple[Genesis, sqlite3.Connection]]:
-    """Genesis and ledger.db of one moment. Raises HomeError or StoreError."""
+    """Genesis and ledger.db of one moment; what has left for the archive is read there. Raises
+    HomeError, StoreError, and while reading ArchiveError."""
     first = load_genesis(home)
     reader = database.open_reader(home.database, schema.LEDGER, first.ledger_id)
-    with closing(reader), store_errors_named(home.database), database.snapshot(reader):
+    with (
+        closing(reader),
+        store_errors_named(home.database),
+        whole(home, reader),
+        database.snapshot(reader),
+    ):
         yield first, reader
 
 

@@ -4,6 +4,7 @@ Numbers are exact: an integer in the unit of its decimal exponent is printed wit
 never through a float.
 """
 
+import heapq
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import entry, signed_sample
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.sealing import row_seal
+from wattle_gateway.store.archived import archive_of
 
 # The order people look for; phases follow their sum.
 _BASES = ("ei", "ee", "p", "q", "u", "i", "f")
@@ -68,12 +71,17 @@ class Wanted:
 
 
 _QUERY = """
-SELECT samples.leaf, leaves.verdict, leaves.commit_index, commits.time_ms, entries.body
-FROM samples JOIN leaves USING (leaf)
+SELECT samples.seq, samples.leaf, leaves.verdict, leaves.commit_index, commits.time_ms, entries.body
+FROM main.samples AS samples JOIN leaves USING (leaf)
 JOIN commits ON commits.commit_index = leaves.commit_index
 JOIN entries ON entries.id = leaves.entry
-WHERE {conditions}
-ORDER BY samples.meter, samples.seq
+WHERE samples.meter = ? AND {conditions}
+ORDER BY samples.seq
+"""
+_ARCHIVED_QUERY = """
+SELECT seq, leaf, verdict, commit_index, time_ms, body FROM temp.archived_samples AS samples
+WHERE samples.meter = ? AND {conditions}
+ORDER BY samples.seq
 """
 
 
@@ -94,20 +102,39 @@ def committed(
 ) -> Iterator[tuple["Place", SignedSample]]:
     """The samples with readings that are wanted, by meter and seq; such a sample may have others.
 
-    Raises StoreError for a damaged entry.
+    What has left for the archive is read there. Raises StoreError for a damaged entry, ArchiveError
+    for a part of the archive that is missing or altered.
     """
+    archive = archive_of(connection)
+    if archive is not None:
+        archive.reach(wanted.meter, wanted.from_ms, wanted.to_ms)
+    for meter in _meters(connection) if wanted.meter is None else [wanted.meter]:
+        for _seq, *place, body in _of_meter(connection, meter, wanted):
+            signed = _sample_in(place[0], body, ledger_id)
+            if signed is not None:
+                yield Place(*place), signed
+
+
+def _meters(connection: sqlite3.Connection) -> list[bytes]:
+    return sorted(meter for (meter,) in connection.execute("SELECT meter FROM totals"))
+
+
+def _of_meter(
+    connection: sqlite3.Connection, meter: bytes, wanted: Wanted
+) -> Iterator[tuple[int, int, int, int, int, bytes]]:
+    """(seq, leaf, verdict, commit, its time, entry) of a meter's samples, by seq."""
     asked = {
-        "samples.meter = ?": wanted.meter,
         "samples.last_ms >= ?": wanted.from_ms,
         "samples.first_ms < ?": wanted.to_ms,
     }
     given = {condition: value for condition, value in asked.items() if value is not None}
-    query = _QUERY.format(conditions=" AND ".join(given) or "true")
-    found = connection.execute(query, tuple(given.values()))
-    for leaf, verdict, commit_index, commit_time_ms, body in found:
-        signed = _sample_in(leaf, body, ledger_id)
-        if signed is not None:
-            yield Place(leaf, verdict, commit_index, commit_time_ms), signed
+    conditions = " AND ".join(given) or "true"
+    alias = row_seal.of(connection).alias(meter)
+    here = connection.execute(_QUERY.format(conditions=conditions), (alias, *given.values()))
+    if archive_of(connection) is None:
+        return here
+    query = _ARCHIVED_QUERY.format(conditions=conditions)
+    return heapq.merge(here, connection.execute(query, (meter, *given.values())))
 
 
 _NEW_QUERY = """

@@ -21,8 +21,12 @@ from wattle_wire.sample import Reading
 from wattle_gateway.contracts import classes
 from wattle_gateway.errors import StoreError, UsageError
 from wattle_gateway.ledger import entry, signed_sample
+from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.ledger.leaf import EntryLeaf
 from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.store import log_index, tree_rows
+from wattle_gateway.store.archived import archive_of
 
 # 32 bytes each; more than a month at 1 Hz.
 SAMPLES_MAX = 4_000_000
@@ -36,16 +40,22 @@ _UNSYNCHRONISED = "U"
 _ODD = classes.FAILED | classes.EXCHANGED | classes.CLOCK_UNSURE
 _RESTARTS = (quantity.EXCHANGED, quantity.OUT_OF_RANGE)
 _SUBSTITUTE = "S"
-_ROWS = (
-    "FROM samples JOIN leaves USING (leaf) "
-    f"WHERE meter = ? AND leaf < ? AND verdict & {classes.IMPLAUSIBLE} = 0 AND "
-)
+_USABLE = f"leaf < ? AND verdict & {classes.IMPLAUSIBLE} = 0"
 _INSIDE = (
-    f"SELECT first_ms, last_ms, leaf, verdict {_ROWS} last_ms >= ? AND first_ms <= ? "
-    "ORDER BY first_ms, leaf LIMIT ?"
+    f"SELECT first_ms, last_ms, leaf, verdict FROM {{}} WHERE {_USABLE} "
+    "AND last_ms >= ? AND first_ms <= ? ORDER BY first_ms, leaf LIMIT ?"
 )
-_EARLIER = f"SELECT leaf, last_ms {_ROWS} last_ms < ? ORDER BY last_ms DESC, leaf LIMIT ? OFFSET ?"
-_LATER = f"SELECT leaf, first_ms {_ROWS} first_ms > ? ORDER BY first_ms, leaf LIMIT ? OFFSET ?"
+_EARLIER = (
+    f"SELECT leaf, last_ms FROM {{}} WHERE {_USABLE} AND last_ms >= ? AND last_ms < ? "
+    "ORDER BY last_ms DESC, leaf LIMIT ? OFFSET ?"
+)
+_LATER = (
+    f"SELECT leaf, first_ms FROM {{}} WHERE {_USABLE} AND first_ms > ? AND first_ms <= ? "
+    "ORDER BY first_ms, leaf LIMIT ? OFFSET ?"
+)
+# How far behind a limit neighbours are looked for, in turn: what has left for the archive is
+# fetched no farther than need be.
+_REACHES_MS = (_PAD_MS, 32 * _PAD_MS, 1 << 52)
 
 
 @dataclass(frozen=True)
@@ -197,9 +207,11 @@ class PointReadings:
         return sum(1 for at_ms in self._substitutes if from_ms <= at_ms < to_ms)
 
     def _load(self) -> None:
-        asked = (self._meter, self._size, self._begin_ms, self._end_ms, SAMPLES_MAX + 1)
+        asked = (self._size, self._begin_ms, self._end_ms, SAMPLES_MAX + 1)
         odd = []
-        for first_ms, last_ms, leaf, verdict in self._connection.execute(_INSIDE, asked):
+        for first_ms, last_ms, leaf, verdict in self._select(
+            _INSIDE, (self._begin_ms, self._end_ms), asked
+        ):
             if verdict & _ODD:
                 odd.append(leaf)
                 continue
@@ -262,17 +274,26 @@ class PointReadings:
 
     def _sample(self, leaf: int) -> tuple[int, SignedSample]:
         """(verdict, sample) of a leaf; StoreError for a damaged one."""
-        row = self._connection.execute(
-            "SELECT verdict, body FROM leaves JOIN entries ON entries.id = entry WHERE leaf = ?",
-            (leaf,),
-        ).fetchone()
-        if row is None:
-            raise StoreError(f"leaf {leaf} is not stored; run `wattle-gateway audit`")
+        (raw,) = tree_rows.leaves(self._connection, leaf, leaf + 1)
         try:
-            found = signed_sample.parse(entry.decode(row[1]).body, self._ledger_id)
+            found = leaf_format.decode(raw)
+            if not isinstance(found, EntryLeaf):
+                raise StoreError(f"leaf {leaf} is that of a commit; run the audit")
+            body = entry.decode(found.entry).body
+            return found.verdict, signed_sample.parse(body, self._ledger_id)
         except LedgerError as error:
             raise StoreError(f"leaf {leaf} is damaged ({error}); run the audit") from error
-        return int(row[0]), found
+
+    def _select(
+        self, query: str, reach_ms: tuple[int, int], asked: tuple[int, ...]
+    ) -> sqlite3.Cursor:
+        """Rows of the meter's samples, those in `reach_ms` (first, last) that have left among
+        them."""
+        archive = archive_of(self._connection)
+        if archive is not None:
+            archive.reach(self._meter, reach_ms[0], reach_ms[1] + 1)
+        rows, parameters = log_index.samples_of(self._connection, self._meter)
+        return self._connection.execute(query.format(rows), (*parameters, *asked))
 
     @cached_property
     def _earlier(self) -> SignedReading | None:
@@ -300,13 +321,19 @@ class PointReadings:
 
     def _beyond(self, query: str, limit_ms: int) -> Iterator[tuple[int, int]]:
         """(leaf, time nearest to the limit) of samples behind it, the nearest first."""
-        for offset in itertools.count(0, _PAGE):
-            rows = self._connection.execute(
-                query, (self._meter, self._size, limit_ms, _PAGE, offset)
-            ).fetchall()
-            yield from rows
-            if len(rows) < _PAGE:
-                return
+        near_ms = 0
+        for far_ms in _REACHES_MS:
+            if query is _EARLIER:
+                reach = limit_ms - far_ms, limit_ms - near_ms
+            else:
+                reach = limit_ms + near_ms, limit_ms + far_ms
+            for offset in itertools.count(0, _PAGE):
+                asked = (self._size, *reach, _PAGE, offset)
+                rows = self._select(query, reach, asked).fetchall()
+                yield from rows
+                if len(rows) < _PAGE:
+                    break
+            near_ms = far_ms
 
 
 def _commonest(counts: Counter[int]) -> int | None:

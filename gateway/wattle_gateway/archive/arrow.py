@@ -1,0 +1,18 @@
+"""Arrow, loaded when it is first needed: 55 MB that a gateway without an archive does not pay."""
+
+import importlib
+from typing import Any
+
+from wattle_gateway.errors import ArchiveError
+
+
+def arrow() -> Any:
+    """The package pyarrow, with `parquet` and `fs`. Raises ArchiveError if it is not installed."""
+    try:
+        for part in ("pyarrow.parquet", "pyarrow.fs"):
+            importlib.import_module(part)
+        return importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise ArchiveError(
+            "the archive needs pyarrow, which is not installed: `pip install wattle-grid[archive]`"
+        ) from error

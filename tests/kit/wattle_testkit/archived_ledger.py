@@ -1,0 +1,78 @@
+"""A ledger of one gateway whose old days leave for a folder, with the clock in the test's hand."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from wattle_gateway.archive.mover import Mover, Place, Step
+from wattle_gateway.archive.target import Folder, Target
+from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.store import connection as database
+from wattle_gateway.store import schema
+
+from wattle_testkit.alliance import GRID, Board, reading
+from wattle_testkit.driven_ledger import DrivenLedger
+
+DAY_MS = 86_400_000
+_SPACING_MS = 60_000
+
+
+class ArchivedLedger(DrivenLedger):
+    """GRID alone, with a meter on it that is in `board`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "ledger.db")
+        self.target_folder = folder / "archive"
+        self.target_folder.mkdir(exist_ok=True)
+        self.board = Board("meter", self.epoch)
+        self.samples: list[SignedSample] = []
+        self.energy_wh = 0
+
+    def live(self, days: int, samples_a_day: int = 20) -> None:
+        """Days go by, each with so many samples of two readings and one commit a sample."""
+        if not self.samples:
+            self.enrol(self.board)
+        for _ in range(days):
+            for _ in range(samples_a_day):
+                self.pass_ms(_SPACING_MS)
+                self.add_samples(self._sample())
+                self.settle()
+            self.pass_ms(DAY_MS - self.unix_ms % DAY_MS)
+
+    def _sample(self) -> SignedSample:
+        seq = len(self.samples) + 1
+        prev = self.samples[-1].digest if self.samples else None
+        readings = []
+        for before_ms in (1000, 0):
+            self.energy_wh += 1
+            readings.append(reading(self.unix_ms - before_ms, ei=self.energy_wh, p=600))
+        self.samples.append(self.board.sample(seq, readings, prev=prev))
+        return self.samples[-1]
+
+    def mover(
+        self, target: Target | None = None, write: Callable[..., None] | None = None
+    ) -> Mover:
+        """One that knows nothing, as after a start."""
+        place = Place(target or Folder(self.target_folder), self.epoch.ledger_id, GRID.kid)
+        return Mover(place, self.epoch, self.opened, write or self.write)
+
+    def archive(self, older_than_days: int, mover: Mover | None = None) -> list[Step]:
+        """Move all that is older, and say what was done."""
+        mover = mover or self.mover()
+        steps = []
+        while (step := mover.step(self.unix_ms - older_than_days * DAY_MS)) is not None:
+            steps.append(step)
+        return steps
+
+    @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """ledger.db as it is now."""
+        reader = database.open_reader(self.path, schema.LEDGER, self.epoch.ledger_id)
+        with closing(reader), database.snapshot(reader):
+            yield reader
+
+    def write(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """As the ledger's thread does it."""
+        with database.transaction(self.driver.connection) as writer:
+            work(writer)
