@@ -99,7 +99,10 @@ def load(connection: sqlite3.Connection) -> list[Part]:
         f"SELECT part, day, first_commit, last_commit, stored, gone_commit, {_CONTENTS} "
         "FROM archive_parts ORDER BY part"
     )
-    return [Part(*row[:4], Contents(*row[6:]) if row[4] else None, row[5]) for row in rows]
+    return [
+        Part(number, day, first, last, Contents(*more) if stored else None, gone_commit)
+        for number, day, first, last, stored, gone_commit, *more in rows
+    ]
 
 
 def files_of(connection: sqlite3.Connection, part: int) -> dict[str, StoredFile]:
