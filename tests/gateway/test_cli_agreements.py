@@ -88,7 +88,13 @@ def test_funds_with_what_is_left(home: Path, story: tuple[SettledEvent, bytes]) 
     assert (row["free"] + row["reserved"], row["spent"], row["over"]) == (50_000, 0, False)
     assert rows(home, "funds", "--party", "grid") == rows(home, "funds", "--party", "retail")
     assert rows(home, "funds", "--party", "house 1") == []
-    assert "flexibility-2026" in command("dr", "funds", home).stdout
+    text = command("dr", "funds", home).stdout
+    assert all(word in text for word in ("flexibility-2026", "every event"))
+    assert row["limits"] == {
+        "methods": [],
+        **dict.fromkeys(("area", "direction", "from_ms", "to_ms")),
+        **dict.fromkeys(("availability_price", "energy_price", "event_amount")),
+    }
 
 
 def test_a_party_that_is_none(home: Path) -> None:

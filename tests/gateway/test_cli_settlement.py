@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from wattle_gateway.cli import main
 from wattle_gateway.home.identity import load_member
 from wattle_testkit.gateway_process import GatewayProcess, command
 
@@ -37,6 +38,69 @@ def test_a_fund_locks_its_money(gateway: GatewayProcess) -> None:
     shown = json.loads(command("account", "show", gateway.folder, "--format", "json").stdout)
     (account,) = shown["accounts"]
     assert (account["unlocked"], account["locked"]) == ("59.50", "40.50")
+
+
+def test_a_fund_says_what_it_pays(gateway: GatewayProcess) -> None:
+    words = ("frost", "10", "CNY", "--spender", own(gateway), "--until", "2999-01-01")
+    limits = (
+        *("--method", "fixed", "--method", "bid", "--area", "north/feeder-7"),
+        *("--direction", "down", "--from", "2998-01-01", "--to", "2998-02-01"),
+        *("--max-availability", "50", "--max-energy", "400.25", "--max-event", "5"),
+    )
+    done = command("dr", "fund", gateway.folder, *words, *limits)
+    assert done.returncode == 0, done.stderr
+    said = (
+        "fixed or bid, in north/feeder-7, down, from 2998-01-01 00:00:00, to 2998-02-01 00:00:00,"
+        " availability up to 50.00, energy up to 400.25, an event up to 5.00"
+    )
+    assert said in done.stdout
+    listed = json.loads(command("dr", "funds", gateway.folder, "--format", "json").stdout)
+    (fund,) = (one for one in listed if one["purpose"] == "frost")
+    begin_ms = 32_440_608_000_000
+    assert fund["limits"] == {
+        "methods": ["fixed", "bid"],
+        "area": "north/feeder-7",
+        "direction": "down",
+        "from_ms": begin_ms,
+        "to_ms": begin_ms + 31 * 86_400_000,
+        "availability_price": 5_000,
+        "energy_price": 40_025,
+        "event_amount": 500,
+    }
+    text = command("dr", "funds", gateway.folder).stdout
+    assert "an event up" in text
+
+
+@pytest.mark.parametrize(
+    ("option", "word", "said"),
+    [
+        ("--area", "North", "expected a name"),
+        ("--method", "raffle", "invalid choice"),
+        ("--direction", "sideways", "invalid choice"),
+    ],
+)
+def test_a_limit_of_no_such_word(
+    option: str, word: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("dr", "fund", ".", "p", "1", "CNY", "--spender", "s", "--until", "2999-01-01")
+    with pytest.raises(SystemExit):
+        main([*words, option, word])
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (("--max-event", "0"), "expected 0.01"),
+        (("--max-energy", "1.234"), "3 digits after the point"),
+        (("--from", "2998-01-02", "--to", "2998-01-01"), "no time"),
+        (("--to", "soon"), "expected Unix ms or ISO 8601"),
+    ],
+)
+def test_a_limit_that_is_none(gateway: GatewayProcess, limits: tuple[str, ...], said: str) -> None:
+    words = ("p", "1", "CNY", "--spender", own(gateway), "--until", "2999-01-01")
+    done = command("dr", "fund", gateway.folder, *words, *limits)
+    assert (done.returncode, said in done.stderr) == (EXIT_USAGE, True), done.stderr
 
 
 def test_more_than_there_is_is_refused(gateway: GatewayProcess) -> None:

@@ -13,6 +13,7 @@ import pytest
 from wattle_gateway.contracts import accounts, classes
 from wattle_gateway.ledger import transaction
 from wattle_gateway.ledger.account_bodies import Open, Transfer
+from wattle_gateway.ledger.fund_limits import FundLimits
 from wattle_gateway.ledger.settlement_bodies import Answer, Contract, Decide, Dispute, Fund
 from wattle_gateway.ledger.transaction import ANSWER, CONTRACT, DECIDE, DISPUTE, FUND, WITHDRAW
 from wattle_gateway.reports import supervise_document, supervise_faults
@@ -114,7 +115,8 @@ def test_a_debt_that_a_penalty_leaves_is_told(ledger: SettledEvent) -> None:
 
 
 def test_the_use_of_a_fund(ledger: SettledEvent) -> None:
-    body = Fund("flexibility-2026", "EUR", 50_000, RETAIL.kid, BEGIN_MS + DAY_MS).row()
+    limits = FundLimits(area="north", event_amount=5_000)
+    body = Fund("flexibility-2026", "EUR", 50_000, RETAIL.kid, BEGIN_MS + DAY_MS, limits).row()
     fund = ledger.done(GRID, FUND, body)
     event = settled(ledger, fund=fund)
     found = report(ledger)
@@ -122,6 +124,8 @@ def test_the_use_of_a_fund(ledger: SettledEvent) -> None:
     assert (row["purpose"], row["filler"], row["spender"]) == ("flexibility-2026", "grid", "retail")
     assert (row["spent"], row["free"], row["reserved"]) == (412, 50_000 - 412, 0)
     assert row["events"] == [event.hex()]
+    named = {name: value for name, value in row["limits"].items() if value}
+    assert named == {"area": "north", "event_amount": 5_000}
     assert {row["payer"] for row in found["payments"]} == {"fund flexibility-2026"}
     assert {row["payer"] for row in found["fines"]} == {"fund flexibility-2026"}
 
@@ -143,6 +147,8 @@ def test_faults_of_parties_are_those_that_the_ledger_charged(ledger: SettledEven
     found = {row["party"]: row for row in report(ledger)["parties"]}
     assert found["house 1"]["event_faults"] == found["house 1"]["faults_on_record"]
     assert found["house 2"]["event_faults"]["withdrawal"] == 1
+    shown = found["house 2"]["faults_shown_by"]["withdrawal"]
+    assert (shown["what"], shown["digest"]) == ("event", event.hex())
     for row in found.values():
         charged = {
             name: count for name, count in row["faults_on_record"].items() if name != "error"

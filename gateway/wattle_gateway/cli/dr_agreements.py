@@ -8,6 +8,7 @@ from rich.table import Table
 
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.amounts import shown_amount
+from wattle_gateway.cli.fund_text import limits_words
 from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, shown_name, shown_time
 from wattle_gateway.reports import agreements
@@ -74,6 +75,7 @@ def funds(arguments: argparse.Namespace) -> None:
     for name in ("free", "reserved", "spent"):
         table.add_column(name, justify="right")
     table.add_column("until (UTC)", no_wrap=True)
+    table.add_column("pays")
     for line in lines:
         held = line.held
         until = shown_time(held.until_ms)
@@ -85,6 +87,7 @@ def funds(arguments: argparse.Namespace) -> None:
             held.asset,
             *(shown_amount(one, line.decimals) for one in (held.left, held.reserved, held.spent)),
             f"{until}, over" if held.over else until,
+            limits_words(held.limits, line.decimals),
         )
     console().print(table)
 

@@ -7,6 +7,7 @@ from wattle_gateway.cli import (
     dr_commands,
     dr_dispute,
     dr_event_arguments,
+    dr_fund,
     dr_profile,
     dr_statement,
 )
@@ -28,6 +29,7 @@ def add(command: argparse.ArgumentParser) -> None:
     dr_profile.add(actions)
     dr_statement.add(actions)
     dr_dispute.add(actions)
+    dr_fund.add(actions)
     dr_agreements.add(actions)
 
 

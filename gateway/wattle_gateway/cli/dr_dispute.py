@@ -1,4 +1,4 @@
-"""dr dispute, contract, fund: what parties say about statements, and agree on beforehand."""
+"""dr dispute, contract: what parties say about statements, and agree on beforehand."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ from rich.table import Table
 
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
-from wattle_gateway.cli.amounts import parsed_amount, shown_amount
+from wattle_gateway.cli.amounts import parsed_amount
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.points import parsed_point
 from wattle_gateway.cli.sending import Sent, send, tell
@@ -33,7 +33,7 @@ _DIGITS_SHOWN = 16
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """`dispute`, `contract` and `fund`, among the actions of `dr`."""
+    """`dispute` and `contract`, among the actions of `dr`."""
     command = actions.add_parser("dispute", help="a line of a statement that somebody disputes")
     steps = command.add_subparsers(metavar="STEP", required=True)
     _open(steps.add_parser("open", help="a line is not as it was, and why"))
@@ -41,7 +41,6 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     _decide(steps.add_parser("decide", help="a grid company or observer decides"))
     _list(steps.add_parser("list", help="the disputes of statements that are kept"))
     _contract(actions.add_parser("contract", help="prices, or a split, between two parties"))
-    _fund(actions.add_parser("fund", help="set money aside that only events may spend"))
 
 
 def _open(command: argparse.ArgumentParser) -> None:
@@ -105,20 +104,6 @@ def _contract(command: argparse.ArgumentParser) -> None:
     _ends(command, contract)
 
 
-def _fund(command: argparse.ArgumentParser) -> None:
-    command.description = (
-        "Money of this party that until a time only events of the spender that name the fund may"
-        " spend. What is left then returns."
-    )
-    folder(command)
-    command.add_argument("purpose", metavar="PURPOSE", help="a-z, 0-9 and hyphen")
-    command.add_argument("amount", metavar="AMOUNT")
-    command.add_argument("asset", metavar="ASSET")
-    command.add_argument("--spender", required=True, metavar="PARTY", help="by name or kid")
-    command.add_argument("--until", required=True, metavar="TIME")
-    _ends(command, fund)
-
-
 def _window(command: argparse.ArgumentParser) -> None:
     command.add_argument("--from", dest="begin", required=True, metavar="TIME")
     command.add_argument("--until", required=True, metavar="TIME", help="of events that begin")
@@ -149,7 +134,7 @@ def open_dispute(arguments: argparse.Namespace) -> None:
         )
     index = (at_ms - event.begin_ms) // event.interval_ms
     body = Dispute(event.digest, meter, device, index, arguments.reason)
-    sent = _send(arguments, transaction.DISPUTE, body)
+    sent = send_body(arguments, transaction.DISPUTE, body)
     begin = shown_time(event.interval_begin_ms(index))
     done = f"the line of {arguments.point} from {begin} UTC on is disputed: {sent.digest}"
     tell(arguments, sent, done, "")
@@ -158,7 +143,7 @@ def open_dispute(arguments: argparse.Namespace) -> None:
 def answer(arguments: argparse.Namespace) -> None:
     """Answer a dispute."""
     row = _found(arguments)
-    sent = _send(arguments, transaction.ANSWER, Answer(row.digest, arguments.text))
+    sent = send_body(arguments, transaction.ANSWER, Answer(row.digest, arguments.text))
     tell(arguments, sent, "the answer stands on the ledger", "")
 
 
@@ -169,10 +154,10 @@ def decide(arguments: argparse.Namespace) -> None:
         ledger = ExecutedLedger(reader, first_epoch(first))
         events = EventBook(ledger.state, ledger.epoch, ledger.head.time_ms)
         asset_name = events.find(row.event.hex()).body.asset
-        asset = _asset(Book(ledger.state, ledger.epoch), asset_name)
+        asset = asset_named(Book(ledger.state, ledger.epoch), asset_name)
     amount = parsed_amount(arguments.amount, asset.name, asset.decimals, lowest=0)
     signed = -amount if arguments.less else amount
-    sent = _send(arguments, transaction.DECIDE, Decide(row.digest, signed, arguments.text))
+    sent = send_body(arguments, transaction.DECIDE, Decide(row.digest, signed, arguments.text))
     shown = decimal(signed, -asset.decimals)
     tell(arguments, sent, f"decided: {shown} {asset.name}, paid with the last statement", "")
 
@@ -211,7 +196,7 @@ def listed(arguments: argparse.Namespace) -> None:
             shown_name(names[row.opened.kid]),
             shown_name(row.opened.text),
             "" if row.answer is None else shown_name(row.answer.text),
-            _decision(row, _asset(book, event.body.asset)),
+            _decision(row, asset_named(book, event.body.asset)),
         )
     console().print(table)
 
@@ -227,7 +212,7 @@ def _decision(row: DisputeRow, asset: Asset) -> str:
 def contract(arguments: argparse.Namespace) -> None:
     """Offer a contract."""
     with opened_book(arguments.folder) as (book, _):
-        other, asset = book.kid_of(arguments.party), _asset(book, arguments.asset)
+        other, asset = book.kid_of(arguments.party), asset_named(book, arguments.asset)
         name = book.holder(other).name
 
     def price(text: str) -> int:
@@ -243,28 +228,11 @@ def contract(arguments: argparse.Namespace) -> None:
         parsed_time(arguments.begin),
         parsed_time(arguments.until),
     )
-    sent = _send(arguments, transaction.CONTRACT, body)
+    sent = send_body(arguments, transaction.CONTRACT, body)
     tell(arguments, sent, "agreed", f"{name}, who says")
 
 
-def fund(arguments: argparse.Namespace) -> None:
-    """Fill a fund."""
-    with opened_book(arguments.folder) as (book, _):
-        spender, asset = book.kid_of(arguments.spender), _asset(book, arguments.asset)
-        name = book.holder(spender).name
-    amount = parsed_amount(arguments.amount, asset.name, asset.decimals)
-    until_ms = parsed_time(arguments.until)
-    body = Fund(arguments.purpose, asset.name, amount, spender, until_ms)
-    sent = _send(arguments, transaction.FUND, body)
-    shown = shown_amount(amount, asset.decimals)
-    done = (
-        f"{shown} {asset.name} for {arguments.purpose} until {shown_time(until_ms)} UTC, spent by"
-        f" events of {name}; the fund is {sent.digest}"
-    )
-    tell(arguments, sent, done, "")
-
-
-def _send(
+def send_body(
     arguments: argparse.Namespace,
     kind: int,
     body: Contract | Fund | Dispute | Answer | Decide,
@@ -278,7 +246,8 @@ def _send(
     return send(arguments, kind, row)
 
 
-def _asset(book: Book, name: str) -> Asset:
+def asset_named(book: Book, name: str) -> Asset:
+    """An asset of the ledger; UsageError if there is none of this name."""
     found = book.asset(name)
     if found is None:
         raise UsageError(f"there is no asset {name} on the ledger (`account show`)")

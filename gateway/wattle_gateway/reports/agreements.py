@@ -12,6 +12,9 @@ from wattle_gateway.contracts.settlement.agreements import Agreed
 from wattle_gateway.contracts.settlement.funds import HeldFund
 from wattle_gateway.contracts.state import keys_beginning, prefix
 from wattle_gateway.errors import UsageError
+from wattle_gateway.ledger.event_bodies import METHOD_NAMES
+from wattle_gateway.ledger.fund_limits import FundLimits
+from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 from wattle_gateway.ledger.transaction import DIGEST_BYTES
 from wattle_gateway.reports.accounts import Book, Holder
 
@@ -72,6 +75,7 @@ class FundLine:
             "spent": held.spent,
             "until_ms": held.until_ms,
             "over": held.over,
+            "limits": limits_json(held.limits),
         }
 
 
@@ -112,6 +116,20 @@ def fund_named(state: Mapping[bytes, bytes], word: str) -> bytes:
             f" `wattle-gateway dr funds`, or its first digits ({FUND_DIGITS_LEAST} at least)"
         )
     return found[0]
+
+
+def limits_json(limits: FundLimits) -> dict[str, Any]:
+    """What a fund pays, as JSON; null and empty lists are no limits."""
+    return {
+        "methods": [METHOD_NAMES[method] for method in limits.methods],
+        "area": limits.area or None,
+        "direction": DIRECTION_NAMES.get(limits.direction),
+        "from_ms": limits.from_ms or None,
+        "to_ms": limits.to_ms,
+        "availability_price": limits.availability_price,
+        "energy_price": limits.energy_price,
+        "event_amount": limits.event_amount,
+    }
 
 
 def _funds(state: Mapping[bytes, bytes]) -> list[HeldFund]:

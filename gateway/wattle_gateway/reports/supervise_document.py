@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from wattle_gateway.contracts import parties
+from wattle_gateway.contracts.reputation import fault_record
 from wattle_gateway.contracts.reputation.standing import Standing
 from wattle_gateway.contracts.settlement import paying
 from wattle_gateway.contracts.settlement.results import VERSION_NAMES
@@ -11,6 +12,7 @@ from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.event_bodies import METHOD_NAMES
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 from wattle_gateway.reports.accounts import Holder
+from wattle_gateway.reports.agreements import limits_json
 from wattle_gateway.reports.supervise import Account, Supervision, point_name, price_mwh
 from wattle_gateway.reports.supervise_faults import Refusal, event_faults
 
@@ -197,6 +199,7 @@ def _funds(found: Supervision) -> list[Json]:
             "spent": held.spent,
             "until_ms": held.until_ms,
             "over": held.over,
+            "limits": limits_json(held.limits),
             "events": [
                 account.event.digest.hex()
                 for account in found.accounts
@@ -233,7 +236,16 @@ def _standing(one: Standing) -> Json:
         "grade": one.grade,
         "suspended_ms": one.suspended_ms,
         "back_ms": one.back_ms,
-        "faults_on_record": dict(sorted(one.faults.items())),
+        "faults_on_record": one.faults,
+        "faults_shown_by": {
+            name: {
+                "last_ms": record.time_ms,
+                "what": fault_record.NAMES[record.shown.what],
+                "digest": record.shown.digest.hex(),
+                "commit": record.shown.commit,
+            }
+            for name, record in sorted(one.records.items())
+        },
     }
 
 
