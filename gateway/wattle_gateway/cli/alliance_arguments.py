@@ -171,6 +171,12 @@ def _join(command: argparse.ArgumentParser) -> None:
         "--role", choices=sorted(ROLES), help="of the member (default: as invited)"
     )
     command.add_argument("--site", default="home", help="site of its meters (default: home)")
+    command.add_argument(
+        "--snapshot",
+        type=Path,
+        metavar="FILE",
+        help="begin the ledger with this one, once it is proved, instead of with the genesis",
+    )
     network(command)
     _peers_listen(command)
     _approve_enrolments(command)

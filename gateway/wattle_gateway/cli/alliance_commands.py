@@ -12,8 +12,10 @@ from wattle_wire.errors import WireError
 from wattle_gateway import config
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli import market_arguments
+from wattle_gateway.cli.beginning import begun, begun_text
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.text import shown_time
+from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.errors import HomeError, NotRunningError, UsageError
 from wattle_gateway.home import create, departure
 from wattle_gateway.home import invitation as invitations
@@ -134,10 +136,14 @@ def join(arguments: argparse.Namespace) -> None:
         now_ms,
     )
     row = _gateway_row(made)
+    begins = None if arguments.snapshot is None else _begun(made, arguments.snapshot)
     if arguments.format == "json":
         ledger = {"ledger_name": found.genesis.name, "ledger_id": found.genesis.ledger_id.hex()}
-        print(json.dumps({**ledger, "gateways": [row]}, indent=2))
+        more = {} if begins is None else {"begins": begins}
+        print(json.dumps({**ledger, "gateways": [row], **more}, indent=2))
         return
+    if begins is not None:
+        print(begun_text(begins))
     print(
         f"{made.folder}: {row['name']} ({row['role']}), kid {row['kid']}, of ledger "
         f"{found.genesis.name}\n"
@@ -145,6 +151,17 @@ def join(arguments: argparse.Namespace) -> None:
         "it follows the ledger and asks to become a member; members approve with\n"
         f"    wattle-gateway alliance approve DIR {row['name']}"
     )
+
+
+def _begun(made: GatewayHome, file: Path) -> dict[str, Any]:
+    """What a new gateway begins with; UsageError if the snapshot is not proved."""
+    try:
+        return begun(made, file)
+    except SnapshotError as error:
+        raise UsageError(
+            f"{file}: {error}; {made.folder} is made, and has no ledger yet: start it, and it "
+            "fetches all of it, or name another file to `wattle-gateway snapshot begin`"
+        ) from error
 
 
 def choice(
@@ -181,6 +198,11 @@ def choice(
 
 def _join_again(arguments: argparse.Namespace) -> None:
     home = home_of(arguments.folder)
+    if arguments.snapshot is not None:
+        raise UsageError(
+            f"{home.folder} is a gateway already; if it has no ledger: `wattle-gateway snapshot "
+            f"begin {home.folder} {arguments.snapshot}`"
+        )
     said = []
     if arguments.invitation is not None:
         found = invitations.load(arguments.invitation)

@@ -15,6 +15,7 @@ from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.reports import checkpoints, commits
 from wattle_gateway.reports.checkpoints import Verified
+from wattle_gateway.store import base_rows
 
 EXIT_DIFFERENT = 1
 
@@ -22,11 +23,14 @@ EXIT_DIFFERENT = 1
 def commit_show(arguments: argparse.Namespace) -> None:
     """One commit: how it came about and what it brought."""
     with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        begins = base_rows.first_index(reader) - 1
         (newest,) = reader.execute("SELECT coalesce(max(commit_index), 0) FROM commits").fetchone()
         index = newest if arguments.index is None else arguments.index
         found = commits.read(reader, first_epoch(first), index)
     if found is None:
         has = f"the newest is {newest}" if newest else "the ledger has none yet"
+        if begins:
+            has += f"; this gateway's ledger begins with commit {begins}, older ones others have"
         raise UsageError(f"there is no commit {index}; {has}")
     if arguments.format == "json":
         print(json.dumps(found.as_json(), indent=2))

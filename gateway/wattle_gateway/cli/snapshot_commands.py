@@ -1,10 +1,11 @@
-"""snapshot export, verify: the whole state of a commit in a file."""
+"""snapshot export, verify, begin: the whole state of a commit in a file."""
 
 import argparse
 import json
 from pathlib import Path
 
 from wattle_gateway.cli.alliance_arguments import folder, output_format
+from wattle_gateway.cli.beginning import begun, begun_text
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.state_book import read_snapshot
 from wattle_gateway.cli.text import plain_name, shown_bytes, shown_time
@@ -23,7 +24,8 @@ def add(command: argparse.ArgumentParser) -> None:
     commands = command.add_subparsers(metavar="COMMAND", required=True)
     writing = commands.add_parser("export", help="write the state of a commit to a file")
     writing.description = (
-        "Replays the ledger up to the commit, so it takes as long as an audit up to there."
+        "Replays the ledger up to the commit, so it takes as long as an audit up to there. With a "
+        "checkpoint that signs it (members sign one a minute) another gateway can begin with it."
     )
     folder(writing)
     writing.add_argument("file", type=Path, metavar="FILE", help="to write")
@@ -37,13 +39,25 @@ def add(command: argparse.ArgumentParser) -> None:
     writing.set_defaults(run=export)
     checking = commands.add_parser("verify", help="whether a snapshot is true")
     checking.description = (
-        "Holds it against the gateway's own log, and beyond that against the members it knows: a "
-        "quorum must have signed a checkpoint that includes it. Exit code 1 if it is not proved."
+        "Holds it against the gateway's own log, and beyond that against the members, who are "
+        "known from the genesis on: a quorum must have signed a checkpoint that includes it. Exit "
+        "code 1 if it is not proved."
     )
     folder(checking)
     checking.add_argument("file", type=Path, metavar="FILE", help="the snapshot")
     output_format(checking, "text", "json")
     checking.set_defaults(run=verify)
+    starting = commands.add_parser("begin", help="let a gateway without a ledger begin with one")
+    starting.description = (
+        "Proves the snapshot from the genesis on and makes it the beginning of the ledger of a "
+        "stopped gateway that has none: one just made by `alliance join`, or one whose ledger.db "
+        "is gone. What came since the gateway then fetches from the others; what was before is "
+        "not on it. Exit code 1 if the snapshot is not proved: then nothing has changed."
+    )
+    folder(starting)
+    starting.add_argument("file", type=Path, metavar="FILE", help="the snapshot")
+    output_format(starting, "text", "json")
+    starting.set_defaults(run=begin)
 
 
 def option(command: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None:
@@ -61,9 +75,9 @@ def export(arguments: argparse.Namespace) -> None:
     with opened_ledger(home_of(arguments.folder)) as (genesis, reader):
         made = snapshots.export(reader, first_epoch(genesis), arguments.commit)
     commit = snapshot_format.check(made)
-    raw = made.encode()
     try:
-        durable_file.write(arguments.file, raw)
+        durable_file.write_parts(arguments.file, made.parts())
+        size = arguments.file.stat().st_size
     except OSError as error:
         raise UsageError(f"{arguments.file}: cannot be written: {error.strerror}") from error
     if arguments.format == "json":
@@ -78,10 +92,10 @@ def export(arguments: argparse.Namespace) -> None:
             )
         )
         return
-    signed = "" if made.note else "; no checkpoint signs it yet, only who has the commit can tell"
+    signed = "" if made.note else "; no checkpoint signs it, only who has the commit can tell"
     print(
         f"commit {commit.index} of {shown_time(commit.time_ms)} UTC: {len(made.state)} rows, "
-        f"{shown_bytes(len(raw))}{signed}"
+        f"{shown_bytes(size)}{signed}"
     )
 
 
@@ -103,4 +117,19 @@ def verify(arguments: argparse.Namespace) -> int:
     by = "it is in this gateway's log" if found.in_log else f"signed by {names}"
     print(f"commit        {found.commit} of {shown_time(found.time_ms)} UTC, {by}")
     print(f"state         {found.state_digest}, {found.rows} rows")
+    return 0
+
+
+def begin(arguments: argparse.Namespace) -> int:
+    """Let a gateway without a ledger begin with a snapshot."""
+    home = home_of(arguments.folder)
+    try:
+        row = begun(home, arguments.file)
+    except SnapshotError as error:
+        if arguments.format == "json":
+            print(json.dumps({"ok": False, "wrong": str(error)}, indent=2))
+        else:
+            print(f"DIFFERENCE    {error}")
+        return EXIT_DIFFERENT
+    print(json.dumps(row, indent=2) if arguments.format == "json" else begun_text(row))
     return 0

@@ -5,6 +5,7 @@ What the own keys have signed before is no part of a snapshot: whose ledger was 
 """
 
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from wattle_gateway.contracts import snapshot as snapshot_format
@@ -22,7 +23,15 @@ _DRAFT = ".begin"
 _BESIDE = ("-wal", "-shm")
 
 
-def begin(path: Path, file: Path, first: Epoch, kid: bytes) -> ProvedBase:
+@dataclass(frozen=True)
+class Begun:
+    """What a ledger begins with; `lost`: what its gateway's keys have signed is not known."""
+
+    proved: ProvedBase
+    lost: bool
+
+
+def begin(path: Path, file: Path, first: Epoch, kid: bytes) -> Begun:
     """Make the ledger.db at `path`, of the stopped gateway with block kid `kid`, begin with the
     snapshot in `file`; `first` is epoch 0.
 
@@ -41,7 +50,7 @@ def begin(path: Path, file: Path, first: Epoch, kid: bytes) -> ProvedBase:
         durable_file.sync_folder(path.parent)
     finally:
         _remove(draft)
-    return proved
+    return Begun(proved, lost)
 
 
 def _is_lost(path: Path, first: Epoch) -> bool:
