@@ -83,6 +83,11 @@ def test_all_processes_of_the_gateway_count_and_no_others(host: MadeHost) -> Non
     assert found.stalled_ppm is None
 
 
+def test_pages_that_several_hold_count_once(host: MadeHost) -> None:
+    host.write("proc/11/smaps_rollup", "7f-8f ---p 0 0:0 0 [rollup]\nRss: 9999 kB\nPss: 2048 kB\n")
+    assert host.machine().look().memory.resident == (105 - 30 + 2) * MIB
+
+
 def test_cpu_is_a_mean_of_the_last_minute(host: MadeHost) -> None:
     machine = host.machine()
     assert machine.look().cpu is None

@@ -11,7 +11,7 @@ from wattle_gateway.errors import StoreError
 from wattle_gateway.metrics.endpoints import endpoints
 from wattle_gateway.metrics.http_server import HttpServer
 from wattle_gateway.metrics.reading import LedgerReading, Reading, read_disk, read_ledger
-from wattle_gateway.reports.status import disk_bytes
+from wattle_gateway.resources.folder_size import disk_bytes
 from wattle_gateway.runtime.logs import Log
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ Exit codes, stable per kind:
     12  the ledger must not go on: it and what the other members vote for cannot both be right
     13  a meter did not take an update, or went back to the version before
     14  a backup cannot be written, is damaged, or must not be restored as it was asked
-    15  doctor: there are warnings, and nothing worse
-    16  doctor: there are problems
+    15  doctor, alarms: there are warnings, and nothing worse
+    16  doctor, alarms: there are problems, or something critical
     19  the key of a sealed folder is missing, cannot be had, or is another one
     20  the machine is short of disk, memory or CPU: not now
     70  a fault of this program: please report the traceback

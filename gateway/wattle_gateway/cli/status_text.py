@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from wattle_gateway.cli import resource_text
 from wattle_gateway.cli.alliance_text import bears
 from wattle_gateway.cli.health_command import shown_health
 from wattle_gateway.cli.members_text import members_table
@@ -55,13 +56,16 @@ def _facts(status: Status) -> Table:
         "quarantine",
         f"{status.quarantine['entries']} messages, {shown_bytes(status.quarantine['bytes'])}",
     )
-    table.add_row("disk", shown_bytes(status.disk_bytes))
+    for name, text in resource_text.rows(status.resources, status.disk_bytes):
+        table.add_row(name, text)
     if live:
         table.add_row("broker", _broker(live))
         alarm = "ALARM: the wall clock jumped" if live["clock_alarm"] else "sound"
         table.add_row(
             "clock", f"{shown_time(live['clock_ms'])}  {alarm} ({live['clock_jumps']} jumps)"
         )
+        names = [f"{row['alarm']} ({row['severity']})" for row in live["alarms"]]
+        table.add_row("alarms", ", ".join(names) or "none")
     return table
 
 

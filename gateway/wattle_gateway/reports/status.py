@@ -3,7 +3,6 @@ from itself."""
 
 import sqlite3
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from wattle_gateway.home.identity import load_member
@@ -15,6 +14,8 @@ from wattle_gateway.reports import member_status, meters
 from wattle_gateway.reports.alliance import warning
 from wattle_gateway.reports.member_status import MemberStatus
 from wattle_gateway.reports.meters import MeterLine
+from wattle_gateway.resources import stopped
+from wattle_gateway.resources.folder_size import disk_bytes
 from wattle_gateway.runtime import alliance_standing
 from wattle_gateway.store import ledger_rows, operation_rows, pool_rows
 
@@ -27,7 +28,8 @@ class Status:
 
     `epoch` in force with n, f and q of its voting members; `votes`: this gateway is one of them;
     `round` the highest of which it has a block in this epoch; `members` everyone, `warning` what an
-    operator must know about an alliance of this size.
+    operator must know about an alliance of this size. `resources` as `resources.steward.as_row`, of
+    a stopped gateway its disk alone; None if that does not answer, or before the first look.
     """
 
     folder: str
@@ -55,6 +57,7 @@ class Status:
     refused: dict[str, int]
     quarantine: dict[str, int]
     disk_bytes: int
+    resources: dict[str, Any] | None
     live: dict[str, Any] | None = field(default=None)
 
     def as_json(self) -> dict[str, Any]:
@@ -118,17 +121,6 @@ def read(
         },
         quarantine={"entries": entries, "bytes": size},
         disk_bytes=disk_bytes(home.folder),
+        resources=stopped.row(home, operation, now_ms) if live is None else live["resources"],
         live=live,
     )
-
-
-def disk_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder; files that vanish meanwhile do not count."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            if path.is_file():
-                total += path.stat().st_size
-        except OSError:
-            continue
-    return total

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wattle_gateway.config import ResourcesConfig
-from wattle_gateway.reports.status import disk_bytes
 from wattle_gateway.resources import cgroup
+from wattle_gateway.resources.folder_size import disk_bytes
 from wattle_gateway.resources.usage import (
     BUDGET,
     CGROUP,
@@ -126,6 +126,12 @@ class Machine:
         return found
 
     def _resident(self, pid: int) -> int:
+        """What a process holds; pages that several hold are divided among them (proc(5): Pss),
+        where the kernel says so."""
+        for line in _text(self._proc / str(pid) / "smaps_rollup").splitlines():
+            fields = line.split()
+            if fields[:1] == ["Pss:"] and fields[1].isdecimal():
+                return int(fields[1]) << 10
         words = _text(self._proc / str(pid) / "statm").split()
         return int(words[1]) * self._page_bytes if len(words) > 1 else 0
 
