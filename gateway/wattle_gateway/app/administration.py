@@ -40,4 +40,6 @@ def server(gateway: "Gateway") -> AdminServer:
     moves = MeterMoves(gateway.signatory, gateway.ledger, gateway.clock.now_ms)
     parts = (handlers, updating, accounts, again, moves)
     names = {name: run for part in parts for name, run in part.by_name().items()}
+    if gateway.archive is not None:
+        names |= gateway.archive.by_name()
     return AdminServer(gateway.home.admin_socket, names)

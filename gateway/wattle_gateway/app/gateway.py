@@ -18,6 +18,7 @@ from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.admin.standing_approval import StandingApproval
 from wattle_gateway.app import administration, broker_side, observation, resource_side, site_bundle
 from wattle_gateway.app.alarm_side import AlarmSide
+from wattle_gateway.app.archive_side import ArchiveSide
 from wattle_gateway.app.desk_keeper import DeskKeeper
 from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
@@ -82,7 +83,7 @@ class Gateway:
         self._followed: dict[bytes, Meter] = {}
         self.broker: NatsBroker | None = None
         self.peering: Peering | None = None
-        self.archive: Archive | None = None
+        self.archive: ArchiveSide | None = None
         self._registry_changed = asyncio.Event()
         self._epoch_changed = asyncio.Event()
 
@@ -122,6 +123,8 @@ class Gateway:
             duties.append(self.approval.run())
         if self.broker is not None:
             duties.append(self.broker.supervise())
+        if self.archive is not None:
+            duties.append(self.archive.run())
         if self.peering is not None:
             duties += [self.peering.run(), self._follow_epochs(self.peering)]
         return duties
@@ -146,6 +149,9 @@ class Gateway:
         self.resources = ResourceSide(self)
         parts.push_async_callback(self.resources.stop)
         await self.resources.begin()
+        if self.config.archive.target:
+            self.archive = ArchiveSide(self)
+            parts.push_async_callback(self.archive.stop)
         self.link.start()
         admin = administration.server(self)
         parts.push_async_callback(admin.stop)

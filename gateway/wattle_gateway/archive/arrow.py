@@ -1,9 +1,20 @@
 """Arrow, loaded when it is first needed: 55 MB that a gateway without an archive does not pay."""
 
 import importlib
+import importlib.util
 from typing import Any
 
 from wattle_gateway.errors import ArchiveError
+
+_NOT_INSTALLED = (
+    "the archive needs pyarrow, which is not installed: `pip install wattle-grid[archive]`"
+)
+
+
+def check_installed() -> None:
+    """Raises ArchiveError if Arrow is not there; does not load it."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise ArchiveError(_NOT_INSTALLED)
 
 
 def arrow() -> Any:
@@ -13,6 +24,4 @@ def arrow() -> Any:
             importlib.import_module(part)
         return importlib.import_module("pyarrow")
     except ImportError as error:
-        raise ArchiveError(
-            "the archive needs pyarrow, which is not installed: `pip install wattle-grid[archive]`"
-        ) from error
+        raise ArchiveError(_NOT_INSTALLED) from error

@@ -17,13 +17,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 
-from wattle_gateway.archive import collection, fetching, names, parquet_files, tree_check
+from wattle_gateway.archive import collection, fetching, names, parquet_files, part_check
 from wattle_gateway.archive.rows import HeaderRow, LogRow, PartRows
 from wattle_gateway.archive.target import Target
 from wattle_gateway.consensus import linearizer
 from wattle_gateway.consensus.engine import window_first
 from wattle_gateway.errors import ArchiveError, StoreError
-from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import merkle
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.merkle import RightEdge
@@ -44,11 +43,12 @@ Write = Callable[[Callable[[sqlite3.Connection], None]], None]
 
 @dataclass(frozen=True)
 class Step:
-    """What was done with which part."""
+    """What was done with which part; `done`: all of it has left."""
 
     what: str
     part: int
     day: str
+    done: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Mover:
         removal = waiting[1].popleft()
         self._write(lambda writer: archive_rows.remove(writer, part.number, removal))
         self._removals = waiting if waiting[1] else None
-        return Step(TAKEN_OUT, part.number, part.day)
+        return Step(TAKEN_OUT, part.number, part.day, removal.commit == part.last_commit)
 
 
 def last_to_go(reader: sqlite3.Connection, ledger: ExecutedLedger, older_than_ms: int) -> int:
@@ -191,11 +191,12 @@ def _check(
     part, before = stretch
     if back != rows:
         raise ArchiveError(f"part {part.number} came back from the archive with other rows")
-    _check_payloads(back, ledger_id)
+    part_check.check_payloads(back, ledger_id)
     first_leaf = collection.first_leaf(reader, part.first_commit)
     last = ledger_rows.load_commit(reader, part.last_commit)
     assert last is not None
-    edge = tree_check.check(reader, _edge_before(reader, before), back.log, last.at + 1)
+    edge = part_check.check_leaves(reader, edge_before(reader, before), back.log, last.at + 1)
+    part_check.check_following(reader, edge)
     times = [row for row in back.log if row.meter is not None]
     return Contents(
         first_leaf=first_leaf,
@@ -211,21 +212,8 @@ def _check(
     )
 
 
-def _check_payloads(rows: PartRows, ledger_id: bytes) -> None:
-    """Every block has the entries that its header says."""
-    entries: dict[int, list[bytes]] = {}
-    for row in rows.log:
-        if row.block is not None:
-            entries.setdefault(row.block, []).append(row.body)
-    for one in rows.blocks:
-        said = block_format.parse(one.header, ledger_id).payload
-        if block_format.summary_of(entries.pop(one.block, [])) != said:
-            raise ArchiveError(f"block {one.block} has other entries than its header says")
-    if entries:
-        raise ArchiveError(f"{len(entries)} blocks have entries and no header")
-
-
-def _edge_before(reader: sqlite3.Connection, before: Part | None) -> RightEdge:
+def edge_before(reader: sqlite3.Connection, before: Part | None) -> RightEdge:
+    """The edge of the log's tree before a part; `before`: the part before it."""
     if before is not None:
         assert before.contents is not None
         return merkle.decode_right_edge(before.contents.edge)

@@ -10,6 +10,7 @@ from typing import Any
 from wattle_gateway.archive.arrow import arrow
 from wattle_gateway.archive.rows import (
     BLOCKS,
+    DATASETS,
     LOG,
     QUANTITY_COLUMNS,
     READING_COLUMNS,
@@ -19,6 +20,8 @@ from wattle_gateway.archive.rows import (
     PartRows,
 )
 from wattle_gateway.errors import ArchiveError
+
+__all__ = ["DATASETS", "block_rows", "decode", "encode", "log_rows"]
 
 FORMAT = b"wattle/1/archive"
 # Rows that are decompressed at once by who looks for one meter or a few leaves.

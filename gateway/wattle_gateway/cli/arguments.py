@@ -7,6 +7,7 @@ from wattle_gateway import config
 from wattle_gateway.cli import (
     account_arguments,
     alliance_arguments,
+    archive_command,
     audit_command,
     backup_command,
     baseline_arguments,
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _audit(commands.add_parser("audit", help="verify the whole ledger from its bytes"))
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
+    archive_command.add(commands.add_parser("archive", help="what is old, as Parquet elsewhere"))
     backup_command.add(commands)
     upgrade_command.add(commands.add_parser("upgrade", help="databases of an older version"))
     doctor_command.add(commands.add_parser("doctor", help="what is wrong, and what to do next"))
