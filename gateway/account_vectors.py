@@ -5,7 +5,7 @@ accounts, pay, lock and unlock; one transfer is refused; a point changes its own
 `make_ledger_vectors.py` drives it and writes it.
 """
 
-from alliance_vectors import pair, signed_by_meter
+from alliance_vectors import lone_member, pair, signed_by_meter
 from make_vectors import EUI64, TIME_MS
 from wattle_gateway.ledger import crypto, entry, genesis, hosted_word, transaction
 from wattle_gateway.ledger.account_bodies import (
@@ -30,16 +30,9 @@ Body = Assign | Issue | Lock | Open | Redeem | Register | Transfer | Unlock
 
 def example_genesis() -> genesis.Genesis:
     """A ledger of an aggregator, whose state has a full root every second commit."""
-    member = genesis.Member(
-        "example aggregator",
-        genesis.AGGREGATOR,
-        crypto.public_of(pair("block")),
-        crypto.public_of(pair("gateway link")),
-        bytes(range(32)),  # stands for an Ed25519 key
-        b"stands for a certificate",
-    )
+    members = lone_member("aggregator", genesis.AGGREGATOR)
     constants = Constants(state_root_every=2)
-    return genesis.create("accounts.wattle", TIME_MS - 60_000, (member,), constants, rules=2)
+    return genesis.create("accounts.wattle", TIME_MS - 60_000, members, constants, rules=2)
 
 
 class Accounts:

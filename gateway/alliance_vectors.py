@@ -70,6 +70,29 @@ def member(name: str) -> Member:
     )
 
 
+def lone_member(name: str, role: int) -> tuple[Member]:
+    """Of a ledger with one gateway, whose keys have no name before them."""
+    block_key, link_key = (crypto.public_of(pair(key)) for key in ("block", "gateway link"))
+    stands_for = b"stands for a certificate"
+    return (Member(f"example {name}", role, block_key, link_key, bytes(range(32)), stands_for),)
+
+
+def example_members(*rows: tuple[str, int, str]) -> tuple[Member, ...]:
+    """Of a ledger of these names, roles and block keys; what stands for their Ed25519 keys belongs
+    to nobody."""
+    return tuple(
+        Member(
+            f"example {name}",
+            role,
+            crypto.public_of(pair(block_key)),
+            crypto.public_of(pair(f"{name} link")),
+            bytes(range(number, 32 + number)),
+            f"stands for a certificate of {name}".encode(),
+        )
+        for number, (name, role, block_key) in enumerate(rows)
+    )
+
+
 def sign_as(name: str) -> crypto.Sign:
     """Signs with a member's block key."""
     return crypto.signer(pair(f"{name} block"))

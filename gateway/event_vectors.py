@@ -8,7 +8,7 @@ meter's next sample confirms it. `make_ledger_vectors.py` drives it and writes i
 from dataclasses import replace
 
 from account_vectors import Accounts
-from alliance_vectors import pair, signed_by_meter
+from alliance_vectors import lone_member, pair, signed_by_meter
 from make_vectors import EUI64, TIME_MS
 from wattle_gateway.contracts.baseline import presets, rule_form
 from wattle_gateway.ledger import crypto, entry, event_bodies, genesis, transaction
@@ -52,16 +52,9 @@ EVENT = Publish(
 
 def example_genesis() -> genesis.Genesis:
     """A ledger of an aggregator under rules 3."""
-    member = genesis.Member(
-        "example aggregator",
-        genesis.AGGREGATOR,
-        crypto.public_of(pair("block")),
-        crypto.public_of(pair("gateway link")),
-        bytes(range(32)),  # stands for an Ed25519 key
-        b"stands for a certificate",
-    )
+    members = lone_member("aggregator", genesis.AGGREGATOR)
     constants = Constants(state_root_every=2, market=Market(history_events=5))
-    return genesis.create("events.wattle", TIME_MS - 60_000, (member,), constants, rules=3)
+    return genesis.create("events.wattle", TIME_MS - 60_000, members, constants, rules=3)
 
 
 class Called(Accounts):

@@ -11,6 +11,8 @@ stand in this room because only the gateway makes a ledger.
 
 import json
 import pathlib
+from collections.abc import Callable
+from typing import Protocol
 
 import account_vectors
 import alliance_vectors
@@ -36,15 +38,8 @@ EUI64 = bytes.fromhex("021122fffe334455")
 
 def example_genesis() -> genesis.Genesis:
     """A ledger of one member."""
-    member = genesis.Member(
-        "example grid company",
-        genesis.GRID_COMPANY,
-        p256.public_from_private(private_key("block")),
-        p256.public_from_private(private_key("gateway link")),
-        bytes(range(32)),  # stands for an Ed25519 key
-        b"stands for a certificate",
-    )
-    return genesis.create("example.wattle", TIME_MS - 60_000, (member,), rules=1)
+    members = alliance_vectors.lone_member("grid company", genesis.GRID_COMPANY)
+    return genesis.create("example.wattle", TIME_MS - 60_000, members, rules=1)
 
 
 def sign_as(name: str) -> crypto.Sign:
@@ -194,44 +189,25 @@ def accounts() -> dict[str, object]:
 
 def market() -> dict[str, object]:
     """Everything under `market`."""
-    made = market_vectors.example_genesis()
-    epoch = first_epoch(made)
-    run = Run(epoch)
-    for unix_ms, entries in market_vectors.Metered(epoch).commits():
-        run.propose(entries, unix_ms)
     new = Market()
     return {
-        **written(made, epoch, run),
+        **driven(market_vectors.example_genesis(), market_vectors.Metered),
         "new_ledger": {"market": new.raw.hex(), "digest": new.digest.hex()},
     }
 
 
-def event() -> dict[str, object]:
-    """Everything under `event`."""
-    made = event_vectors.example_genesis()
+class Story(Protocol):
+    """What parties and meters of a ledger send."""
+
+    def timed(self) -> list[tuple[int, list[bytes]]]:
+        """(Unix ms, the entries of a block)."""
+
+
+def driven(made: genesis.Genesis, tell: Callable[[Epoch], Story]) -> dict[str, object]:
+    """A ledger from its genesis to the end of what is told of it."""
     epoch = first_epoch(made)
     run = Run(epoch)
-    for unix_ms, entries in event_vectors.Called(epoch).timed():
-        run.propose(entries, unix_ms)
-    return written(made, epoch, run)
-
-
-def settlement() -> dict[str, object]:
-    """Everything under `settlement`."""
-    made = settlement_vectors.example_genesis()
-    epoch = first_epoch(made)
-    run = Run(epoch)
-    for unix_ms, entries in settlement_vectors.Settled(epoch).timed():
-        run.propose(entries, unix_ms)
-    return written(made, epoch, run)
-
-
-def move() -> dict[str, object]:
-    """Everything under `move`."""
-    made = move_vectors.example_genesis()
-    epoch = first_epoch(made)
-    run = Run(epoch)
-    for unix_ms, entries in move_vectors.Moved(epoch).timed():
+    for unix_ms, entries in tell(epoch).timed():
         run.propose(entries, unix_ms)
     return written(made, epoch, run)
 
@@ -262,9 +238,9 @@ def vectors() -> dict[str, object]:
         "alliance": alliance_vectors.vectors(),
         "accounts": accounts(),
         "market": market(),
-        "event": event(),
-        "settlement": settlement(),
-        "move": move(),
+        "event": driven(event_vectors.example_genesis(), event_vectors.Called),
+        "settlement": driven(settlement_vectors.example_genesis(), settlement_vectors.Settled),
+        "move": driven(move_vectors.example_genesis(), move_vectors.Moved),
     }
 
 

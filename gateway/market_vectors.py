@@ -7,7 +7,7 @@ settles the first. `make_ledger_vectors.py` drives it and writes it.
 
 from dataclasses import replace
 
-from alliance_vectors import pair, signed_by_meter
+from alliance_vectors import lone_member, pair, signed_by_meter
 from make_vectors import EUI64, TIME_MS
 from wattle_gateway.ledger import crypto, entry, genesis, transaction
 from wattle_gateway.ledger.epoch import Epoch
@@ -38,16 +38,9 @@ MARKET = replace(
 
 def example_genesis() -> genesis.Genesis:
     """A ledger of rules 3, whose state has a full root every second commit."""
-    member = genesis.Member(
-        "example grid company",
-        genesis.GRID_COMPANY,
-        crypto.public_of(pair("block")),
-        crypto.public_of(pair("gateway link")),
-        bytes(range(32)),  # stands for an Ed25519 key
-        b"stands for a certificate",
-    )
+    members = lone_member("grid company", genesis.GRID_COMPANY)
     constants = Constants(state_root_every=2, market=MARKET)
-    return genesis.create("market.wattle", CREATED_MS, (member,), constants, rules=3)
+    return genesis.create("market.wattle", CREATED_MS, members, constants, rules=3)
 
 
 class Metered:
@@ -58,7 +51,7 @@ class Metered:
         self._previous: bytes | None = None
         self._seq = 0
 
-    def commits(self) -> list[tuple[int, list[bytes]]]:
+    def timed(self) -> list[tuple[int, list[bytes]]]:
         """(Unix ms, the entries of a block)."""
         half_ms = HOUR_MS // 2
         first = self._sample(self._reading(0, 1_000, 5_000), self._reading(half_ms, 1_250, 6_000))

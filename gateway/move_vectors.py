@@ -5,7 +5,7 @@ further gateway and loses it by a `move`; moves that change nothing, name an obs
 come from it are refused. `make_ledger_vectors.py` drives it and writes it.
 """
 
-from alliance_vectors import pair, signed_by_meter
+from alliance_vectors import example_members, pair, signed_by_meter
 from make_vectors import EUI64, TIME_MS
 from wattle_gateway.ledger import crypto, entry, genesis, transaction
 from wattle_gateway.ledger.epoch import Epoch
@@ -19,21 +19,8 @@ HOME, WATCHER = "block", "watcher"
 
 def example_genesis() -> genesis.Genesis:
     """A ledger of a grid company and an observer under rules 3."""
-    members = tuple(
-        genesis.Member(
-            f"example {name}",
-            role,
-            crypto.public_of(pair(block)),
-            crypto.public_of(pair(f"{name} link")),
-            bytes(range(number, 32 + number)),  # stands for an Ed25519 key
-            f"stands for a certificate of {name}".encode(),
-        )
-        for number, (name, role, block) in enumerate(
-            (
-                ("grid company", genesis.GRID_COMPANY, HOME),
-                ("regulator", genesis.OBSERVER, WATCHER),
-            )
-        )
+    members = example_members(
+        ("grid company", genesis.GRID_COMPANY, HOME), ("regulator", genesis.OBSERVER, WATCHER)
     )
     constants = Constants(state_root_every=2)
     return genesis.create("move.wattle", TIME_MS - 60_000, members, constants, rules=3)

@@ -10,7 +10,7 @@ aggregator answers, the observer decides, and the fund pays; the load's offer is
 from dataclasses import replace
 
 from account_vectors import Accounts
-from alliance_vectors import pair, signed_by_meter
+from alliance_vectors import example_members, pair, signed_by_meter
 from make_vectors import EUI64, TIME_MS
 from wattle_gateway.contracts.baseline import rule_form
 from wattle_gateway.contracts.baseline.rule import Method, Rule, Window
@@ -54,21 +54,8 @@ TERMS = OfferTerms(
 
 def example_genesis() -> genesis.Genesis:
     """A ledger of an aggregator and an observer under rules 3."""
-    members = tuple(
-        genesis.Member(
-            f"example {name}",
-            role,
-            crypto.public_of(pair(block)),
-            crypto.public_of(pair(f"{name} link")),
-            bytes(range(number, 32 + number)),  # stands for an Ed25519 key
-            f"stands for a certificate of {name}".encode(),
-        )
-        for number, (name, role, block) in enumerate(
-            (
-                ("aggregator", genesis.AGGREGATOR, "block"),
-                ("regulator", genesis.OBSERVER, WATCHER),
-            )
-        )
+    members = example_members(
+        ("aggregator", genesis.AGGREGATOR, "block"), ("regulator", genesis.OBSERVER, WATCHER)
     )
     constants = Constants(state_root_every=2, enrol_approvals=1, market=MARKET)
     return genesis.create("settlement.wattle", TIME_MS - 60_000, members, constants, rules=3)
