@@ -1,7 +1,7 @@
 """The trail of a snapshot out of a store: what `proving` wants to see."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from wattle_gateway.audit.state_replay import PastState
@@ -18,7 +18,9 @@ from wattle_gateway.snapshot import epochs as epoch_chain
 from wattle_gateway.snapshot import horizon, proving, stored
 from wattle_gateway.snapshot.epochs import Epochs
 from wattle_gateway.store import base_rows, block_rows, ledger_rows, tree_rows
-from wattle_gateway.store.base_rows import Base
+
+Stretch = tuple[int, int]
+"""The leaves first <= index < end."""
 
 
 class Collector:
@@ -56,10 +58,19 @@ class Collector:
             past.before,
             past.changes_root,
             note,
-            _inclusion(connection, at, size),
+            _inclusion(connection, at, size, self._known_of_base() if self._is_base else {}),
             past.state,
             trail,
         )
+
+    @property
+    def _is_base(self) -> bool:
+        return self._base is not None and self._base.index == self._index
+
+    def _known_of_base(self) -> dict[Stretch, bytes]:
+        assert self._begun is not None
+        said = checkpoint.parse_note(self._begun.note).checkpoint
+        return _older(self._begun.at, said.size, self._begun.proof)
 
     def _epochs(self) -> Epochs:
         """Those that had begun after the snapshot's commit."""
@@ -120,13 +131,13 @@ class Collector:
         if self._begun is not None and self._base is not None:
             assert self._begun.trail is not None
             if number <= len(self._begun.trail.epochs):
-                return _carried_on(
-                    self._connection, self._begun.trail.epochs[number - 1], self._base, size
-                )
+                link = self._begun.trail.epochs[number - 1]
+                known = _older(link.at, self._base.edge.size, link.proof)
+                return replace(link, proof=_inclusion(self._connection, link.at, size, known))
         commit = ledger_rows.load_commit(self._connection, row.commit_index)
         if commit is None:
             raise SnapshotError(f"commit {row.commit_index}, which ended an epoch, is not stored")
-        proof = _inclusion(self._connection, commit.at, size)
+        proof = _inclusion(self._connection, commit.at, size, {})
         ended = EpochLink(commit.body, commit.at, proof, (), b"")
         raws = _transactions(self._connection, self._first_leaf_of(epoch), commit.at)
         return epoch_chain.link_for(epoch, row.change, raws, ended)
@@ -152,23 +163,20 @@ def _peaks(connection: sqlite3.Connection, size: int) -> tuple[bytes, ...]:
     return tuple(peaks)
 
 
-def _inclusion(connection: sqlite3.Connection, at: int, size: int) -> tuple[bytes, ...]:
-    stretches = merkle.inclusion_stretches(at, size)
-    return tuple(tree_rows.root(connection, begin, end) for begin, end in stretches)
-
-
-def _carried_on(
-    connection: sqlite3.Connection, link: EpochLink, base: Base, size: int
-) -> EpochLink:
-    """A link of before the base, in the tree of `size` leaves: below the full subtree of the base
-    that holds its leaf, its proof stays what it was."""
-    stretches = merkle.inclusion_stretches(link.at, base.edge.size)
-    known = dict(zip(stretches, link.proof, strict=True))
-    proof = [
+def _inclusion(
+    connection: sqlite3.Connection, at: int, size: int, known: Mapping[Stretch, bytes]
+) -> tuple[bytes, ...]:
+    """The inclusion proof of a leaf in the tree of `size` leaves. Of one before the base an older
+    proof is `known`: below the full subtree of the base that holds the leaf it stays the same."""
+    return tuple(
         known.get(stretch) or tree_rows.root(connection, *stretch)
-        for stretch in merkle.inclusion_stretches(link.at, size)
-    ]
-    return replace(link, proof=tuple(proof))
+        for stretch in merkle.inclusion_stretches(at, size)
+    )
+
+
+def _older(at: int, size: int, proof: Sequence[bytes]) -> dict[Stretch, bytes]:
+    """What a proof in a smaller tree says of the log."""
+    return dict(zip(merkle.inclusion_stretches(at, size), proof, strict=True))
 
 
 def _transactions(connection: sqlite3.Connection, first: int, end: int) -> Iterator[bytes]:
