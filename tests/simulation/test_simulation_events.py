@@ -26,7 +26,7 @@ def checked(ledger: EventLedger) -> None:
 @pytest.mark.slow
 def test_events_come_to_their_end_while_everything_fails() -> None:
     """As `make events` has it, of one short run: the other checks are those of every seed."""
-    options = replace(trading(draw(9, 4)), faults_ms=60_000)
+    options = replace(trading(draw(10, 4)), faults_ms=60_000)
     result = run_options(options)
     assert result.failure is None, "\n" + told(result, events=True)
     assert result.tally is not None

@@ -11,11 +11,13 @@ from wattle_gateway.contracts.baseline.rule import Method, Rule, Window
 from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
 from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.contracts.settlement import funds
 from wattle_gateway.contracts.state import State, prefix
 from wattle_gateway.contracts.transactions import BUYING_ROLES
 from wattle_gateway.ledger import event_bodies, genesis, transaction
 from wattle_gateway.ledger.account_bodies import Transfer
 from wattle_gateway.ledger.event_bodies import Declare, Dispatch, Publish, Setpoint, Withdraw
+from wattle_gateway.ledger.fund_limits import EITHER_WAY, FundLimits
 from wattle_gateway.ledger.offer_bodies import DOWN, OfferBody, OfferTerms
 from wattle_gateway.ledger.settlement_bodies import Decide, Dispute, Fund
 from wattle_gateway.ledger.transaction import DIGEST_BYTES
@@ -28,6 +30,7 @@ from wattle_testkit.simulation.payments import ASSET, Payer
 CAPACITY_W = 3_000
 _INTERVAL_MS = TRADING_MARKET.interval_ms
 _DISPUTES = prefix("dispute", 1)
+_FUNDS = prefix("fund", 1)
 _RULE = rule_form.encode(Rule("a-minute", method=Method.SAME_DAY, window=Window(before_from_min=1)))
 _TERMS = OfferTerms("north", 0, DOWN, CAPACITY_W, ASSET, 500, 2_000, 60_000, 0, 1_000, 1, 400)
 # Where events are needed: every other load is there, the rest on the feeder beside it.
@@ -129,8 +132,19 @@ class Trader:
             random.randint(0, 10**7),
             _RULE,
             ASSET,
+            self._named_fund(gateway),
         )
         return transaction.PUBLISH, body.row()
+
+    def _named_fund(self, gateway: SimGateway) -> bytes | None:
+        """Now and then one that this member may spend, whatever it is for."""
+        state = gateway.driver.state
+        kept = [
+            funds.decode(row[-DIGEST_BYTES:], state[row])
+            for row in sorted(row for row in state if row.startswith(_FUNDS))
+        ]
+        own = [held.digest for held in kept if held.spender == gateway.kid and not held.over]
+        return self._random.choice(own) if own and self._random.randrange(2) else None
 
     def _declare(self, own: Sequence[Meter], found: Sequence[EventRow]) -> Order | None:
         open_events = [event for event in found if event.state is EventState.OPEN]
@@ -177,11 +191,23 @@ class Trader:
         return None
 
     def _fund(self, gateway: SimGateway) -> Order | None:
-        if self._random.randrange(20):
+        """Money of this member for its own events, with limits that some of them exceed."""
+        random, time_ms = self._random, gateway.driver.head.time_ms
+        account = accounts.account(gateway.driver.state, gateway.kid, ASSET)
+        if account is None or account.unlocked == 0 or random.randrange(8):
             return None
-        until_ms = gateway.driver.head.time_ms + self._random.randrange(30_000)
-        amount = self._random.randint(1, 500)
-        return transaction.FUND, Fund("frost", ASSET, amount, gateway.kid, until_ms).row()
+        until_ms = time_ms + random.randrange(60_000)
+        limits = FundLimits(
+            methods=random.choice(((), (event_bodies.BID, event_bodies.REALTIME))),
+            area=random.choice(("", "north")),
+            direction=random.choice((EITHER_WAY, DOWN)),
+            to_ms=random.choice((None, until_ms + 30_000)),
+            energy_price=random.choice((None, random.randint(0, 10**7))),
+            event_amount=random.choice((None, random.randint(1, 500))),
+        )
+        amount = random.randint(1, 1 + account.unlocked // 2)
+        body = Fund("frost", ASSET, amount, gateway.kid, until_ms, limits)
+        return transaction.FUND, body.row()
 
     def _share(self, gateway: SimGateway) -> Order | None:
         """Whoever has money gives somebody a part, so that all can buy."""
