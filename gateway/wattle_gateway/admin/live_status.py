@@ -16,7 +16,7 @@ class LiveStatus:
     1 but on a bench; `peers` are rows of `peers.status.PeerStatus`, `candidates` of
     `candidate_rows`, `alarms` of `alarms.message.row`; `resources` is `resources.steward.as_row`,
     None before the first look; `alarm_counts` how often each was "raised", and what became of what
-    the "webhook" was told."""
+    the "webhook" was told; `certificates` when each ends, Unix s."""
 
     pid: int
     clock_ms: int
@@ -40,6 +40,7 @@ class LiveStatus:
     resources: dict[str, Any] | None
     alarms: list[dict[str, Any]]
     alarm_counts: dict[str, dict[str, int]]
+    certificates: dict[str, int]
 
 
 @dataclass(frozen=True)

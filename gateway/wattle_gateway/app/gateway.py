@@ -11,6 +11,7 @@ signatures, one process for the broker.
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 from wattle_gateway.admin.registrar import Registrar
@@ -19,11 +20,11 @@ from wattle_gateway.admin.standing_approval import StandingApproval
 from wattle_gateway.app import administration, broker_side, observation, resource_side, site_bundle
 from wattle_gateway.app.alarm_side import AlarmSide
 from wattle_gateway.app.archive_side import ArchiveSide
+from wattle_gateway.app.certificate_keeper import CertificateKeeper
 from wattle_gateway.app.desk_keeper import DeskKeeper
 from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
 from wattle_gateway.app.resource_side import ResourceSide
-from wattle_gateway.app.resource_steps import Archive
 from wattle_gateway.app.service_manager import ServiceManager
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
@@ -77,6 +78,7 @@ class Gateway:
         self.config = config
         self.clock = clock
         self.manager = manager
+        self.certificates = CertificateKeeper(self, lambda: datetime.now(UTC))
         self.epoch = first_epoch(identity.genesis)
         self.meters: dict[bytes, Meter] = {}
         # The registry by which certificates and revocations were written last.
@@ -118,6 +120,7 @@ class Gateway:
             observation.report(self),
             resource_side.watch(self),
             self.alarms.run(),
+            self.certificates.run(),
         ]
         if self.config.alliance.approve_enrolments == ALWAYS:
             duties.append(self.approval.run())
@@ -137,6 +140,7 @@ class Gateway:
         await self._make_ingest(parts)
         await self._learn_registry()
         await self.market.begin()
+        await self.certificates.look()
         if self.config.broker.kind == EMBEDDED:
             self.broker = broker_side.embedded(self.home, self.config.broker, self._access())
             parts.push_async_callback(self.broker.stop)

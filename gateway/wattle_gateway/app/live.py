@@ -37,4 +37,5 @@ def live_status(gateway: "Gateway") -> LiveStatus:
         resources=gateway.resources.row(),
         alarms=gateway.alarms.rows(),
         alarm_counts=gateway.alarms.counts(),
+        certificates=gateway.certificates.ends(),
     )

@@ -125,27 +125,37 @@ class NatsBroker:
         Returns when the broker works by it. Raises BrokerError if it does not take it.
         """
         async with self._updating:
-            if access == self._admitted:
-                return
-            self._access, self._admitted = access, None
-            self._write_config()
-            if not self.running or self._process is None:
-                return  # the next start reads the file
-            self._reloaded = asyncio.get_running_loop().create_future()
-            try:
-                self._process.send_signal(signal.SIGHUP)
-                # Not wait_for, which in Python 3.11 can lose a cancellation.
-                async with asyncio.timeout(RELOAD_DEADLINE_S):
-                    await self._reloaded
-            except ProcessLookupError:
-                return  # it has just ended; the next start reads the file
-            except TimeoutError as error:
-                raise BrokerError(
-                    f"the broker did not reload within {RELOAD_DEADLINE_S:.0f} s"
-                ) from error
-            finally:
-                self._reloaded = None
-            self._admitted = access
+            if access != self._admitted:
+                await self._take_over(access)
+
+    async def reload(self) -> None:
+        """Have the broker read its certificate again; who is connected stays so.
+
+        Returns and raises as `update`.
+        """
+        async with self._updating:
+            await self._take_over(self._access)
+
+    async def _take_over(self, access: BrokerAccess) -> None:
+        self._access, self._admitted = access, None
+        self._write_config()
+        if not self.running or self._process is None:
+            return  # the next start reads the file
+        self._reloaded = asyncio.get_running_loop().create_future()
+        try:
+            self._process.send_signal(signal.SIGHUP)
+            # Not wait_for, which in Python 3.11 can lose a cancellation.
+            async with asyncio.timeout(RELOAD_DEADLINE_S):
+                await self._reloaded
+        except ProcessLookupError:
+            return  # it has just ended; the next start reads the file
+        except TimeoutError as error:
+            raise BrokerError(
+                f"the broker did not reload within {RELOAD_DEADLINE_S:.0f} s"
+            ) from error
+        finally:
+            self._reloaded = None
+        self._admitted = access
 
     async def stop(self) -> None:
         """End the broker and wait until it is gone."""

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from wattle_wire import cbor, cose
@@ -14,12 +15,13 @@ from wattle_gateway import config
 from wattle_gateway.config import EMBEDDED
 from wattle_gateway.errors import HomeError
 from wattle_gateway.home import bundle, durable_file
+from wattle_gateway.home.own_certificates import ANY_ADDRESS
 from wattle_gateway.home.paths import FOLDER_MODE, GatewayHome
 from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.genesis import Genesis, Member, member_row
 from wattle_gateway.ledger.peer_card import PeerCard
 from wattle_gateway.peers.address_book import AddressBook, Reach
-from wattle_gateway.pki import authority, keys, peer_certificate
+from wattle_gateway.pki import authority, keys, peer_certificate, renewal
 from wattle_gateway.sealing import ring as rings
 from wattle_gateway.sealing import storage_key
 from wattle_gateway.store import connection
@@ -27,7 +29,6 @@ from wattle_gateway.store.operation_file import OperationFile
 
 # The gateway itself reaches its embedded broker by these.
 LOCAL_HOSTS = ("127.0.0.1", "::1", "localhost")
-ANY_ADDRESS = ("0.0.0.0", "::")
 _P256_KEYS = ("block", "link", "authority", "broker", "gateway", "peer")
 
 
@@ -97,11 +98,14 @@ class Draft:
         self._block_key = pairs["block"]
         issued = self._site_authority
         self._peer_certificate = peer_certificate.issue(pairs["peer"], self.member.kid)
+        until = renewal.end_of_life(datetime.now(UTC))
         for name, certificate in {
             "authority": issued.certificate,
-            "broker": issued.issue_server(pairs["broker"].public_key(), _broker_names(choice)),
+            "broker": issued.issue_server(
+                pairs["broker"].public_key(), _broker_names(choice), until
+            ),
             "gateway": issued.issue_client(
-                pairs["gateway"].public_key(), authority.new_gateway_name()
+                pairs["gateway"].public_key(), authority.new_gateway_name(), until
             ),
             "peer": self._peer_certificate,
         }.items():

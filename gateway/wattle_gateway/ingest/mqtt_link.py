@@ -10,7 +10,6 @@ import contextlib
 import secrets
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from wattle_gateway.errors import BrokerError
+from wattle_gateway.ingest.room import Room
 from wattle_gateway.pki import keys
 from wattle_gateway.runtime.logs import Log
 
@@ -77,16 +77,15 @@ class MqttLink:
         self._on_message = on_message
         self._on_up = on_up
         self._loop = asyncio.get_running_loop()
-        self._room = threading.Semaphore(MESSAGES_IN_HAND_MAX)
-        # Of the room, what is kept back and what is to be; only the event loop touches these.
-        self._kept_back = 0
-        self._to_keep_back = 0
+        self._room = Room(MESSAGES_IN_HAND_MAX)
         self._connection = 0
         self._subscribed_on = 0
         self._stopping = False
         self.connects = 0
         self.refusals = 0
-        self._client = self._new_client(_tls(files))
+        self._files = files
+        self._context = _tls(files)
+        self._client = self._new_client(self._context)
 
     @property
     def up(self) -> bool:
@@ -101,24 +100,13 @@ class MqttLink:
     async def stop(self) -> None:
         """Disconnect and end the thread."""
         self._stopping = True
-        self._room.release(MESSAGES_IN_HAND_MAX)  # a thread that waits for room must see it
+        self._room.end()  # a thread that waits for room must see it
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)
 
     def take_few(self, few: bool) -> None:
         """Whether only SMALL_IN_HAND_MAX messages may be in hand; in the event loop."""
-        self._to_keep_back = MESSAGES_IN_HAND_MAX - SMALL_IN_HAND_MAX if few else 0
-        while self._kept_back < self._to_keep_back and self._room.acquire(blocking=False):
-            self._kept_back += 1
-        if self._kept_back > self._to_keep_back:
-            self._room.release(self._kept_back - self._to_keep_back)
-            self._kept_back = self._to_keep_back
-
-    def _give_room(self) -> None:
-        if self._kept_back < self._to_keep_back:
-            self._kept_back += 1
-        else:
-            self._room.release()
+        self._room.limit(SMALL_IN_HAND_MAX if few else MESSAGES_IN_HAND_MAX)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         """Send with QoS 1; False (and nothing is kept for later) while the broker is away.
@@ -192,12 +180,12 @@ class MqttLink:
         connection, mid = self._connection, message.mid
 
         def done() -> None:
-            self._give_room()
+            self._room.give()
             # The broker of a new connection knows nothing of the old one's packet ids.
             if connection == self._connection and message.qos == 1:
                 client.ack(mid, 1)
 
-        self._room.acquire()
+        self._room.take()
         if self._stopping:
             return
         try:
@@ -215,11 +203,18 @@ class MqttLink:
 def _tls(files: TlsFiles) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(files.authority))
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    except (OSError, ssl.SSLError) as error:
+        raise BrokerError(f"cannot load the site's authority: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    _show(context, files)
+    return context
+
+
+def _show(context: ssl.SSLContext, files: TlsFiles) -> None:
+    try:
         context.load_cert_chain(files.certificate, files.key, keys.password_of(files.key))
     except (OSError, ssl.SSLError) as error:
         raise BrokerError(f"cannot load the gateway's certificate: {error}") from error
-    return context
 
 
 def _send_at_once(_client: mqtt.Client, _data: Any, opened: Any) -> None:

@@ -74,18 +74,25 @@ class SiteAuthority:
         )
         return cls(key, certificate)
 
-    def issue_server(self, public: PublicKey, hosts: Sequence[str]) -> x509.Certificate:
-        """A broker's certificate for `hosts`, each a DNS name or an IP address."""
+    def issue_server(
+        self, public: PublicKey, hosts: Sequence[str], until: datetime | None = None
+    ) -> x509.Certificate:
+        """A broker's certificate for `hosts`, each a DNS name or an IP address; it ends with the
+        authority if `until` does not say otherwise."""
         names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
+        name = hosts[0][:_COMMON_NAME_CHARS_MAX]
         return (
-            self._leaf(public, hosts[0][:_COMMON_NAME_CHARS_MAX], ExtendedKeyUsageOID.SERVER_AUTH)
+            self._leaf(public, name, ExtendedKeyUsageOID.SERVER_AUTH, until)
             .add_extension(names, critical=False)
             .sign(self._key, SHA256())
         )
 
-    def issue_client(self, public: PublicKey, common_name: str) -> x509.Certificate:
-        """A client certificate; brokers know its owner by `common_name` alone."""
-        return self._leaf(public, common_name, ExtendedKeyUsageOID.CLIENT_AUTH).sign(
+    def issue_client(
+        self, public: PublicKey, common_name: str, until: datetime | None = None
+    ) -> x509.Certificate:
+        """A client certificate; brokers know its owner by `common_name` alone. `until` as in
+        `issue_server`."""
+        return self._leaf(public, common_name, ExtendedKeyUsageOID.CLIENT_AUTH, until).sign(
             self._key, SHA256()
         )
 
@@ -135,12 +142,18 @@ class SiteAuthority:
         return builder.sign(self._key, SHA256())
 
     def _leaf(
-        self, public: PublicKey, common_name: str, purpose: x509.ObjectIdentifier
+        self,
+        public: PublicKey,
+        common_name: str,
+        purpose: x509.ObjectIdentifier,
+        until: datetime | None,
     ) -> x509.CertificateBuilder:
         issuer = self.certificate.subject
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         return (
-            _builder(_name(common_name), issuer, public)
+            _undated(_name(common_name), issuer, public)
+            .not_valid_before(NOT_BEFORE)
+            .not_valid_after(until or NOT_AFTER)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)

@@ -78,6 +78,7 @@ LIVE = LiveStatus(
         }
     ],
     alarm_counts={"raised": {"disk": 3}, "webhook": {"sent": 4, "failed": 1, "dropped": 0}},
+    certificates={"broker": NOW_MS // 1000 + 86_400},
 )
 CONSENSUS = ConsensusStatus(
     epoch=1,
