@@ -52,6 +52,7 @@ __all__ = [
     "load_storage",
     "parse",
     "render",
+    "toml_value",
 ]
 
 
@@ -225,7 +226,7 @@ def render(given: dict[str, dict[str, str | int]]) -> str:
         for name, key in keys.items():
             value = given.get(section, {}).get(name, key.default)
             assert value is not None, name
-            lines += [f"# {key.comment}; {key.expected}", f"{name} = {_toml(value)}"]
+            lines += [f"# {key.comment}; {key.expected}", f"{name} = {toml_value(value)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -248,7 +249,8 @@ def _section(document: dict[str, object], section: str, source: str) -> dict[str
     return result
 
 
-def _toml(value: str | int) -> str:
+def toml_value(value: str | int) -> str:
+    """A value as it stands in a TOML file."""
     if isinstance(value, bool):
         return "true" if value else "false"
     # JSON's escapes are among those of a basic string (TOML 1.0).

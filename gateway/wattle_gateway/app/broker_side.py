@@ -1,21 +1,25 @@
 """The broker as the running gateway keeps it: whom it lets in, and what meters are told of us."""
 
 from wattle_gateway.broker import nats, nats_config, program
+from wattle_gateway.broker.hidden_files import HiddenFiles
 from wattle_gateway.broker.nats import NatsBroker
 from wattle_gateway.broker.permissions import BrokerAccess, MeterAccess
 from wattle_gateway.config import BrokerConfig
 from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.pki import authority
+from wattle_gateway.pki import authority, keys
 
 
 def embedded(home: GatewayHome, broker: BrokerConfig, access: BrokerAccess) -> NatsBroker:
     """The embedded broker of a gateway; BrokerError if there is no program for it, HomeError if
     the gateway's own certificate is missing."""
+    hidden = None
+    if keys.is_encrypted(home.key("broker")):
+        hidden = HiddenFiles(keys.load_plain_pem(home.key("broker")))
     files = nats_config.NatsFiles(
         certificate=home.certificate("broker"),
-        key=home.key("broker"),
+        key=home.key("broker") if hidden is None else hidden.key.path,
         authority=nats.authorities_file(home.broker),
         store=home.broker / "store",
     )
@@ -23,8 +27,16 @@ def embedded(home: GatewayHome, broker: BrokerConfig, access: BrokerAccess) -> N
     return NatsBroker(
         program.find(broker.nats_server),
         home.broker,
-        lambda meters: nats_config.render(broker.listen, broker.port, files, own_name, meters),
+        lambda meters: nats_config.render(
+            broker.listen,
+            broker.port,
+            files,
+            own_name,
+            meters,
+            "" if hidden is None else hidden.store_key,
+        ),
         access,
+        hidden,
     )
 
 

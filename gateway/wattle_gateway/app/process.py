@@ -12,7 +12,10 @@ from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.runtime.clock import open_clock
 from wattle_gateway.runtime.lock import InstanceLock
-from wattle_gateway.runtime.logs import write_json
+from wattle_gateway.runtime.logs import Log, write_json
+from wattle_gateway.runtime.secrecy import keep_memory_private
+
+_log = Log("gateway")
 
 
 def run(folder: Path, bench_clock: Path | None) -> None:
@@ -22,6 +25,10 @@ def run(folder: Path, bench_clock: Path | None) -> None:
     start, and whatever ends it.
     """
     manager = service_manager.of_this_process()
+    try:
+        keep_memory_private()
+    except OSError as error:  # a sandbox may forbid it
+        _log.warning("core dumps cannot be switched off", error=error)
     home = GatewayHome(folder)
     identity = load_identity(home)
     config = configuration.load(home.config)

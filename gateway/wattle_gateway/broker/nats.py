@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from wattle_gateway.broker.hidden_files import HiddenFiles
 from wattle_gateway.broker.permissions import BrokerAccess, MeterAccess
 from wattle_gateway.errors import BrokerError
 from wattle_gateway.runtime import lifeline
@@ -55,7 +56,11 @@ class NatsBroker:
         folder: Path,
         render: Callable[[frozenset[MeterAccess]], str],
         access: BrokerAccess,
+        hidden: HiddenFiles | None = None,
     ) -> None:
+        """`hidden`: files in memory that take the place of those in `folder`, which `render` names
+        then."""
+        self._hidden = hidden
         self._program = program
         self._folder = folder
         self._render = render
@@ -179,11 +184,20 @@ class NatsBroker:
         return self._folder / "nats.conf"
 
     @property
+    def _config_read(self) -> Path:
+        """Where the process finds its configuration."""
+        return self._config_file if self._hidden is None else self._hidden.config.path
+
+    @property
+    def _store(self) -> Path:
+        return self._folder / "store"
+
+    @property
     def _pid_file(self) -> Path:
         return self._folder / "nats.pid"
 
     async def _launch(self) -> None:
-        shutil.rmtree(self._folder / "store", ignore_errors=True)
+        shutil.rmtree(self._store, ignore_errors=True)
         self._write_config()
         self._admitted = None
         self._last_line = ""
@@ -191,7 +205,10 @@ class NatsBroker:
         self._ready.clear()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())),
-            *(str(self._program), "--config", str(self._config_file)),
+            *(str(self._program), "--config", str(self._config_read)),
+            # It names the folder, so that a later life knows whose broker this is.
+            *("--pid", str(self._pid_file)),
+            pass_fds=() if self._hidden is None else self._hidden.descriptors,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
@@ -269,13 +286,15 @@ class NatsBroker:
     def _write_config(self) -> None:
         """Whole or not at all: the broker may start or reload at any moment. BrokerError on a full
         disk."""
-        trusted = authorities_file(self._folder)
+        files = {authorities_file(self._folder): b"".join(self._access.authorities)}
+        rendered = self._render(self._access.meters).encode()
+        if self._hidden is None:
+            files[self._config_file] = rendered
+        else:
+            self._hidden.config.write(rendered)
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            for path, content in (
-                (trusted, b"".join(self._access.authorities)),
-                (self._config_file, self._render(self._access.meters).encode()),
-            ):
+            for path, content in files.items():
                 draft = path.with_name(f"{path.name}.new")
                 draft.write_bytes(content)
                 draft.replace(path)
@@ -289,7 +308,7 @@ class NatsBroker:
         try:
             pid = int(self._pid_file.read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if os.fsencode(self._config_file) not in command.split(b"\0"):
+            if os.fsencode(self._pid_file) not in command.split(b"\0"):
                 return  # the number belongs to some other program by now
             descriptor = os.pidfd_open(pid)
         except (OSError, ValueError):

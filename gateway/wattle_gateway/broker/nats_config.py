@@ -30,15 +30,23 @@ class NatsFiles:
 
 
 def render(
-    listen: str, port: int, files: NatsFiles, gateway_name: str, meters: Iterable[MeterAccess]
+    listen: str,
+    port: int,
+    files: NatsFiles,
+    gateway_name: str,
+    meters: Iterable[MeterAccess],
+    store_key: str = "",
 ) -> str:
     """The text of nats.conf for MQTT on `listen`:`port`.
 
-    `gateway_name` is the common name of the gateway's own certificate, which nobody else knows.
+    `store_key`: what it encrypts its store with, "": nothing. `gateway_name` is the common name of
+    the gateway's own certificate, which nobody else knows.
 
     The NATS protocol itself cannot be switched off: its listener is put on a random port of
-    127.0.0.1, wants TLS before the first byte, and no user may log in there.
+    127.0.0.1, wants TLS before the first byte, and no user may log in there. Meters may come with
+    TLS 1.2: MicroPython builds mbedTLS without 1.3.
     """
+    cipher = f', cipher: aes, key: "{store_key}"' if store_key else ""
     tls = (
         f"cert_file: {_quote(files.certificate)}, key_file: {_quote(files.key)}, "
         f"ca_file: {_quote(files.authority)}, verify_and_map: true"
@@ -53,14 +61,14 @@ def render(
             'host: "127.0.0.1"',
             "port: -1",
             f"max_payload: {PAYLOAD_BYTES_MAX}",
-            f"tls {{ {tls}, handshake_first: true }}",
+            f'tls {{ {tls}, handshake_first: true, min_version: "1.3" }}',
             f"jetstream {{ store_dir: {_quote(files.store)}, max_file_store: {STORE_BYTES_MAX}, "
-            f"max_memory_store: {MEMORY_BYTES_MAX} }}",
+            f"max_memory_store: {MEMORY_BYTES_MAX}{cipher} }}",
             "accounts { METERS { jetstream: enabled, users: [",
             *users,
             "] } }",
             f"mqtt {{ host: {_quote(listen)}, port: {port}, "
-            f"max_ack_pending: {UNACKNOWLEDGED_MAX}, tls {{ {tls} }} }}",
+            f'max_ack_pending: {UNACKNOWLEDGED_MAX}, tls {{ {tls}, min_version: "1.2" }} }}',
             "",
         ]
     )

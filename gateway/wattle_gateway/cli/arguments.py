@@ -6,6 +6,7 @@ from pathlib import Path
 from wattle_gateway import config
 from wattle_gateway.cli import (
     account_arguments,
+    alarms_command,
     alliance_arguments,
     archive_command,
     audit_command,
@@ -16,6 +17,7 @@ from wattle_gateway.cli import (
     energy_command,
     gateway_commands,
     health_command,
+    keys_command,
     ledger_commands,
     market_arguments,
     meter_commands,
@@ -76,8 +78,10 @@ def parser() -> argparse.ArgumentParser:
     _repair(commands.add_parser("repair", help="put a damaged ledger together again"))
     archive_command.add(commands.add_parser("archive", help="what is old, as Parquet elsewhere"))
     backup_command.add(commands)
+    keys_command.add(commands.add_parser("keys", help="encryption at rest: seal, show, rotate"))
     upgrade_command.add(commands.add_parser("upgrade", help="databases of an older version"))
     doctor_command.add(commands.add_parser("doctor", help="what is wrong, and what to do next"))
+    alarms_command.add(commands.add_parser("alarms", help="what is wrong now, since when"))
     _commit(commands.add_parser("commit", help="how a commit came about"))
     _checkpoint(commands.add_parser("checkpoint", help="the newest head that a quorum signed"))
     snapshot_commands.add(

@@ -7,13 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wattle_gateway import config
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.folder import home_of
 from wattle_gateway.cli.text import plain_name, shown_bytes, shown_time
 from wattle_gateway.home import backup as backup_file
 from wattle_gateway.home import restore as restoring
 from wattle_gateway.home.backup_manifest import BackupManifest
+from wattle_gateway.sealing import ring as rings
 
+_SEALED = (
+    "SEALED        private keys, payloads and state are encrypted as in the folder. What opens\n"
+    "              the folder today opens this file, also after a `keys rewrap`; keep it:"
+)
 _KEYS = (
     "PRIVATE KEYS  all keys of this gateway are in it, not encrypted: who reads it can sign as\n"
     "              this gateway and admit meters to its site. Keep it as safe as the gateway."
@@ -24,7 +30,8 @@ def add(commands: Any) -> None:
     """The grammar of both."""
     writing = commands.add_parser("backup", help="all a gateway needs to begin again, in one file")
     writing.description = (
-        "Of a running or a stopped gateway. The file holds its PRIVATE KEYS. While it is written "
+        "Of a running or a stopped gateway. The file holds its PRIVATE KEYS, encrypted if the "
+        "folder is sealed. While it is written "
         "the databases lie beside it a second time."
     )
     folder(writing)
@@ -52,7 +59,8 @@ def add(commands: Any) -> None:
 def backup(arguments: argparse.Namespace) -> None:
     """Write a backup."""
     now_ms = time.time_ns() // 1_000_000
-    made = backup_file.back_up(home_of(arguments.folder), arguments.output, now_ms)
+    home = home_of(arguments.folder)
+    made = backup_file.back_up(home, arguments.output, now_ms)
     if arguments.format == "json":
         print(
             json.dumps(
@@ -71,7 +79,8 @@ def backup(arguments: argparse.Namespace) -> None:
     print("\n".join(_lines(made.manifest)))
     for name in made.left_out:
         print(f"NOT IN IT     {name}")
-    print(_KEYS)
+    ring = rings.beside(home.config)
+    print(_KEYS if ring is None else f"{_SEALED} {config.load_storage(home.config).key}")
 
 
 def restore(arguments: argparse.Namespace) -> None:

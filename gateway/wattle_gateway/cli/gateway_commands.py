@@ -18,7 +18,7 @@ from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants
-from wattle_gateway.pki import authority
+from wattle_gateway.pki import authority, keys
 from wattle_gateway.runtime.clock import open_clock
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.logs import start_logging
@@ -71,7 +71,7 @@ def broker_config(arguments: argparse.Namespace) -> None:
     files = {
         "authority.pem": b"".join(trusted),
         "broker.pem": home.certificate("broker").read_bytes(),
-        "broker.key": home.key("broker").read_bytes(),
+        "broker.key": keys.load_plain_pem(home.key("broker")),
     }
     if len(trusted) == 1 and not home.technicians.exists():
         files[mosquitto.CRL_FILE] = _revocation_list(home, identity)

@@ -26,6 +26,7 @@ from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.pki.keys import PRIVATE_FILE_MODE
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+from wattle_gateway.sealing import ring as rings
 from wattle_gateway.store import connection, database_copy, own_rows, schema
 from wattle_gateway.store.connection import store_errors_named
 
@@ -66,14 +67,18 @@ def back_up(home: GatewayHome, output: Path, now_ms: int) -> Backup:
 def _write(home: GatewayHome, identity: Identity, work: Path, output: Path, now_ms: int) -> Backup:
     ledger_id = identity.genesis.ledger_id
     copies = {}
+    numbers = _data_keys(home)
     for path, kind in ((home.database, schema.LEDGER), (home.operation, schema.OPERATION)):
         copies[path.name] = work / path.name
         database_copy.copy(path, kind, ledger_id, copies[path.name])
     small = {str(path.relative_to(home.folder)): path for path in sorted(_small_files(home))}
     contents = {name: (path.read_bytes(), _mode(path)) for name, path in small.items()}
+    if _data_keys(home) != numbers:
+        # Rows of one moment and the keyring of another might not fit together.
+        raise BackupError("a data key was made or removed meanwhile (`keys rotate`); try again")
     files = [_described(name, raw, mode) for name, (raw, mode) in contents.items()]
     files += [_hashed(name, path) for name, path in copies.items()]
-    manifest = _manifest(identity, copies[home.database.name], tuple(files), now_ms)
+    manifest = _manifest(home, identity, copies[home.database.name], tuple(files), now_ms)
     draft = work / "backup.tar"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
@@ -132,10 +137,16 @@ def _left_out(home: GatewayHome) -> Iterator[str]:
 
 
 def _manifest(
-    identity: Identity, ledger: Path, files: tuple[BackedUpFile, ...], now_ms: int
+    home: GatewayHome,
+    identity: Identity,
+    ledger: Path,
+    files: tuple[BackedUpFile, ...],
+    now_ms: int,
 ) -> BackupManifest:
     first = identity.genesis
-    reader = connection.open_reader(ledger, schema.LEDGER, first.ledger_id)
+    reader = connection.open_reader(
+        ledger, schema.LEDGER, first.ledger_id, keys_beside=home.database
+    )
     with closing(reader), store_errors_named(ledger):
         executed = ExecutedLedger(reader, first_epoch(first))
         mark = own_rows.load(reader)
@@ -153,6 +164,11 @@ def _manifest(
         signed=(mark.epoch, mark.round),
         files=files,
     )
+
+
+def _data_keys(home: GatewayHome) -> list[int]:
+    ring = rings.beside(home.config)
+    return [] if ring is None else [key.number for key in ring.keyring.keys]
 
 
 def _described(name: str, raw: bytes, mode: int) -> BackedUpFile:

@@ -16,6 +16,7 @@ import os
 import secrets
 import shutil
 import tarfile
+import time
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import FOLDER_MODE, GatewayHome
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+from wattle_gateway.sealing import ring as rings
 from wattle_gateway.store import connection, own_rows, schema
 from wattle_gateway.store.connection import store_errors_named
 
@@ -60,12 +62,14 @@ def restore(file: Path, folder: Path, *, alone: bool) -> Restored:
         draft.folder.mkdir(mode=FOLDER_MODE, parents=True)
         manifest = _unpack(file, draft.folder)
         _decide(draft, manifest, alone=alone)
+        _take_new_key(draft)
         draft.broker.mkdir(mode=FOLDER_MODE)
         draft.meter_certificates.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         for name, _, _ in os.walk(draft.folder):
             durable_file.sync_folder(Path(name))
         os.rename(draft.folder, target)  # replaces an empty folder
         durable_file.sync_folder(target.parent)
+        rings.move(draft.folder, target)
     except OSError as error:
         raise HomeError(f"{target}: cannot be made: {error.strerror}") from error
     finally:
@@ -158,6 +162,13 @@ def _decide(home: GatewayHome, manifest: BackupManifest, *, alone: bool) -> None
         if not is_alone:
             with connection.transaction(writer):
                 own_rows.forget(writer)
+
+
+def _take_new_key(home: GatewayHome) -> None:
+    """How much was sealed under a data key after the backup is not known: it seals no more."""
+    ring = rings.beside(home.config)
+    if ring is not None:
+        ring.rotate(time.time_ns() // 1_000_000)
 
 
 def _compare(manifest: BackupManifest, found: Iterable[object]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     KeySerializationEncryption,
     NoEncryption,
@@ -21,8 +22,6 @@ from wattle_gateway.ledger import crypto
 from wattle_gateway.sealing import ring as rings
 
 PRIVATE_FILE_MODE = 0o600
-# The password is 256 random bits: there is nothing to stretch.
-_KDF_ROUNDS = 1
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 PublicKey = ec.EllipticCurvePublicKey
@@ -65,8 +64,7 @@ def private_pem(key: PrivateKey | CheckpointKey, password: bytes | None) -> byte
     """A private key in PEM form, encrypted under the password if there is one."""
     encryption: KeySerializationEncryption = NoEncryption()
     if password is not None:
-        builder = PrivateFormat.PKCS8.encryption_builder()
-        encryption = builder.kdf_rounds(_KDF_ROUNDS).build(password)
+        encryption = BestAvailableEncryption(password)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
@@ -98,6 +96,13 @@ def load_plain_pem(path: Path) -> bytes:
     key = _load(path)
     assert isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey)
     return private_pem(key, None)
+
+
+def encrypted(path: Path, password: bytes) -> bytes:
+    """The content of a plain key file, encrypted. HomeError if it is none."""
+    key = _load(path)
+    assert isinstance(key, ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey)
+    return private_pem(key, password)
 
 
 def load_p256(path: Path) -> PrivateKey:

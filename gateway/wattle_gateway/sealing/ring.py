@@ -20,7 +20,6 @@ from wattle_gateway.sealing.storage_key import StorageKey
 
 NAME = "keyring.json"
 _CONFIG = "config.toml"
-# At most this of the last step is not used when the process ends.
 _MODE = 0o600
 
 _log = Log("store")
@@ -35,7 +34,6 @@ class Ring:
         self._root = root
         self._left = 0
         self._changing = threading.Lock()
-        self._seals: list[RowSeal] = []
         self.seal = self._new_seal()
         self.files_password = root.unwrap("files", keyring.files).hex().encode()
 
@@ -81,6 +79,20 @@ class Ring:
         with self._changing:
             self._write(_with_slots(self._keyring, self._keyring.slots[-1:]))
 
+    def refresh(self) -> bool:
+        """Take over what another process has written; False if the file is another keyring now."""
+        with self._changing:
+            read = keyring_file.parse(_read(self.path), str(self.path))
+            if read.id != self._keyring.id:
+                return False
+            changed = [key.number for key in read.keys] != [
+                key.number for key in self._keyring.keys
+            ]
+            self._keyring = read
+        if changed:
+            self.seal.renew(self._keys(), self.active)
+        return True
+
     def _new_seal(self) -> RowSeal:
         names = self._root.unwrap("names", self._keyring.names)
         return RowSeal(self._keys(), self.active, names, self._spend, self._reload)
@@ -109,7 +121,8 @@ class Ring:
 
     def _reload(self) -> Mapping[int, bytes]:
         """Another process has made a new key since this one has read the file."""
-        self._keyring = keyring_file.parse(_read(self.path), str(self.path))
+        with self._changing:
+            self._keyring = keyring_file.parse(_read(self.path), str(self.path))
         return self._keys()
 
     def _write(self, keyring: Keyring) -> None:
@@ -131,7 +144,7 @@ def beside(path: Path) -> Ring | None:
         return None
     with _opening:
         found = _opened.get(where)
-        if found is None or found.keyring.id != keyring_file.parse(_read(where), str(where)).id:
+        if found is None or not found.refresh():
             found = _opened[where] = open_ring(where, _configured(where.parent))
         return found
 

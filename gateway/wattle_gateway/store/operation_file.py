@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wattle_gateway.store import connection as database
-from wattle_gateway.store import operation_rows, schema
+from wattle_gateway.store import operation_rows, resealing, schema
 from wattle_gateway.store.connection import store_errors_named
 from wattle_gateway.store.operation_rows import Seen
 
@@ -47,6 +47,12 @@ class OperationFile:
             database.transaction(self._connection) as connection,
         ):
             write(connection)
+
+    def reseal(self) -> bool:
+        """Reseal the next rows that are under an older data key; False if there are none.
+        StoreError if it is not taken."""
+        with self._one_at_a_time, store_errors_named(self._path):
+            return resealing.step(self._connection, schema.OPERATION)
 
     def close(self) -> None:
         """Close the database."""
