@@ -38,7 +38,7 @@ def server(gateway: "Gateway") -> AdminServer:
     accounts = AccountDesk(gateway.signatory, gateway.ledger)
     again = MeterResending(gateway.resending, gateway.presence.connections, lambda: gateway.meters)
     moves = MeterMoves(gateway.signatory, gateway.ledger, gateway.clock.now_ms)
-    parts = (handlers, updating, accounts, again, moves, gateway.certificates)
+    parts = (gateway.seal_keeper, handlers, updating, accounts, again, moves, gateway.certificates)
     names = {name: run for part in parts for name, run in part.by_name().items()}
     if gateway.archive is not None:
         names |= gateway.archive.by_name()

@@ -25,6 +25,7 @@ from wattle_gateway.app.desk_keeper import DeskKeeper
 from wattle_gateway.app.market import MarketSide
 from wattle_gateway.app.peering import Peering
 from wattle_gateway.app.resource_side import ResourceSide
+from wattle_gateway.app.seal_keeper import SealKeeper
 from wattle_gateway.app.service_manager import ServiceManager
 from wattle_gateway.broker import permissions
 from wattle_gateway.broker.nats import NatsBroker
@@ -116,6 +117,7 @@ class Gateway:
             self.acks.run(),
             self.market.run(),
             self.keeper.run(),
+            self.seal_keeper.run(),
             self._follow_registry(),
             observation.report(self),
             resource_side.watch(self),
@@ -187,6 +189,7 @@ class Gateway:
         counters, seen = self.operation.counters(), self.operation.seen()
         self.desk = Desk(counters, seen, limits.quarantine_entries_max, limits.quarantine_bytes_max)
         self.keeper = DeskKeeper(self.desk, self.operation)
+        self.seal_keeper = SealKeeper(self.home, self.ledger, self.operation)
         links = LinkKeys(ledger_id, self.identity.link_key)
         self.acks = AckSender(ledger_id, links, self._publish)
         sender = CommandSender(
