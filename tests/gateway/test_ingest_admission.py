@@ -44,6 +44,24 @@ def admit(ledger: DrivenLedger, *samples: SignedSample, room: int = 100) -> list
     return [effect.reason if isinstance(effect, Refused) else effect for effect in found]
 
 
+def test_while_it_is_closed_new_samples_wait_and_known_ones_are_answered(
+    ledger: DrivenLedger, board: Board
+) -> None:
+    assert admit(ledger, board.sample(10)) == [STORED]
+    rule = Admission(100)
+    rule.closed = "the gateway is short of disk: not now"
+    both = [Checked(board.sample(10)), Checked(board.sample(11))]
+    admitted, _ = rule.admit(ledger.driver, ledger.now, both)
+    known, new = (result.effect for result in admitted)
+    assert known == REPEAT
+    assert isinstance(new, Refused)
+    assert (new.reason, new.detail) == (downlink.BUSY, rule.closed)
+    assert pool_rows.size(ledger.driver.connection) == 1
+    rule.closed = ""
+    admitted, _ = rule.admit(ledger.driver, ledger.now, both[1:])
+    assert [result.effect for result in admitted] == [STORED]
+
+
 def version(board: Board, seq: int, energy_wh: int) -> SignedSample:
     return board.sample(seq, [reading(CREATED_MS + 1, ei=energy_wh)])
 

@@ -78,3 +78,21 @@ def test_a_guest_that_became_a_member_comes_again_with_its_certificate(tmp_path:
                 )
 
     run_story(tmp_path, story)
+
+
+def test_a_gateway_that_is_short_sends_its_guests_away_until_it_is_well(tmp_path: Path) -> None:
+    async def story(parties: list[PeerParty]) -> None:
+        one, guest = parties
+        async with one.running():
+            one.guests.invite(b"t" * 32, CREATED_MS + 1000, CREATED_MS)
+            guest.token = b"t" * 32
+            async with guest.running(one, listens=False):
+                guest.knows(one)
+                await soon(lambda: one.has_link(guest), "a guest")
+                one.links.take_guests(False)
+                await soon(lambda: not one.has_link(guest), "it is sent away")
+                await soon(lambda: "takes no guests" in _error(guest, one), "and not let in")
+                one.links.take_guests(True)
+                await soon(lambda: one.has_link(guest), "it is back")
+
+    run_story(tmp_path, story)
