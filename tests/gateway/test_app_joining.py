@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.home import create, invitation
-from wattle_gateway.home.draft import NewGateway
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.ledger import crypto, entry, genesis, ready, transaction
 from wattle_gateway.ledger.epoch import EpochChange
@@ -17,6 +16,7 @@ from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.queue import entry_row
 from wattle_testkit.alliance import reading
 from wattle_testkit.alliance_processes import AllianceProcesses
+from wattle_testkit.gateway_folders import choice
 from wattle_testkit.gateway_process import GatewayProcess, command, free_port
 from wattle_testkit.paper_meter import PaperMeter
 from wattle_testkit.waiting import until
@@ -83,17 +83,8 @@ def invited(by: GatewayProcess, folder: Path) -> GatewayProcess:
     role = genesis.GRID_COMPANY
     invitation.write_invitation(by.home, path, [], until_ms, now_ms, name="joiner", role=role)
     port = free_port()
-    choice = NewGateway(
-        name="joiner",
-        site="home",
-        role=genesis.GRID_COMPANY,
-        hosts=["127.0.0.1"],
-        listen="127.0.0.1",
-        port=port,
-        peers_listen="127.0.0.1",
-        peers_port=free_port(),
-    )
-    create.create_joining(folder, invitation.load(path), choice, now_ms)
+    chosen = choice("joiner", port=port, peers_port=free_port())
+    create.create_joining(folder, invitation.load(path), chosen, now_ms)
     return GatewayProcess(folder, port=port)
 
 

@@ -13,10 +13,9 @@ from wattle_gateway.consensus.engine import Now
 from wattle_gateway.contracts import registry
 from wattle_gateway.errors import StoreError
 from wattle_gateway.home import create, draft
-from wattle_gateway.home.draft import NewGateway
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.ledger import crypto, entry, genesis, transaction
+from wattle_gateway.ledger import crypto, entry, transaction
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.runtime import ledger_thread
 from wattle_gateway.runtime.clock import WallClock, wall_ms
@@ -25,8 +24,9 @@ from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import entry_row
 from wattle_gateway.store.operation_file import OperationFile
+from wattle_testkit.gateway_folders import choice
 from wattle_testkit.gateway_process import free_port
-from wattle_testkit.peer_party import LOOPBACK, soon
+from wattle_testkit.peer_party import soon
 
 COMMITS_MAX = 50
 
@@ -112,17 +112,8 @@ def run(folder: Path, story: Callable[[Member, Member], Awaitable[None]]) -> Non
     """A story about two voting members, whose links are up when it begins."""
     gateways = []
     for name in ("one", "two"):
-        choice = NewGateway(
-            name=name,
-            site="home",
-            role=genesis.GRID_COMPANY,
-            hosts=[LOOPBACK],
-            listen=LOOPBACK,
-            port=free_port(),
-            peers_listen=LOOPBACK,
-            peers_port=free_port(),
-        )
-        gateways.append((folder / name, choice))
+        chosen = choice(name, port=free_port(), peers_port=free_port())
+        gateways.append((folder / name, chosen))
     homes = create.create_alliance("test.wattle", gateways, wall_ms())
 
     async def all_of_it() -> None:

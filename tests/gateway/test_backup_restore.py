@@ -13,35 +13,16 @@ from pathlib import Path
 
 import pytest
 from wattle_gateway.errors import BackupError, HomeError, StoreError
-from wattle_gateway.home import backup, backup_manifest, create, durable_file
-from wattle_gateway.home.draft import NewGateway
+from wattle_gateway.home import backup, backup_manifest, durable_file
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.home.restore import restore
-from wattle_gateway.ledger import genesis
 from wattle_gateway.store import connection, own_rows, schema
+from wattle_testkit.gateway_folders import FOUNDED_MS as NOW_MS
+from wattle_testkit.gateway_folders import founded
 from wattle_testkit.gateway_process import command
 
-NOW_MS = 1_700_000_000_000
 NAMES = ("ann", "bob", "cid", "dee")
-
-
-def founded(folder: Path, *names: str) -> list[GatewayHome]:
-    chosen = [
-        (
-            folder / name,
-            NewGateway(
-                name=name,
-                site="home",
-                role=genesis.GRID_COMPANY,
-                hosts=["127.0.0.1"],
-                listen="127.0.0.1",
-                port=8883,
-            ),
-        )
-        for name in names
-    ]
-    return create.create_alliance("test.wattle", chosen, NOW_MS)
 
 
 @pytest.fixture(scope="module")

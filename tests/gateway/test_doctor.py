@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 from wattle_gateway.broker.program import find
-from wattle_gateway.home import create, durable_file
-from wattle_gateway.home.draft import NewGateway
+from wattle_gateway.home import durable_file
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.ledger import genesis
 from wattle_gateway.pki import authority, keys
 from wattle_gateway.reports import doctor, doctor_folder, doctor_running
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, WARNING, Finding
 from wattle_gateway.reports.doctor_host import Host
 from wattle_gateway.store import connection, own_rows, schema
+from wattle_testkit.gateway_folders import FOUNDED_MS as NOW_MS
+from wattle_testkit.gateway_folders import founded
 from wattle_testkit.gateway_process import GatewayProcess, command
 
-NOW_MS = 1_700_000_000_000
 NAMES = ("ann", "bob", "cid", "dee")
 DAY_MS = 86_400_000
 
@@ -53,29 +52,13 @@ class QuietHost(Host):
 
 
 @pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one of four."""
-    folder = tmp_path_factory.mktemp("founded")
-    chosen = [
-        (
-            folder / name,
-            NewGateway(
-                name=name,
-                site="home",
-                role=genesis.GRID_COMPANY,
-                hosts=["127.0.0.1"],
-                listen="127.0.0.1",
-                port=8883,
-            ),
-        )
-        for name in NAMES
-    ]
-    return create.create_alliance("test.wattle", chosen, NOW_MS)[1].folder
+def one_of_four(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return founded(tmp_path_factory.mktemp("founded"), *NAMES)[1].folder
 
 
 @pytest.fixture
-def home(founded: Path, tmp_path: Path) -> GatewayHome:
-    return GatewayHome(Path(shutil.copytree(founded, tmp_path / "bob")))
+def home(one_of_four: Path, tmp_path: Path) -> GatewayHome:
+    return GatewayHome(Path(shutil.copytree(one_of_four, tmp_path / "bob")))
 
 
 def live_of(home: GatewayHome, linked: tuple[str, ...], **changes: Any) -> dict[str, Any]:

@@ -1,14 +1,11 @@
 """Folders for several: founded together, invited, joined; whole or not there at all."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from wattle_gateway.errors import HomeError, UsageError
 from wattle_gateway.home import create, invitation, lost_ledger
-from wattle_gateway.home.draft import NewGateway
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.invitation import Invitation
 from wattle_gateway.home.paths import GatewayHome
@@ -18,26 +15,8 @@ from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.ledger.market import Market
 from wattle_gateway.peers.address_book import AddressBook
 from wattle_gateway.store.operation_file import OperationFile
-
-NOW_MS = 1_700_000_000_000
-
-
-def choice(name: str, **changes: Any) -> NewGateway:
-    made = NewGateway(
-        name=name,
-        site="home",
-        role=genesis.GRID_COMPANY,
-        hosts=["127.0.0.1"],
-        listen="127.0.0.1",
-        port=8883,
-        peers_listen="127.0.0.1",
-    )
-    return replace(made, **changes)
-
-
-def founded(folder: Path, *names: str) -> list[GatewayHome]:
-    gateways = [(folder / name, choice(name)) for name in names]
-    return create.create_alliance("test.wattle", gateways, NOW_MS)
+from wattle_testkit.gateway_folders import FOUNDED_MS as NOW_MS
+from wattle_testkit.gateway_folders import choice, founded
 
 
 def invite(by: GatewayHome, path: Path, *kids: bytes) -> Invitation:

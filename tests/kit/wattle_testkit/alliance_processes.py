@@ -10,10 +10,10 @@ from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.genesis import Constants
 
 from wattle_testkit.alliance import Board
+from wattle_testkit.gateway_folders import choice
 from wattle_testkit.gateway_process import GatewayProcess, free_port
 from wattle_testkit.waiting import until
 
-LOOPBACK = "127.0.0.1"
 START_DEADLINE_S = 90.0
 HEAD_DEADLINE_S = 60.0
 
@@ -36,17 +36,13 @@ class AllianceProcesses:
         chosen = []
         for number in range(voting + observers):
             name = f"gateway-{number + 1}"
-            choice = NewGateway(
-                name=name,
-                site="home",
+            gateway = choice(
+                name,
                 role=genesis.GRID_COMPANY if number < voting else genesis.OBSERVER,
-                hosts=[LOOPBACK],
-                listen=LOOPBACK,
                 port=ports[2 * number],
-                peers_listen=LOOPBACK,
                 peers_port=ports[2 * number + 1],
             )
-            chosen.append((folder / name, change(number, choice)))
+            chosen.append((folder / name, change(number, gateway)))
         created_ms = time.time_ns() // 1_000_000
         create_alliance("test.wattle", chosen, created_ms, constants)
         self.gateways = [GatewayProcess(path, port=choice.port) for path, choice in chosen]

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from wattle_gateway.home.draft import NewGateway
 
-from wattle_testkit.alliance_processes import LOOPBACK, AllianceProcesses
+from wattle_testkit.alliance_processes import AllianceProcesses
+from wattle_testkit.gateway_folders import LOOPBACK
 from wattle_testkit.gateway_process import GatewayProcess
 
 _CHUNK_BYTES = 65_536
