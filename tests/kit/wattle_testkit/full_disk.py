@@ -1,0 +1,136 @@
+"""A gateway on a disk of its own, which fills up while a meter sends, and has room again.
+
+    python -m wattle_testkit.full_disk FOLDER
+
+in a mount namespace of its own (`unshare -rm`): it mounts a tmpfs on FOLDER, and prints what it
+saw as JSON. Nothing is done to the gateway by hand.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from wattle_testkit.alliance import reading
+from wattle_testkit.gateway_process import GatewayProcess, command
+from wattle_testkit.paper_meter import PaperMeter
+from wattle_testkit.waiting import until
+from wattle_testkit.watched_gateway import fetch, watch
+
+DISK_MIB = 48
+BLOCK_BYTES = 4_096
+DEADLINE_S = 30.0
+
+
+class Ballast:
+    """A file that takes all that is left of a disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "ballast"
+
+    def fill(self) -> None:
+        """Take what there is, and what others have freed since."""
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                while file.write(bytes(BLOCK_BYTES)):
+                    pass
+        except OSError:
+            return
+
+    def drop(self) -> None:
+        """Give it back."""
+        self._path.unlink()
+
+
+def story(folder: Path) -> dict[str, Any]:
+    """What happened, for a test to judge."""
+    gateway = GatewayProcess(folder / "gateway")
+    port = watch(gateway)
+    ballast = Ballast(folder)
+    board = gateway.board("full")
+    gateway.start()
+    try:
+        gateway.enrol(board)
+        begin_ms = time.time_ns() // 1_000_000
+        samples, prev = [], None
+        for seq in range(1, 13):
+            made = board.sample(seq, [reading(begin_ms + seq, ei=seq, p=5)], prev=prev)
+            samples.append(made)
+            prev = made.digest
+        with PaperMeter(board, gateway) as meter:
+            meter.send(*samples[:4])
+            before = meter.await_final(4)
+            ballast.fill()
+            for sample in samples[4:8]:  # nobody waits for PUBACKs: there may be none
+                meter.client.publish(meter.topic("sample"), sample.raw, qos=1)
+
+            def alarmed() -> dict[str, Any] | None:
+                ballast.fill()
+                live: dict[str, Any] = gateway.ask("live")["live"]
+                names = {row["alarm"]: row["severity"] for row in live["alarms"]}
+                return live if names.get("disk") == "critical" else None
+
+            full = until(alarmed, DEADLINE_S, "an alarm of the disk")
+            assert full is not None
+            acknowledged = max(ack.durable for ack in meter.acks)
+            not_ready = fetch(port, "/readyz")
+            told = command("alarms", gateway.folder)
+            ballast.drop()
+            meter.client.publish(meter.topic("sample"), samples[8].raw, qos=1)
+            room = until(
+                lambda: _well(gateway.ask("live")["live"]), DEADLINE_S, "all steps are over"
+            )
+
+            def final() -> bool:
+                # As a board does it: what is not acknowledged as durable is sent again.
+                if meter.online and gateway.ask("live")["live"]["link_up"]:
+                    durable = max(ack.durable for ack in meter.acks)
+                    for sample in samples[durable:]:
+                        meter.client.publish(meter.topic("sample"), sample.raw, qos=1)
+                    time_s = time.monotonic() + 2
+                    until(
+                        lambda: (
+                            time.monotonic() > time_s or max(ack.final for ack in meter.acks) >= 12
+                        ),
+                        DEADLINE_S,
+                        "an ack",
+                    )
+                return max(ack.final for ack in meter.acks) >= 12
+
+            until(final, DEADLINE_S, "every sample is final")
+        audit = command("audit", gateway.folder)
+        return {
+            "final_before": before.final,
+            "acknowledged_while_full": acknowledged,
+            "steps": sorted(full["resources"]["steps"]),
+            "readyz": [not_ready.status, sorted(not_ready.json()["reasons"])],
+            "alarms": [told.returncode, told.stdout],
+            "taken": room["resources"]["taken"],
+            "finals": [ack.final for ack in meter.acks],
+            "audit": [audit.returncode, audit.stdout[-400:] + audit.stderr[-400:]],
+            "exit": gateway.stop(),
+            "log": gateway.log.read_text(),
+        }
+    finally:
+        gateway.kill()
+
+
+def _well(live: dict[str, Any]) -> dict[str, Any] | None:
+    return None if live["resources"]["steps"] else live
+
+
+def main() -> None:
+    """Mount, play, print."""
+    folder = Path(sys.argv[1])
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", str(folder)], check=True
+    )
+    os.chdir(folder)
+    print(json.dumps(story(folder)))
+
+
+if __name__ == "__main__":
+    main()
