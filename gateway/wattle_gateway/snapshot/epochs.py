@@ -115,9 +115,10 @@ def link_for(
         found = dict(approvals.get(digest, {}))
         if proposal is not None:
             found.pop(proposal.kid, None)
-        if len(found) + (proposal is not None) >= epoch.quorum:
+        others = epoch.quorum - (proposal is not None)
+        if len(found) >= others:
             raw = b"" if proposal is None else proposal.raw
-            chosen = tuple(found[kid] for kid in sorted(found))
+            chosen = tuple(found[kid] for kid in sorted(found)[:others])
             return replace(ended, approvals=chosen, change=raw)
     raise SnapshotError(f"who approved the members of epoch {epoch.number + 1} is not stored")
 
