@@ -100,6 +100,7 @@ def story(folder: Path) -> dict[str, Any]:
                     )
                 return max(ack.final for ack in meter.acks) >= 12
 
+            assert room is not None
             until(final, DEADLINE_S, "every sample is final")
         audit = command("audit", gateway.folder)
         return {
