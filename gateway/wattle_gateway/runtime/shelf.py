@@ -11,7 +11,7 @@ from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
-from wattle_gateway.store import block_rows, ledger_rows
+from wattle_gateway.store import archive_rows, block_rows, ledger_rows
 from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.sync.packed import PackedBlock, pack
 from wattle_gateway.sync.shelf import StoredCommit
@@ -40,9 +40,11 @@ class LedgerShelf:
 
     @property
     def begins(self) -> int:
-        """The first commit that is stored with its blocks, or will be."""
+        """The first commit that is stored with its blocks, or will be: none that the ledger's base
+        stands for, and none of which blocks have left for the archive."""
         base = self._ledger.base
-        return 1 if base is None else base.index + 1
+        first = 1 if base is None else base.index + 1
+        return max(first, archive_rows.gone_through(self._connection) + 1)
 
     def epoch(self, number: int) -> Epoch | None:
         """An epoch by number; None for one that has not begun."""

@@ -1,28 +1,37 @@
 """A ledger of one gateway whose old days leave for a folder, with the clock in the test's hand."""
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from pathlib import Path
 
+from wattle_gateway import config
 from wattle_gateway.archive.mover import Mover, Place, Step
 from wattle_gateway.archive.target import Folder, Target
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger.genesis import Constants, member_row
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import schema
+from wattle_wire import cbor
 
-from wattle_testkit.alliance import GRID, Board, reading
+from wattle_testkit.alliance import GRID, Board, epoch_of, genesis_of, reading
 from wattle_testkit.driven_ledger import DrivenLedger
 
 DAY_MS = 86_400_000
 _SPACING_MS = 60_000
+# So few rounds stay above the floor that a day of few samples is below it.
+CONSTANTS = Constants(gc_depth=4)
 
 
 class ArchivedLedger(DrivenLedger):
     """GRID alone, with a meter on it that is in `board`."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / "ledger.db")
+        super().__init__(folder / "ledger.db", epoch_of(constants=CONSTANTS))
+        self.home = GatewayHome(folder)
         self.target_folder = folder / "archive"
         self.target_folder.mkdir(exist_ok=True)
         self.board = Board("meter", self.epoch)
@@ -49,6 +58,25 @@ class ArchivedLedger(DrivenLedger):
             readings.append(reading(self.unix_ms - before_ms, ei=self.energy_wh, p=600))
         self.samples.append(self.board.sample(seq, readings, prev=prev))
         return self.samples[-1]
+
+    def furnish(self, **archive: str | int) -> None:
+        """The files that commands read beside ledger.db; `archive` goes into config.toml."""
+        first = genesis_of(constants=CONSTANTS)
+        self.home.genesis.write_bytes(first.raw)
+        self.home.member.write_bytes(cbor.encode(member_row(GRID.member)))
+        names = {"ledger_id": first.ledger_id.hex()}
+        names["genesis_sha256"] = sha256(first.raw).hexdigest()
+        self.home.bundle.write_text(json.dumps(names))
+        self.configure(target="archive", **archive)
+
+    def configure(self, **archive: str | int) -> None:
+        """Another config.toml."""
+        given: dict[str, dict[str, str | int]] = {
+            "gateway": {"site": "home"},
+            "broker": {"host": "127.0.0.1"},
+            "archive": archive,
+        }
+        self.home.config.write_text(config.render(given))
 
     def mover(
         self, target: Target | None = None, write: Callable[..., None] | None = None
