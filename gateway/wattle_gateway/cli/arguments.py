@@ -12,6 +12,7 @@ from wattle_gateway.cli import (
     audit_command,
     backup_command,
     baseline_arguments,
+    certificate_commands,
     doctor_command,
     dr_arguments,
     energy_command,
@@ -88,6 +89,9 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("snapshot", help="the whole state of a commit: export, verify")
     )
     _quarantine(commands.add_parser("quarantine", help="the refused messages that were kept"))
+    certificate_commands.add(
+        commands.add_parser("certificates", help="how long they last; renew them by hand")
+    )
     _broker_config(commands.add_parser("broker-config", help="write files for mosquitto"))
     baseline_arguments.add_baseline(
         commands.add_parser("baseline", help="what a point would have used in an event")

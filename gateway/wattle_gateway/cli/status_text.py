@@ -10,8 +10,10 @@ from wattle_gateway.cli.members_text import members_table
 from wattle_gateway.cli.text import shown_age, shown_bytes, shown_time
 from wattle_gateway.reports.meters import MeterLine
 from wattle_gateway.reports.status import Status
+from wattle_gateway.runtime.clock import wall_ms
 
 _HASH_SHOWN = 16
+DAY_S = 86_400
 
 
 def print_status(console: Console, status: Status) -> None:
@@ -56,6 +58,7 @@ def _facts(status: Status) -> Table:
         "quarantine",
         f"{status.quarantine['entries']} messages, {shown_bytes(status.quarantine['bytes'])}",
     )
+    table.add_row("certificates", _certificates(status.certificates))
     for name, text in resource_text.rows(status.resources, status.disk_bytes):
         table.add_row(name, text)
     if live:
@@ -67,6 +70,15 @@ def _facts(status: Status) -> Table:
         names = [f"{row['alarm']} ({row['severity']})" for row in live["alarms"]]
         table.add_row("alarms", ", ".join(names) or "none")
     return table
+
+
+def _certificates(ends: dict[str, int]) -> str:
+    now_s = wall_ms() // 1000
+    days = {name: (end_s - now_s) // DAY_S for name, end_s in ends.items()}
+    return ", ".join(
+        f"{name} ENDED {-left} days ago" if left < 0 else f"{name} {left} days"
+        for name, left in days.items()
+    )
 
 
 def _round(status: Status) -> str:

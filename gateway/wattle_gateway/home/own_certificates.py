@@ -57,6 +57,11 @@ def read(home: GatewayHome) -> Iterator[OwnCertificate]:
         yield OwnCertificate(name, found, ours)
 
 
+def ends(found: Iterable[OwnCertificate]) -> dict[str, int]:
+    """When each ends, Unix s, by its name; but a peer's, whose dates nobody reads."""
+    return {one.name: int(one.until.timestamp()) for one in found if one.name != PEER}
+
+
 def hosts_of(loaded: GatewayConfig) -> list[str]:
     """The names and addresses by which the broker is reached, as the configuration has them."""
     broker = loaded.broker

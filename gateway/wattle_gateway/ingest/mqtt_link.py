@@ -108,6 +108,13 @@ class MqttLink:
         """Whether only SMALL_IN_HAND_MAX messages may be in hand; in the event loop."""
         self._room.limit(SMALL_IN_HAND_MAX if few else MESSAGES_IN_HAND_MAX)
 
+    def reload(self) -> None:
+        """Show the certificate that is in its file now at the next connect."""
+        try:
+            _show(self._context, self._files)
+        except BrokerError as error:
+            _log.error("the new certificate is not used", error=error)
+
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
         """Send with QoS 1; False (and nothing is kept for later) while the broker is away.
         `retain`: the broker keeps it for those who subscribe later."""

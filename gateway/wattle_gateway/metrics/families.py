@@ -70,6 +70,12 @@ def _process(reading: Reading) -> Iterator[Metric]:
     yield gauge("clock_timestamp_seconds", "the gateway's clock, Unix time", live.clock_ms / _MS)
     yield gauge("clock_alarm", "1 while the wall clock is not followed", live.clock_alarm)
     yield counter("clock_jumps", "jumps of the wall clock", live.clock_jumps)
+    yield gauges(
+        "certificate_not_after_timestamp_seconds",
+        "when a certificate ends, Unix time",
+        "certificate",
+        live.certificates,
+    )
     yield gauge("disk_used_bytes", "bytes of the gateway's folder", disk.used_bytes)
     yield gauge("disk_free_bytes", "bytes free on its file system", disk.free_bytes)
     yield gauge("disk_size_bytes", "bytes of its file system", disk.size_bytes)

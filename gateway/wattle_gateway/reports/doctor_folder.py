@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wattle_gateway.errors import HomeError, SchemaVersionError, StoreError
+from wattle_gateway.home import own_certificates
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.pki import authority
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, WARNING, Finding
@@ -15,8 +16,13 @@ from wattle_gateway.store import connection, own_rows, schema
 from wattle_gateway.store.connection import store_errors_named
 
 KEYS = ("authority", "block", "broker", "checkpoint", "gateway", "link", "peer")
-CERTIFICATES = ("authority", "broker", "gateway", "peer")
-EXPIRY_WARNED = timedelta(days=30)
+# The running gateway renews its own when 240 days are left: with less than 30 something is wrong.
+# To succeed a site authority takes a visit to each meter.
+EXPIRY_WARNED = {
+    "authority": timedelta(days=730),
+    "broker": timedelta(days=30),
+    "gateway": timedelta(days=30),
+}
 # The embedded broker may keep 256 MiB, the ledger's log 64: with less beside them the next write
 # may be refused.
 FREE_BYTES_LEAST = 512 << 20
@@ -58,7 +64,7 @@ def permissions(home: GatewayHome) -> Finding:
 def certificates(home: GatewayHome, now_ms: int) -> Iterator[Finding]:
     """Each certificate that the gateway shows, and the site authority's."""
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    for name in CERTIFICATES:
+    for name in own_certificates.ALL:
         check = f"certificate {name}"
         try:
             found = authority.load_certificate(home.certificate(name))
@@ -66,23 +72,27 @@ def certificates(home: GatewayHome, now_ms: int) -> Iterator[Finding]:
             yield Finding(check, PROBLEM, str(error), "restore a backup")
             continue
         until = found.not_valid_after_utc
-        if now > until:
+        if name == own_certificates.PEER:
+            yield Finding(check, OK, "pinned by its peer card, whatever its dates say")
+        elif now > until:
             yield Finding(check, PROBLEM, f"expired on {until:%Y-%m-%d}", _RENEWAL[name])
         elif now < found.not_valid_before_utc:
             since = f"{found.not_valid_before_utc:%Y-%m-%d}"
             yield Finding(check, PROBLEM, f"valid from {since} on only", "set the clock")
-        elif now > until - EXPIRY_WARNED:
+        elif now > until - EXPIRY_WARNED[name]:
             yield Finding(check, WARNING, f"expires on {until:%Y-%m-%d}", _RENEWAL[name])
         else:
             yield Finding(check, OK, f"valid until {until:%Y-%m-%d}")
 
 
-_ISSUED = "those of `init` do not expire: put the one of a backup back, or renew your own"
+_ISSUED = (
+    "a running gateway renews those of its own authority by itself: `wattle-gateway certificates "
+    "show` says whose it is, `certificates renew` renews it now"
+)
 _RENEWAL = {
-    "authority": "it stands in the genesis: put the one of a backup back",
+    "authority": "it stands in the ledger: join anew with a new folder, then `meters move` there",
     "broker": _ISSUED,
     "gateway": _ISSUED,
-    "peer": _ISSUED,
 }
 
 

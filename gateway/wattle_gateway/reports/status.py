@@ -5,6 +5,7 @@ import sqlite3
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from wattle_gateway.home import own_certificates
 from wattle_gateway.home.identity import load_member
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.commit import first_head
@@ -28,8 +29,9 @@ class Status:
 
     `epoch` in force with n, f and q of its voting members; `votes`: this gateway is one of them;
     `round` the highest of which it has a block in this epoch; `members` everyone, `warning` what an
-    operator must know about an alliance of this size. `resources` as `resources.steward.as_row`, of
-    a stopped gateway its disk alone; None if that does not answer, or before the first look.
+    operator must know about an alliance of this size; `certificates` when each ends, Unix s.
+    `resources` as `resources.steward.as_row`, of a stopped gateway its disk alone; None if that
+    does not answer, or before the first look.
     """
 
     folder: str
@@ -56,6 +58,7 @@ class Status:
     counters: dict[str, int]
     refused: dict[str, int]
     quarantine: dict[str, int]
+    certificates: dict[str, int]
     disk_bytes: int
     resources: dict[str, Any] | None
     live: dict[str, Any] | None = field(default=None)
@@ -120,6 +123,7 @@ def read(
             if name.startswith(REFUSED_PREFIX)
         },
         quarantine={"entries": entries, "bytes": size},
+        certificates=own_certificates.ends(own_certificates.read(home)),
         disk_bytes=disk_bytes(home.folder),
         resources=stopped.row(home, operation, now_ms) if live is None else live["resources"],
         live=live,
