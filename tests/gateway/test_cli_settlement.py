@@ -44,7 +44,7 @@ def test_a_fund_says_what_it_pays(gateway: GatewayProcess) -> None:
     words = ("frost", "10", "CNY", "--spender", own(gateway), "--until", "2999-01-01")
     limits = (
         *("--method", "fixed", "--method", "bid", "--area", "north/feeder-7"),
-        *("--direction", "down", "--from", "2998-01-01", "--to", "2998-02-01"),
+        *("--down", "--from", "2998-01-01", "--to", "2998-02-01"),
         *("--max-availability", "50", "--max-energy", "400.25", "--max-event", "5"),
     )
     done = command("dr", "fund", gateway.folder, *words, *limits)
@@ -76,7 +76,7 @@ def test_a_fund_says_what_it_pays(gateway: GatewayProcess) -> None:
     [
         ("--area", "North", "expected a name"),
         ("--method", "raffle", "invalid choice"),
-        ("--direction", "sideways", "invalid choice"),
+        ("--down", "--up", "not allowed with argument --down"),
     ],
 )
 def test_a_limit_of_no_such_word(
@@ -118,7 +118,25 @@ def test_a_purpose_is_a_plain_word(gateway: GatewayProcess) -> None:
 def test_nobody_agrees_with_itself(gateway: GatewayProcess) -> None:
     words = ("--asset", "CNY", "--energy", "50", "--from", "2999-01-01", "--until", "2999-02-01")
     done = command("dr", "contract", gateway.folder, own(gateway), *words)
-    assert (done.returncode, "to_itself" in done.stderr) == (EXIT_REFUSED, True)
+    said = "nothing was sent: to_itself"
+    assert (done.returncode, said in done.stderr) == (EXIT_USAGE, True), done.stderr
+    profile = command("dr", "profile", gateway.folder, own(gateway), "--format", "json")
+    assert "error" not in json.loads(profile.stdout)["faults"]
+
+
+def test_an_event_beyond_a_fund_is_not_sent(gateway: GatewayProcess) -> None:
+    words = ("flood", "5", "CNY", "--spender", own(gateway), "--until", "2999-01-01")
+    limits = ("--area", "south", "--method", "fixed")
+    done = command("dr", "fund", gateway.folder, *words, *limits, "--format", "json")
+    fund = json.loads(done.stdout)["digest"]
+    event = ("--quantity", "1kW", "--begin", "+2h", "--for", "1h", "--asset", "CNY")
+    paid = ("--energy", "100", "--baseline", "same-day-3-plus-2", "--fund", fund)
+    publish = ("dr", "publish", gateway.folder, "--method", "fixed", "--down", *event, *paid)
+    done = command(*publish, "--area", "north")
+    said = "nothing was sent: fund_area"
+    assert (done.returncode, said in done.stderr) == (EXIT_USAGE, True), done.stderr
+    done = command(*publish, "--area", "south/feeder-2")
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_events_there_is_nothing_to_state_or_dispute(gateway: GatewayProcess) -> None:

@@ -5,6 +5,7 @@ import json
 
 from rich.table import Table
 
+from wattle_gateway.cli import trial
 from wattle_gateway.cli.account_arguments import key
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.amounts import parsed_amount
@@ -237,12 +238,14 @@ def send_body(
     kind: int,
     body: Contract | Fund | Dispute | Answer | Decide,
 ) -> Sent:
-    """Have a transaction committed; UsageError for one that the ledger would call malformed."""
+    """Have a transaction committed; UsageError for one that the ledger would call malformed, or
+    refuse whenever it came."""
     row = body.row()
     try:
         settlement_bodies.PARSERS[kind](row)
     except LedgerError as error:
         raise UsageError(str(error)) from error
+    trial.check(arguments, kind, row)
     return send(arguments, kind, row)
 
 

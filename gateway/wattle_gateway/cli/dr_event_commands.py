@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wattle_gateway.admin.channel import ask
-from wattle_gateway.cli import baseline_rule, dr_event_text
+from wattle_gateway.cli import baseline_rule, dr_event_text, trial
 from wattle_gateway.cli.amounts import parsed_amount
 from wattle_gateway.cli.event_times import boundary, intervals, moment
 from wattle_gateway.cli.folder import home_of, opened_ledger
@@ -85,6 +85,8 @@ def publish(arguments: argparse.Namespace) -> None:
         body = _published(arguments, place, now_ms)
         asset = place.asset(body.asset)
         interval_ms = place.market.interval_ms
+    if body.fund is not None:
+        trial.check(arguments, transaction.PUBLISH, body.row())
     sent = send(arguments, transaction.PUBLISH, body.row())
     text = dr_event_text.published(sent.digest, body, asset, interval_ms)
     tell(arguments, sent, text, "")

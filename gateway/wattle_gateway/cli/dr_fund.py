@@ -20,7 +20,6 @@ from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 from wattle_gateway.ledger.settlement_bodies import Fund
 
 _METHODS = {name: method for method, name in METHOD_NAMES.items()}
-_DIRECTIONS = {name: direction for direction, name in DIRECTION_NAMES.items()}
 
 
 def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,7 +55,16 @@ def _limits(command: argparse.ArgumentParser) -> None:
         help="events of this method; again for more",
     )
     group.add_argument("--area", type=area, help="events of this area and what lies behind")
-    group.add_argument("--direction", choices=list(_DIRECTIONS), help="of these events alone")
+    way = group.add_mutually_exclusive_group()
+    for direction, name in DIRECTION_NAMES.items():
+        way.add_argument(
+            f"--{name}",
+            dest="direction",
+            action="store_const",
+            const=direction,
+            default=EITHER_WAY,
+            help=f"events of direction {name} alone",
+        )
     group.add_argument("--from", dest="begin", metavar="TIME", help="that begin then or later")
     group.add_argument("--to", dest="end", metavar="TIME", help="that end then or earlier")
     for name, meaning in (
@@ -95,7 +103,7 @@ def limits_of(arguments: argparse.Namespace, asset: Asset) -> FundLimits:
     return FundLimits(
         tuple(sorted({_METHODS[method] for method in arguments.methods or ()})),
         arguments.area or EVERYWHERE,
-        _DIRECTIONS.get(arguments.direction, EITHER_WAY),
+        arguments.direction,
         0 if arguments.begin is None else parsed_time(arguments.begin),
         None if arguments.end is None else parsed_time(arguments.end),
         amount(arguments.max_availability),
