@@ -1,6 +1,7 @@
 """The forecast of a full disk: days of a simulated disk, and a database that keeps them."""
 
 import random
+from functools import partial
 from pathlib import Path
 
 from wattle_gateway.resources.growth import (
@@ -148,12 +149,12 @@ def test_the_history_survives_a_restart_and_old_points_go(tmp_path: Path) -> Non
     history = days(3, 100 * MIB)
     first = OperationFile(path, ledger_id)
     for point in history[:40]:
-        first.write(lambda database, point=point: disk_rows.add(database, point))  # type: ignore[misc]
+        first.write(partial(disk_rows.add, point=point))
     first.close()
     second = OperationFile(path, ledger_id)
     try:
         for point in [*history[40:], history[-1]]:
-            second.write(lambda database, point=point: disk_rows.add(database, point))  # type: ignore[misc]
+            second.write(partial(disk_rows.add, point=point))
         assert second.read(disk_rows.load) == history
         late = DiskPoint(history[0].at_ms + 30 * DAY_MS + HOUR_MS, 1, 1)
         second.write(lambda database: disk_rows.add(database, late))
