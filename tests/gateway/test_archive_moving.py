@@ -191,7 +191,7 @@ def test_what_is_not_of_the_tree_never_leaves(tmp_path: Path, statement: str, sa
 
 def test_a_missing_entry_is_named_and_nothing_leaves(ledger: ArchivedLedger) -> None:
     ledger.driver.connection.execute(
-        "DELETE FROM entries WHERE id = (SELECT entry FROM leaves WHERE leaf = (SELECT min(leaf) FROM samples))"
+        "DELETE FROM entries WHERE id = (SELECT min(entry) FROM leaves JOIN samples USING (leaf))"
     )
     with pytest.raises(StoreError, match="lacks entries"):
         ledger.archive(1)

@@ -193,8 +193,8 @@ def test_a_row_in_a_file_that_is_not_the_trees_is_found(
 ) -> None:
     """Somebody altered file and row about the file alike: the tree tells."""
     archived.driver.connection.execute(
-        "UPDATE archive_files SET (sha256, name) = (SELECT sha256, name FROM archive_files AS other "
-        "WHERE other.part = 2 AND other.dataset = 'log') WHERE part = 1 AND dataset = 'log'"
+        "UPDATE archive_files SET (sha256, name) = (SELECT sha256, name FROM archive_files AS b "
+        "WHERE b.part = 2 AND b.dataset = 'log') WHERE part = 1 AND dataset = 'log'"
     )
     assert main(["archive", "verify", str(archived.home.folder)]) == 1
     assert "DIFFERENCE    part 1 of 2023-11-14: " in capsys.readouterr().out
@@ -238,6 +238,7 @@ def test_where_no_target_is_named_the_command_says_so(
 ) -> None:
     shutil.copytree(lived.home.folder, tmp_path / "gw")
     ledger = ArchivedLedger(tmp_path / "gw")
+    ledger.unix_ms = lived.unix_ms
     ledger.configure()
     assert main(["archive", "now", str(tmp_path / "gw")]) == 18
     assert 'archive.target is "", expected where the archive is' in capsys.readouterr().err
