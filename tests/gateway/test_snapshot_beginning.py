@@ -15,7 +15,8 @@ from wattle_gateway.ledger.account_bodies import Issue
 from wattle_gateway.ledger.checkpoint import parse_note
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants
-from wattle_gateway.reports import checkpoints, snapshots
+from wattle_gateway.reports import account_statement, checkpoints, coverage, snapshots
+from wattle_gateway.runtime.executed_ledger import kept_digest
 from wattle_gateway.runtime.two_logs import TwoLogs
 from wattle_gateway.snapshot import beginning
 from wattle_gateway.store import (
@@ -255,3 +256,36 @@ def test_who_has_a_ledger_does_not_begin(begun: DrivenAlliance, file: Path) -> N
         beginning.begin(cid.path, file, begun.epoch, cid.kid)
     assert cid.path.read_bytes() == before
     begun.start("cid")
+
+
+def test_reports_say_what_they_do_not_cover(begun: DrivenAlliance) -> None:
+    watcher, full = begun["watcher"].connection, begun["ann"].connection
+    base = base_rows.load(watcher)
+    assert base is not None
+    begins_ms, end_ms = base.leaf.time_ms, begun["ann"].head.time_ms
+    account = (FOUNDERS[0].kid, "CNY")
+    later = account_statement.statement(watcher, begun.epoch, account, begins_ms + 1, end_ms)
+    assert later == account_statement.statement(full, begun.epoch, account, begins_ms + 1, end_ms)
+    assert later.opening.unlocked > 0
+    assert later.movements
+    for from_ms in (None, begins_ms - 1):
+        with pytest.raises(BeforeBaseError, match=f"ledger begins with commit {base.index} of "):
+            coverage.check(watcher, from_ms)
+        coverage.check(full, from_ms)
+    coverage.check(watcher, begins_ms)
+    assert "was committed before is not shown" in (coverage.note(watcher) or "")
+    assert coverage.note(full) is None
+
+
+def test_execution_asks_for_no_commit_that_is_not_kept(begun: DrivenAlliance) -> None:
+    """It stops rather than take a `ready` for one that names no commit."""
+    ledger = begun["watcher"].ledger
+    assert ledger.base is not None
+    kept = ledger.base.index - CONSTANTS.ready_commits_max
+    for index in range(kept, ledger.base.index):
+        assert ledger.digest_of(index) == begun["ann"].ledger.digest_of(index)
+    oldest = ledger_rows.load_commit_leaf(begun["watcher"].connection, 1)
+    assert oldest is None
+    with pytest.raises(BeforeBaseError, match="execution needs commit 1"):
+        kept_digest(ledger.base, 1, ledger.digest_of(1))
+    assert kept_digest(None, 1, None) is None

@@ -1,5 +1,8 @@
-"""A gateway without a ledger begins with a snapshot: for `snapshot begin` and `alliance join`."""
+"""A gateway without a ledger begins with a snapshot: for `snapshot begin` and `alliance join`; and
+what other commands say of one that did."""
 
+import sqlite3
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ from wattle_gateway.cli.text import plain_name, shown_time
 from wattle_gateway.home.identity import load_genesis, load_member
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import first_epoch
-from wattle_gateway.reports import snapshots
+from wattle_gateway.reports import coverage, snapshots
 from wattle_gateway.runtime.lock import InstanceLock
 from wattle_gateway.snapshot import beginning
 
@@ -49,3 +52,11 @@ def begun_text(row: dict[str, Any]) -> str:
             "nothing until the members change, or all others have answered"
         )
     return "\n".join(lines)
+
+
+def tell_beginning(reader: sqlite3.Connection) -> None:
+    """Say on standard error that a ledger which begins with a snapshot does not show what was
+    before; nothing of one that has all its history."""
+    note = coverage.note(reader)
+    if note is not None:
+        print(f"wattle-gateway: {note}", file=sys.stderr)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wattle_gateway.cli.alliance_arguments import folder, output_format
+from wattle_gateway.cli.beginning import tell_beginning
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.text import console, shown_name, shown_time
 from wattle_gateway.contracts import accounts, usage
@@ -60,6 +61,7 @@ def add(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def statement(arguments: argparse.Namespace) -> None:
     """The statements of a party."""
     with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        tell_beginning(reader)
         ledger = ExecutedLedger(reader, first_epoch(first))
         market = ledger.epoch.constants.market
         if market is None:

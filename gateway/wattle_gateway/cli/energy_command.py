@@ -15,6 +15,7 @@ from wattle_gateway.cli.text import console, parsed_time, shown_time
 from wattle_gateway.contracts import classes
 from wattle_gateway.contracts.measurement.energy import DAY_MS
 from wattle_gateway.errors import UsageError
+from wattle_gateway.reports import coverage
 from wattle_gateway.reports import energy as energy_report
 from wattle_gateway.reports.energy import EnergyLine, EnergyReport, Question
 from wattle_gateway.reports.samples import decimal
@@ -70,6 +71,7 @@ def energy(arguments: argparse.Namespace) -> None:
         meter, device, begin, end, arguments.interval, arguments.period, arguments.resolution
     )
     with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        coverage.check(reader, begin)
         found = energy_report.read(
             reader, first.ledger_id, ledger_rows.load_state(reader), question
         )

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -12,11 +13,13 @@ from wattle_wire import downlink, topics
 from wattle_wire.errors import WireError
 
 from wattle_gateway.admin.channel import ask
+from wattle_gateway.cli.beginning import tell_beginning
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
 from wattle_gateway.cli.status_text import print_status
 from wattle_gateway.cli.text import console, parsed_time, shown_time
 from wattle_gateway.errors import NotRunningError, UsageError
 from wattle_gateway.home.identity import load_genesis
+from wattle_gateway.reports import coverage
 from wattle_gateway.reports import samples as sample_report
 from wattle_gateway.reports import status as status_report
 from wattle_gateway.reports.samples import RAW, Row, Wanted
@@ -55,6 +58,7 @@ def samples(arguments: argparse.Namespace) -> None:
         _follow(arguments, wanted)
         return
     with opened_ledger(home_of(arguments.folder)) as (first, reader):
+        _tell_beginning(reader, wanted)
         rows = sample_report.rows(reader, first.ledger_id, wanted, arguments.raw)
         if arguments.format == "csv":
             writer = _csv_writer(arguments.raw)
@@ -70,6 +74,8 @@ def _follow(arguments: argparse.Namespace, wanted: Wanted) -> None:
     if arguments.format != "csv":
         raise UsageError(f"--follow prints csv, not {arguments.format}: add --format csv")
     home = home_of(arguments.folder)
+    with opened_ledger(home) as (_, reader):
+        _tell_beginning(reader, wanted)
     writer = _csv_writer(arguments.raw)
     newest = -1
     while True:
@@ -82,6 +88,15 @@ def _follow(arguments: argparse.Namespace, wanted: Wanted) -> None:
                 newest = int(row["ledger_index"])
         sys.stdout.flush()
         time.sleep(FOLLOW_EVERY_S)
+
+
+def _tell_beginning(reader: sqlite3.Connection, wanted: Wanted) -> None:
+    """Of a ledger that begins with a snapshot: who names an earlier time is refused, who names
+    none is told that there was more."""
+    if wanted.from_ms is None:
+        tell_beginning(reader)
+    else:
+        coverage.check(reader, wanted.from_ms)
 
 
 def _csv_writer(raw: bool) -> "csv.DictWriter[str]":

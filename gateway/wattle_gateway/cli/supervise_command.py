@@ -8,6 +8,7 @@ from typing import Any
 
 from wattle_gateway.cli import snapshot_commands
 from wattle_gateway.cli.alliance_arguments import folder, output_format
+from wattle_gateway.cli.beginning import tell_beginning
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.state_book import Moment, opened_book
 from wattle_gateway.cli.supervise_text import TABLES, cells, print_report
@@ -79,6 +80,7 @@ def _document(
     refusals = None
     if arguments.snapshot is None:
         with opened_ledger(home_of(arguments.folder)) as (first, reader):
+            tell_beginning(reader)
             refusals = supervise_faults.refusals(reader, first.ledger_id, *span)
     with opened_book(arguments.folder, arguments.snapshot) as (book, moment):
         market = moment.epoch.constants.market

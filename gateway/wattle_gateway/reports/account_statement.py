@@ -26,6 +26,8 @@ from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.leaf import EntryLeaf
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Transaction
+from wattle_gateway.reports import coverage
+from wattle_gateway.store import base_rows
 
 ISSUED, REDEEMED = "issued", "redeemed"
 PAID, RECEIVED = "paid", "received"
@@ -97,12 +99,18 @@ def statement(
 ) -> Statement:
     """The statement of an account (party's kid, asset); `first` is epoch 0.
 
-    Raises UsageError without such an account by then, StoreError if the ledger does not add up.
+    Raises UsageError without such an account by then, BeforeBaseError for a beginning before that
+    of this gateway's ledger, StoreError if the ledger does not add up.
     """
     (last,) = connection.execute(
         "SELECT coalesce(max(commit_index), 0) FROM commits WHERE time_ms < ?", (to_ms,)
     ).fetchone()
     watcher = AccountWatcher(account, first.ledger_id, from_ms)
+    base = base_rows.load(connection)
+    if base is not None:
+        coverage.check(connection, from_ms)
+        watcher.begin(dict(base_rows.state_rows(connection)))
+        last = last or base.index
     if last:
         state_replay.replay_to(connection, first, last, watcher)
     if watcher.decimals is None:
@@ -121,7 +129,7 @@ def statement(
 
 
 class AccountWatcher:
-    """Sees every commit from the first one on, and notes what it does to one account."""
+    """Sees every commit from the first one or the base on: what each does to one account."""
 
     def __init__(self, account: tuple[bytes, str], ledger_id: bytes, from_ms: int) -> None:
         self._party, self._asset = account
@@ -134,6 +142,16 @@ class AccountWatcher:
         self.opening: Balance | None = None
         self.decimals: int | None = None
         self.movements: list[Movement] = []
+
+    def begin(self, state: Mapping[bytes, bytes]) -> None:
+        """The ledger begins with this state: what the account had and what was held there."""
+        found = accounts.account(state, self._party, self._asset)
+        declared = accounts.asset(state, self._asset)
+        if found is not None and declared is not None:
+            self.balance = Balance(found.unlocked, found.locked)
+            self.decimals = declared.decimals
+        self._locks = {lock.digest: lock for lock in accounts.locks(state)}
+        self._waiting = {one.digest: one for one in waiting.everything(state)}
 
     def __call__(self, first_leaf: int, executed: Executed, state: Mapping[bytes, bytes]) -> None:
         """Of a commit: the ledger index of its first leaf, what it left, the state after it."""

@@ -17,7 +17,7 @@ from wattle_gateway.contracts.registry import Meter
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.transaction import Point
-from wattle_gateway.reports import voucher_registers
+from wattle_gateway.reports import coverage, voucher_registers
 from wattle_gateway.reports.voucher_deeds import Deeds
 from wattle_gateway.reports.voucher_readings import Gap, PointReadings
 from wattle_gateway.reports.voucher_registers import (
@@ -156,6 +156,7 @@ def build(connection: sqlite3.Connection, first: Epoch, question: Question) -> V
     """
     if not 0 < question.to_ms - question.from_ms <= SPAN_MS_MAX:
         raise UsageError("the voucher's end must lie after its beginning, at most ten years")
+    coverage.check(connection, question.from_ms)
     ledger = ExecutedLedger(connection, first)
     as_of = _as_of(connection, ledger, question.size)
     writer = _Writer(connection, ledger, question, as_of.size)
