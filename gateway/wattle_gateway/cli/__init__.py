@@ -19,6 +19,7 @@ Exit codes, stable per kind:
     14  a backup cannot be written, is damaged, or must not be restored as it was asked
     15  doctor, alarms: there are warnings, and nothing worse
     16  doctor, alarms: there are problems, or something critical
+    18  the archive cannot be had, or does not hold what it should
     19  the key of a sealed folder is missing, cannot be had, or is another one
     20  the machine is short of disk, memory or CPU: not now
     70  a fault of this program: please report the traceback
