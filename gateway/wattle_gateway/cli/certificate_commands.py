@@ -17,6 +17,7 @@ from wattle_gateway.home import own_certificates
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.own_certificates import AUTHORITY, PEER, RENEWED, OwnCertificate
 from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger.peer_card import HOST_CHARS_MAX, HOST_PATTERN
 from wattle_gateway.pki import authority, renewal
 
 _DEADLINE_S = 30.0
@@ -80,6 +81,9 @@ def _renew(arguments: argparse.Namespace) -> None:
     for name in arguments.names:
         if name not in RENEWED:
             raise UsageError(f"certificate {name!r}, expected {' or '.join(RENEWED)}")
+    for host in arguments.host:
+        if len(host) > HOST_CHARS_MAX or not HOST_PATTERN.fullmatch(host):
+            raise UsageError(f"--host {host!r}, expected a DNS name or an IP address")
     home = home_of(arguments.folder)
     identity = load_identity(home)
     hosts = [*own_certificates.hosts_of(config.load(home.config)), *arguments.host]

@@ -12,7 +12,7 @@ from wattle_gateway.cli.alliance_commands import choice
 from wattle_gateway.cli.folder import opened_ledger
 from wattle_gateway.contracts import registry
 from wattle_gateway.errors import UsageError
-from wattle_gateway.home import create
+from wattle_gateway.home import create, own_certificates
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
@@ -70,7 +70,7 @@ def broker_config(arguments: argparse.Namespace) -> None:
     trusted = broker_side.trusted(ledger.epoch, identity.site_authority)
     files = {
         "authority.pem": b"".join(trusted),
-        "broker.pem": home.certificate("broker").read_bytes(),
+        "broker.pem": own_certificates.of_outside_broker(home, identity.site_authority, loaded),
         "broker.key": keys.load_plain_pem(home.key("broker")),
     }
     if len(trusted) == 1 and not home.technicians.exists():

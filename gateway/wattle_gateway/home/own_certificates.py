@@ -94,3 +94,14 @@ def renew(
     except OSError as error:
         raise HomeError(f"{path}: cannot be written: {error.strerror}") from error
     return new
+
+
+def of_outside_broker(home: GatewayHome, issuer: SiteAuthority, loaded: GatewayConfig) -> bytes:
+    """The broker's certificate (PEM) for files that nobody renews: it ends with the authority.
+
+    One of another issuer is given as it is. Raises HomeError as `renew`.
+    """
+    old = authority.load_certificate(home.certificate(BROKER))
+    if not renewal.is_by(old, issuer.certificate):
+        return authority.pem(old)
+    return authority.pem(renewal.server(old, issuer, hosts_of(loaded), authority.NOT_AFTER))
