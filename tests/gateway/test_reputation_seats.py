@@ -205,6 +205,15 @@ def test_a_gateway_that_is_away_for_days_is_suspended() -> None:
     assert (found.reputation, found.faults) == (244, {"gateway_silence": 3})
 
 
+def test_whose_blocks_nobody_names_is_not_silent(ledger: CommitChain) -> None:
+    """Evidence of this epoch has shown that it signed twice."""
+    author = EPOCH.author_of(LIAR.kid)
+    counts = [0 if number == author else 100 for number in range(4)]
+    view = State({**ledger.state, key("connected"): cbor.encode([0, 0, 100, counts])})
+    connection.take(view, MARKET, leader(), at(DAY_MS))
+    assert standing(view, MARKET, LIAR.kid, DAY_MS).faults == {"double_signing": 1}
+
+
 def test_the_weight_of_silence_is_the_alliances() -> None:
     """It moves reputation and, while it is on record, the merit of the party's loads."""
     dear = {**MARKET.weight_of, "gateway_silence": Weights(0, 0, 120, 700)}

@@ -143,6 +143,13 @@ def cheat(state: Rows, kid: bytes) -> Cheat | None:
     return _read(state, key("cheat", kid), lambda row: _cheat(kid, row))
 
 
+def is_unnamed(state: Rows, epoch: Epoch, kid: bytes) -> bool:
+    """Whether this epoch has shown that a member signed twice: then nobody names its blocks until
+    it ends (rule 12 of CONSENSUS.md)."""
+    shown = cheat(state, kid)
+    return shown is not None and shown.epoch == epoch.number
+
+
 def cheats(state: Mapping[bytes, bytes]) -> list[Cheat]:
     """All members that were shown to have signed two blocks of a round, by rising kid. Reads the
     whole mapping."""

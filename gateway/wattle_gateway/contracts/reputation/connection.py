@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from wattle_wire import cbor, structure
 from wattle_wire.errors import WireError
 
+from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.errors import StateError
 from wattle_gateway.contracts.registry import Rows
 from wattle_gateway.contracts.reputation import fault_record
@@ -109,6 +110,8 @@ def _rate(state: State, market: Market, day: Day, setting: Setting) -> None:
     shown = Shown(fault_record.COMMIT, setting.head.digest, setting.head.index)
     for author in silent(day, market.silent_permille):
         kid = epoch.members[author].kid
+        if alliance.is_unnamed(state, epoch, kid):
+            continue  # it may have spoken: the others name it no more
         charge(state, market, kid, GATEWAY_SILENCE, shown, setting.time_ms)
 
 

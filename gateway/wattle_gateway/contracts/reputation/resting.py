@@ -26,7 +26,9 @@ def next_change(
     change = approved or EpochChange(epoch.everyone, epoch.rules, epoch.constants)
     kids = to_rest(state, change.members, epoch.resting, market, time_ms)
     if approved is None:
-        kids = tuple(kid for kid in kids if kid in epoch.resting or not _unnamed(state, epoch, kid))
+        # Whose blocks nobody names until the epoch ends loses nothing by another one.
+        unnamed = {kid for kid in kids if alliance.is_unnamed(state, epoch, kid)}
+        kids = tuple(kid for kid in kids if kid in epoch.resting or kid not in unnamed)
         if kids == epoch.resting:
             return None
     return replace(change, resting=kids)
@@ -46,10 +48,3 @@ def to_rest(
         if (stands := standing(state, market, member.kid, time_ms)).suspended
     ]
     return tuple(sorted(kid for _, _, kid in sorted(suspended)[:most]))
-
-
-def _unnamed(state: Rows, epoch: Epoch, kid: bytes) -> bool:
-    """Whether this epoch has shown that a member signed twice: then nobody names its blocks until
-    it ends (rule 12 of CONSENSUS.md), which a new epoch would only cut short."""
-    shown = alliance.cheat(state, kid)
-    return shown is not None and shown.epoch == epoch.number
