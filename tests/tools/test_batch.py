@@ -4,38 +4,18 @@ import argparse
 import csv
 import json
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wattle_hil import parts
-from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.emulated import Faults
-from wattle_hil.serial_board.program_image import interpreter_image
-from wattle_testkit.serial_boards import flashed_content, found, mac, small_application
-from wattle_testkit.technician import PASSWORD, SITE, WIFI, technician
+from wattle_testkit.serial_boards import found, mac
+from wattle_testkit.technician import SITE, WIFI, Technician
 from wattle_tools.batch import arguments, jobs
 from wattle_tools.cli import main
 from wattle_tools.errors import BatchError
 
 HEADER = "mac,profile,unit,ct,rating,reversed\n"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("flashed")
-    return flashed_content(folder, interpreter_image(), small_application())
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BoardBench]:
-    with BoardBench(tmp_path) as bench:
-        yield bench
 
 
 def batch(folder: Path, ports: list[str], *options: str) -> int:
@@ -54,14 +34,10 @@ def results(folder: Path) -> list[dict[str, str]]:
 def test_each_board_has_its_result_and_a_second_run_finishes(
     bench: BoardBench,
     installed: bytes,
+    ada: Technician,
     tmp_path: Path,
-    tool_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
-    ada = technician(tmp_path, tool_home)
-    ada.add_site()
     ada.take_authority()
     ports = [bench.add(mac(1), installed)]
     ports.append(bench.add(mac(2), installed, Faults(unplug_on=b"/config.json.new")))
@@ -105,13 +81,10 @@ def test_each_board_has_its_result_and_a_second_run_finishes(
 def test_results_that_would_find_no_place_stop_it_before_a_board_is_touched(
     bench: BoardBench,
     installed: bytes,
+    ada: Technician,
     tmp_path: Path,
-    tool_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
-    technician(tmp_path, tool_home).add_site()
     port = bench.add(mac(1), installed)
     (tmp_path / "jobs.csv").write_text(f"mac,profile\n{mac(1).hex()},sdm120\n")
     in_the_way = tmp_path / "file"
@@ -133,14 +106,11 @@ def test_results_that_would_find_no_place_stop_it_before_a_board_is_touched(
 def test_a_rehearsal_judges_the_rows_and_writes_nothing(
     bench: BoardBench,
     installed: bytes,
+    ada: Technician,
     tmp_path: Path,
-    tool_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
-    technician(tmp_path, tool_home).add_site()
-    record = (tool_home / "audit.log").read_bytes()
+    record = (ada.home / "audit.log").read_bytes()
     (tmp_path / "jobs.csv").write_text(
         HEADER + f"{mac(1).hex()},sdm630,3,,,\n{mac(2).hex()},sdm999,1,,,\n"
     )
@@ -154,7 +124,7 @@ def test_a_rehearsal_judges_the_rows_and_writes_nothing(
     assert row["boards"][0]["settings"] == "checked"
     assert not {"results.csv", "results.xml", "labels"} & {one.name for one in tmp_path.iterdir()}
     assert not list(tmp_path.glob("*.enrol.json"))
-    assert (tool_home / "audit.log").read_bytes() == record
+    assert (ada.home / "audit.log").read_bytes() == record
 
 
 def common() -> argparse.Namespace:

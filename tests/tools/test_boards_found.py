@@ -1,12 +1,8 @@
 """Who is found on a line: by MAC, whatever runs on the board, and why not when nobody is."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from wattle_hil import parts
-from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.emulated import Faults
 from wattle_hil.serial_board.program_image import interpreter_image
@@ -27,16 +23,6 @@ while True:
  except BaseException: pass
 """
 RUNS = b"import time\nopen('/ran', 'w').close()\nwhile True: time.sleep_ms(10)\n"
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BoardBench]:
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
-    with BoardBench(tmp_path) as bench:
-        yield bench
 
 
 def has_run(board: FoundBoard) -> FoundBoard | None:

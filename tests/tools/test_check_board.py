@@ -2,28 +2,24 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from wattle_hil import parts
 from wattle_hil.children.processes import ProcessGroup
-from wattle_hil.clock import host_ms
 from wattle_hil.devices.faults import FaultRule, FaultScript, NoReply
 from wattle_hil.devices.line import Line
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.interpreter import connected_interpreter
-from wattle_hil.serial_board.program_image import interpreter_image
-from wattle_testkit.meter_site import MeterSite, emulated_sdm120
+from wattle_testkit.meter_site import MeterSite
 from wattle_testkit.serial_boards import (
     files,
-    flashed_content,
     found,
     mac,
     put,
     small_application,
 )
-from wattle_testkit.technician import PASSWORD, WIFI, Technician, technician
+from wattle_testkit.technician import PASSWORD, WIFI, Technician
 from wattle_tools.check import trial
 from wattle_tools.cli import main
 from wattle_tools.image.linker.readable import Readable
@@ -43,37 +39,18 @@ HEAP_BYTES = 110 * 1_024
 METER = ("--profile", "sdm120", "--interval-ms", "3000")
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+@pytest.fixture(scope="module", autouse=True)
+def micropython32() -> None:
+    """Its objects have the size that they have on a board."""
     try:
-        parts.micropython(64)
         parts.micropython(32)
     except parts.PartMissingError as error:
         pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("flashed")
-    return flashed_content(folder, interpreter_image(), small_application())
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[Line]:
-    """Unit 1 under 2300 W."""
-    with Line(tmp_path / "line", [emulated_sdm120(host_ms() - 1_000)], host_ms) as line:
-        yield line
-
-
-@pytest.fixture
-def port(tmp_path: Path, line: Line, installed: bytes) -> Iterator[str]:
-    (tmp_path / "boards").mkdir()
-    with BoardBench(tmp_path / "boards") as bench:
-        yield bench.add(mac(1), installed, interpreter=connected_interpreter(line.link))
-
-
-@pytest.fixture
-def ada(tmp_path: Path, tool_home: Path, monkeypatch: pytest.MonkeyPatch) -> Technician:
-    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
-    found = technician(tmp_path, tool_home)
-    found.add_site()
-    return found
+def port(line: Line, bench: BoardBench, installed: bytes) -> str:
+    return bench.add(mac(1), installed, interpreter=connected_interpreter(line.link))
 
 
 def provision(port: str, folder: Path, *options: str) -> None:

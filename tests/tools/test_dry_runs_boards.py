@@ -1,22 +1,17 @@
 """A rehearsal on a board that is a meter: it says what would be done, and leaves the board so."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from wattle_gateway.pki import authority
-from wattle_hil import parts
-from wattle_hil.clock import host_ms
 from wattle_hil.devices.line import Line
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.interpreter import connected_interpreter
-from wattle_hil.serial_board.program_image import interpreter_image
-from wattle_testkit.meter_site import emulated_sdm120
-from wattle_testkit.serial_boards import flashed_content, found, mac, put, small_application
-from wattle_testkit.technician import PASSWORD, WIFI, Technician, technician
-from wattle_tools.boards.repl import Repl
+from wattle_testkit.serial_boards import found, hashes, mac, put
+from wattle_testkit.technician import WIFI, Technician
 from wattle_tools.cli import main
 from wattle_tools.image.linker.readable import Readable
 
@@ -29,44 +24,17 @@ while True:
 
 
 @pytest.fixture
-def ada(tmp_path: Path, tool_home: Path, monkeypatch: pytest.MonkeyPatch) -> Technician:
-    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
-    made = technician(tmp_path, tool_home)
-    made.add_site()
-    return made
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    try:
-        parts.micropython(64)
-    except parts.PartMissingError as error:
-        pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("flashed")
-    return flashed_content(folder, interpreter_image(), small_application())
-
-
-@pytest.fixture
-def port(tmp_path: Path, ada: Technician, installed: bytes) -> Iterator[str]:
+def port(line: Line, bench: BoardBench, ada: Technician, installed: bytes, tmp_path: Path) -> str:
     """A provisioned board behind which a device hangs."""
-    (tmp_path / "boards").mkdir()
-    with (
-        Line(tmp_path / "line", [emulated_sdm120(host_ms() - 1_000)], host_ms) as line,
-        BoardBench(tmp_path / "boards") as bench,
-    ):
-        port = bench.add(mac(1), installed, interpreter=connected_interpreter(line.link))
-        words = ["--port", port, "--output", str(tmp_path), *WIFI, "--profile", "sdm120"]
-        assert main(["provision", *words]) == 0
-        yield port
+    port = bench.add(mac(1), installed, interpreter=connected_interpreter(line.link))
+    words = ["--port", port, "--output", str(tmp_path), *WIFI, "--profile", "sdm120"]
+    assert main(["provision", *words]) == 0
+    return port
 
 
 def contents(port: str) -> Mapping[str, str]:
     """The hash of every file on the board, but for that by which its program shows that it ran."""
-    with Repl(port) as repl:
-        rows = repl.value(_HASHES)
-        repl.restart()
-    assert isinstance(rows, dict)
-    return {path: digest for path, digest in rows.items() if path != "/started"}
+    return {path: digest for path, digest in hashes(port).items() if path != "/started"}
 
 
 def here(*folders: Path) -> Mapping[Path, bytes]:
@@ -145,18 +113,3 @@ def test_what_a_board_says_is_an_object_a_line(
     assert main(["log", "--port", port, "--seconds", "1", "--names", str(names), "--json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {"line": "I tock"} in rows
-
-
-_HASHES = """
-import os, hashlib, binascii
-r = {}
-def w(d):
- for e in os.ilistdir(d):
-  p = d + '/' + e[0]
-  if e[1] & 0x4000:
-   if p != '/rom': w(p)
-  else:
-   with open(p, 'rb') as f: r[p] = binascii.hexlify(hashlib.sha256(f.read()).digest()).decode()
-w('')
-print(r)
-"""

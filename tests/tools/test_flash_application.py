@@ -1,13 +1,10 @@
 """The application goes on boards through the real mpremote, whole or not at all."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import boot_choice
 import pytest
-from wattle_hil import parts
-from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.emulated import Faults
 from wattle_hil.serial_board.program_image import interpreter_image
@@ -41,16 +38,6 @@ while True:
  except BaseException: pass
 """
 DEADLINE_S = 10.0
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BoardBench]:
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
-    with BoardBench(tmp_path) as bench:
-        yield bench
 
 
 def flash_one(port: str, order: Order = ORDER) -> JobResult:

@@ -3,13 +3,10 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
 import pytest
-from wattle_hil import parts
-from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.emulated import Faults
 from wattle_hil.serial_board.program_image import NVS_AT, interpreter_image
@@ -26,16 +23,6 @@ OLD = flash_content(interpreter_image("1.25.0"))
 IMAGE = interpreter_image("1.26.1")
 BOARDS = 8
 WORN, LOOSE = 3, 6
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BoardBench]:
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
-    with BoardBench(tmp_path) as bench:
-        yield bench
 
 
 def test_eight_boards_two_of_them_faulty_and_a_second_run(

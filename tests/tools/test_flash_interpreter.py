@@ -1,11 +1,8 @@
 """The interpreter goes on chips through the real esptool, and the board's keys stay."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from wattle_hil import parts
-from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.emulated import Faults
 from wattle_hil.serial_board.program_image import NVS_AT, interpreter_image
@@ -20,16 +17,6 @@ OLD = flash_content(interpreter_image("1.25.0"))
 NEW = interpreter_image("1.26.1")
 KEYS = b"a private key of the meter's"
 S3 = 9
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BoardBench]:
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
-    with BoardBench(tmp_path) as bench:
-        yield bench
 
 
 @pytest.fixture

@@ -15,16 +15,15 @@ from wattle_gateway.cli.folder import opened_ledger
 from wattle_gateway.contracts import registry
 from wattle_gateway.ledger.transaction import Point
 from wattle_gateway.store import ledger_rows
-from wattle_hil import parts
-from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
-from wattle_hil.serial_board.program_image import interpreter_image
 from wattle_testkit.gateway_process import GatewayProcess, command
-from wattle_testkit.serial_boards import flashed_content, found, mac, small_application
-from wattle_testkit.technician import PASSWORD, WIFI
+from wattle_testkit.serial_boards import found, mac
+from wattle_testkit.technician import WIFI
 from wattle_tools.boards.meter_record import GATEWAY
 from wattle_tools.cli import main
 from wattle_tools.provision import enrolment
+
+pytestmark = pytest.mark.usefixtures("wifi_password")
 
 THROUGH = f"{sys.executable} -m wattle_gateway"
 METER = ("--profile", "sdm630", "--ct", "200/5", "--rating", "138000")
@@ -38,24 +37,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
         yield found
     finally:
         found.kill()
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
-    folder = tmp_path_factory.mktemp("flashed")
-    return flashed_content(folder, interpreter_image(), small_application())
-
-
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardBench]:
-    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
-    (tmp_path / "boards").mkdir()
-    with BoardBench(tmp_path / "boards") as bench:
-        yield bench
 
 
 def provision(port: str, folder: Path, gateway: GatewayProcess, *options: str) -> int:

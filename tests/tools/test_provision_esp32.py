@@ -10,8 +10,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from wattle_hil import parts
-from wattle_hil.parts import PartMissingError
 from wattle_hil.serial_board.bench import BoardBench
 from wattle_hil.serial_board.emulated import Faults
 from wattle_hil.serial_board.program_image import interpreter_image
@@ -24,37 +22,13 @@ from wattle_testkit.serial_boards import (
     put,
     small_application,
 )
-from wattle_testkit.technician import PASSWORD, SITE, WIFI, Technician, technician
+from wattle_testkit.technician import PASSWORD, SITE, WIFI, Technician
 from wattle_tools import proof
 from wattle_tools.boards.repl import Repl
 from wattle_tools.cli import main
 
 IMAGE = interpreter_image()
 METER = ("--profile", "sdm630", "--unit", "3")
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BoardBench]:
-    with BoardBench(tmp_path) as bench:
-        yield bench
-
-
-@pytest.fixture
-def ada(tmp_path: Path, tool_home: Path, monkeypatch: pytest.MonkeyPatch) -> Technician:
-    monkeypatch.setenv("WATTLE_WIFI_PASSWORD", PASSWORD)
-    found = technician(tmp_path, tool_home)
-    found.add_site()
-    return found
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What a flashed board has in flash."""
-    try:
-        parts.micropython(64)
-    except PartMissingError as error:
-        pytest.skip(str(error))
-    return flashed_content(tmp_path_factory.mktemp("flashed"), IMAGE, small_application())
 
 
 @pytest.fixture

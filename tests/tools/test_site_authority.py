@@ -8,15 +8,8 @@ import pytest
 from cryptography import x509
 from wattle_gateway.pki import authority, keys
 from wattle_gateway.pki.authority import SiteAuthority
-from wattle_testkit.technician import SITE, Technician, technician
+from wattle_testkit.technician import SITE, Technician
 from wattle_tools.cli import main
-
-
-@pytest.fixture
-def ada(tmp_path: Path, tool_home: Path) -> Technician:
-    found = technician(tmp_path, tool_home)
-    found.add_site()
-    return found
 
 
 def taken(source: Path) -> int:

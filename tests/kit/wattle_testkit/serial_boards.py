@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from wattle_hil.serial_board.bench import FLASH_BYTES, BoardBench
 from wattle_hil.serial_board.flash_memory import BOOTLOADER_AT
@@ -65,8 +66,18 @@ def found(port: str) -> FoundBoard:
 
 def files(port: str) -> Mapping[str, int]:
     """The files on a board and their sizes."""
+    return _each_file(port, _SIZE)
+
+
+def hashes(port: str) -> Mapping[str, str]:
+    """The files on a board and their SHA-256, in hex."""
+    return _each_file(port, _SHA256)
+
+
+def _each_file(port: str, told: str) -> Mapping[str, Any]:
+    """What the function `told` says of each file; the board is started anew."""
     with Repl(port) as repl:
-        rows = repl.value(_LIST)
+        rows = repl.value(told + _WALK)
         repl.restart()
     assert isinstance(rows, dict)
     return rows
@@ -79,7 +90,13 @@ def put(port: str, path: str, content: bytes) -> None:
         repl.restart()
 
 
-_LIST = """
+# The functions take path and entry of `os.ilistdir`.
+_SIZE = "def told(p, e): return e[3]"
+_SHA256 = """import hashlib, binascii
+def told(p, e):
+ with open(p, 'rb') as f: return binascii.hexlify(hashlib.sha256(f.read()).digest()).decode()
+"""
+_WALK = """
 import os
 r = {}
 def w(d):
@@ -87,7 +104,7 @@ def w(d):
   p = d + '/' + e[0]
   if e[1] & 0x4000:
    if p != '/rom': w(p)
-  else: r[p] = e[3]
+  else: r[p] = told(p, e)
 w('')
 print(r)
 """
