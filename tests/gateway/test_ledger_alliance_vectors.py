@@ -1,23 +1,22 @@
 """The frozen alliance, recomputed from SPEC.md and CONSENSUS.md with cbor2, hashlib and ecdsa."""
 
 import base64
-import json
-from pathlib import Path
 from typing import Any
 
 import cbor2
 import ecdsa
+from wattle_testkit.frozen_ledger import FrozenLedger, State
 from wattle_testkit.spec_reader import epoch_digest, opened, sha256, tree_root
 
-VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
-ALLIANCE: dict[str, Any] = json.loads((VECTORS / "ledger.json").read_text())["alliance"]
-GENESIS = cbor2.loads(bytes.fromhex(ALLIANCE["genesis"]))
-LEDGER_ID = sha256(bytes.fromhex(ALLIANCE["genesis"]))[:16]
+FROZEN = FrozenLedger.named("alliance")
+ALLIANCE = FROZEN.content
+GENESIS = FROZEN.genesis
+LEDGER_ID = FROZEN.ledger_id
 EPOCH_0 = bytes.fromhex(ALLIANCE["epoch_digest"])
 VOTERS = [row for row in GENESIS[5] if row[1] <= 5]
 KIDS = [sha256(row[2])[:8] for row in VOTERS]
 QUORUM = 3
-COMMITS = ALLIANCE["commits"]
+COMMITS = FROZEN.commits
 
 Ref = tuple[int, int, bytes]
 
@@ -49,16 +48,8 @@ def leaves(commit: dict[str, Any]) -> list[Any]:
     return [cbor2.loads(bytes.fromhex(leaf)) for leaf in commit["leaves"]]
 
 
-def state_after(count: int) -> dict[tuple[Any, ...], Any]:
-    state: dict[tuple[Any, ...], Any] = {}
-    for commit in COMMITS[:count]:
-        for key, value in commit["changes"]:
-            row = tuple(cbor2.loads(bytes.fromhex(key)))
-            if value is None:
-                del state[row]
-            else:
-                state[row] = cbor2.loads(bytes.fromhex(value))
-    return state
+def state_after(count: int) -> State:
+    return FROZEN.states[count - 1]
 
 
 def entry(commit: int, place: int) -> tuple[int, bytes]:
