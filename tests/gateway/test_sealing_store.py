@@ -1,19 +1,33 @@
 """Rows of a sealed ledger: nothing of them in the files, everything of them through the store."""
 
+import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from wattle_gateway.audit import ledger_audit
 from wattle_gateway.errors import StorageKeyError, StoreError
+from wattle_gateway.home import create, sealing
+from wattle_gateway.home.draft import NewGateway
+from wattle_gateway.home.identity import load_genesis, load_identity
+from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.ledger.genesis import GRID_COMPANY
 from wattle_gateway.reports import samples as sample_report
 from wattle_gateway.reports.samples import Wanted
 from wattle_gateway.sealing import ring as rings
-from wattle_gateway.sealing import row_seal
+from wattle_gateway.sealing import row_seal, storage_key
 from wattle_gateway.store import connection as database
-from wattle_gateway.store import ledger_rows, operation_rows, pool_rows, schema
+from wattle_gateway.store import (
+    ledger_rows,
+    operation_rows,
+    pool_rows,
+    resealing,
+    schema,
+    sealed_file,
+)
 from wattle_gateway.store.operation_rows import Quarantined, Seen
 from wattle_testkit import sealed_folder
 from wattle_testkit.alliance import Board, genesis_of, sample_entry
@@ -203,3 +217,116 @@ def test_what_meters_showed_and_refused_messages_are_sealed(tmp_path: Path) -> N
         assert operation_rows.load_seen(reader) == {seen.meter: seen}
         rows = reader.execute("SELECT at_ms, reason, topic, body FROM quarantine").fetchall()
         assert rows == [(1000, 3, refused.topic, refused.body)] * 2
+
+
+def numbers_in(ledger: DrivenLedger) -> set[int]:
+    """The data keys that rows are sealed under."""
+    with closing(ledger.reader()) as file:
+        rows = file.execute(
+            "SELECT body FROM entries UNION ALL SELECT value FROM state "
+            "UNION ALL SELECT body FROM pool"
+        ).fetchall()
+    return {row_seal.number_of(value) for (value,) in rows}
+
+
+def test_rows_are_resealed_step_by_step_through_kills(ledger: DrivenLedger, board: Board) -> None:
+    ring = rings.beside(ledger.path)
+    assert ring is not None
+    assert not resealing.step(ledger.driver.connection, schema.LEDGER)
+    ring.rotate(5)
+    seq = SAMPLES + 2
+    steps = 0
+    while resealing.step(ledger.driver.connection, schema.LEDGER, rows=7):
+        steps += 1
+        if steps % 3 == 0:
+            ledger.reopen()
+            ledger.add_samples(board.sample(seq))
+            ledger.settle()
+            seq += 1
+        if steps == 10:
+            ring.rotate(6)  # before the last walk has come to its end
+    assert steps > 20
+    mark = sealed_file.load(ledger.driver.connection)
+    assert mark is not None
+    assert (mark.oldest, mark.target) == (3, 0)
+    assert numbers_in(ledger) == {3}
+    assert ring.forget_before(mark.oldest) == 2
+    ledger.reopen()
+    with closing(reader_of(ledger)) as reader:
+        report = ledger_audit.audit_ledger(reader, genesis_of(), lambda done, total: None)
+    assert report.differences == []
+    assert report.counts.samples == seq - 1
+
+
+class PowerCutError(Exception):
+    """Here the process ends."""
+
+
+def founded(folder: Path) -> GatewayHome:
+    made = create.create(
+        folder,
+        NewGateway(
+            name="ann",
+            site="home",
+            role=GRID_COMPANY,
+            hosts=["127.0.0.1"],
+            listen="127.0.0.1",
+            port=8883,
+        ),
+        1_700_000_000_000,
+    )
+    path, ledger_id = made.operation, load_genesis(made).ledger_id
+    with closing(database.open_writer(path, schema.OPERATION, ledger_id)) as writer:
+        operation_rows.save_seen(writer, [Seen(b"meterkid", birth=b"a birth record")])
+        operation_rows.add_quarantine(
+            writer, [Quarantined(1, 2, "topic", b"a refused message")], 9, 9999
+        )
+    return made
+
+
+def test_a_power_cut_while_a_folder_is_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every change of a name in the folder: the folder opens, and sealing goes on from there."""
+    home = founded(tmp_path / "gw")
+    ledger_id = load_genesis(home).ledger_id
+    storage_key.make_file(tmp_path / "key")
+    source = f"file:{tmp_path / 'key'}"
+    done_at: list[int] = []
+    for cut in range(0, 120, 3):
+        copy = tmp_path / f"gw{cut}"
+        shutil.copytree(home.folder, copy)
+        left = [cut]
+        with monkeypatch.context() as patched:
+            for owner, name in ((os, "link"), (Path, "replace"), (Path, "unlink")):
+                patched.setattr(owner, name, _cutting(getattr(owner, name), left))
+            try:
+                sealing.seal_folder(GatewayHome(copy), source)
+                done_at.append(cut)
+            except PowerCutError:
+                pass
+        for again in range(2):
+            with closing(
+                database.open_reader(copy / "operation.db", schema.OPERATION, ledger_id)
+            ) as reader:
+                assert operation_rows.load_seen(reader)[b"meterkid"].birth == b"a birth record"
+            load_identity(GatewayHome(copy))
+            if again == 0:
+                sealing.seal_folder(GatewayHome(copy), source)
+        known = (b"a birth record", b"meterkid", b"a refused message", b"BEGIN PRIVATE KEY")
+        assert sealed_folder.holding(copy, *known) == [], cut
+        assert not [path for path in copy.rglob("*") if path.suffix in (".plain", ".sealing")]
+        if done_at:
+            break
+    assert done_at
+    assert done_at[0] > 15
+
+
+def _cutting(function: Callable[..., object], left: list[int]) -> Callable[..., object]:
+    def cut(*arguments: object, **named: object) -> object:
+        left[0] -= 1
+        if left[0] < 0:
+            raise PowerCutError
+        return function(*arguments, **named)
+
+    return cut

@@ -308,7 +308,8 @@ class NatsBroker:
         try:
             pid = int(self._pid_file.read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if os.fsencode(self._pid_file) not in command.split(b"\0"):
+            own = {os.fsencode(self._config_file), os.fsencode(self._pid_file)}
+            if own.isdisjoint(command.split(b"\0")):
                 return  # the number belongs to some other program by now
             descriptor = os.pidfd_open(pid)
         except (OSError, ValueError):
