@@ -17,7 +17,6 @@ from wattle_testkit.edge.shares import Share
 from wattle_testkit.edge.usage import Usage, Watch
 from wattle_testkit.edge.virtual_time import VirtualTime
 from wattle_testkit.gateway_process import GatewayProcess
-from wattle_testkit.watched_gateway import configure
 
 # What systemd's RestartSec= of the unit says (gateway/deploy).
 _RESTART_S = 1.0
@@ -28,16 +27,10 @@ CONSTANTS = Constants(enrol_approvals=1)
 class SmallAlliance:
     """`gateways` on small machines, each with a process of its own and `usages` of what it took."""
 
-    def __init__(
-        self, folder: Path, shares: Sequence[Share], **config: dict[str, str | int]
-    ) -> None:
-        """Found it. `config`: sections of config.toml that differ from what founding writes."""
+    def __init__(self, folder: Path, shares: Sequence[Share]) -> None:
         self.shares = list(shares)
         self.folder = folder
         self.alliance = AllianceProcesses(folder, len(self.shares), constants=CONSTANTS)
-        for gateway in self.alliance:
-            for section, values in config.items():
-                configure(gateway, section, **values)
         self.usages = [Usage() for _ in self.shares]
         self.restarts = [0] * len(self.shares)
         self._watches: dict[int, Watch] = {}
@@ -107,10 +100,6 @@ class SmallAlliance:
             context = paper.tls_context(meter, gateway)
             found.append(Sender(meter, gateway.port, context, paper.mac_key(meter, gateway)))
         return found
-
-    def says(self, number: int, event: str) -> bool:
-        """Whether a gateway's log has an event."""
-        return f" {event}" in self.gateways[number].log.read_text(errors="replace")
 
 
 async def send_all(senders: list[Sender], clock: VirtualTime, deadline_s: float) -> bool:

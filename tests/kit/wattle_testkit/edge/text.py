@@ -1,6 +1,7 @@
 """What the harness prints."""
 
 from wattle_testkit.edge.capacity import Outcome, Taken
+from wattle_testkit.edge.stage import Result
 
 _MIB = 1 << 20
 _MB = 1_000_000
@@ -20,6 +21,20 @@ def of_capacity(outcome: Outcome) -> str:
     verdict = "fits" if outcome.holds else "DOES NOT FIT"
     complete = "all final" if outcome.complete else "NOT all final in time"
     lines.append(f"{verdict}: {complete}, lost {lost}, meters' own CPU {outcome.makers_s:.0f} s")
+    return "\n".join(lines)
+
+
+def of_fault(result: Result) -> str:
+    """What was done and seen, and what became of the samples."""
+    end = "all final" if result.complete else "NOT all final in time"
+    lines = [f"{result.name}", *(f"  {one}" for one in result.told)]
+    if result.failure:
+        lines.append(f"  FAILED: {result.failure}")
+    verdict = "holds" if result.holds else "DOES NOT HOLD"
+    lines.append(
+        f"  {verdict}: {result.samples} samples, {end}, lost {result.lost}, the longest waited"
+        f" {result.finality_s:.1f} s, {result.restarts} restarts"
+    )
     return "\n".join(lines)
 
 

@@ -114,6 +114,16 @@ class Watch:
                 return
 
 
+def data_bytes(pid: int) -> int:
+    """What RLIMIT_DATA of a process is held against."""
+    return _field_bytes(pid, "status", "VmData")
+
+
+def proportional_bytes(root: int) -> int:
+    """PSS of a tree, as the gateway itself counts what it takes."""
+    return sum(_field_bytes(pid, "smaps_rollup", "Pss") for pid in tree(root))
+
+
 def _memory(pid: int) -> tuple[int, dict[tuple[str, str], int]]:
     """Bytes of anonymous pages, and of resident pages of files by (file, offset)."""
     anonymous = 0
