@@ -45,6 +45,8 @@ def _facts(status: Status) -> Table:
         table.add_row("WARNING", status.warning)
     table.add_row("round", _round(status))
     table.add_row("log", f"{status.leaves} leaves, root {status.root[:_HASH_SHOWN]}")
+    if status.begins is not None:
+        table.add_row("begins", f"with commit {status.begins}: what was before others have")
     table.add_row("state", status.state_digest[:_HASH_SHOWN])
     table.add_row("pool", f"{status.pool} entries wait for a block")
     table.add_row("refused", _counts(status.refused) or "nothing")

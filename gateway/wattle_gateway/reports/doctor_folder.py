@@ -10,6 +10,7 @@ from wattle_gateway.errors import HomeError, SchemaVersionError, StoreError
 from wattle_gateway.home import own_certificates
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.pki import authority
+from wattle_gateway.reports import coverage
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, WARNING, Finding
 from wattle_gateway.reports.doctor_host import Host
 from wattle_gateway.store import connection, own_rows, schema
@@ -124,6 +125,9 @@ _MENDING = {
 
 
 def _signed(reader: sqlite3.Connection) -> Iterator[Finding]:
+    begins = coverage.note(reader)
+    if begins is not None:
+        yield Finding("ledger", OK, begins)
     mark = own_rows.load(reader)
     if mark.stopped is not None:
         yield Finding(

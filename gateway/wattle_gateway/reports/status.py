@@ -18,7 +18,7 @@ from wattle_gateway.reports.meters import MeterLine
 from wattle_gateway.resources import stopped
 from wattle_gateway.resources.folder_size import disk_bytes
 from wattle_gateway.runtime import alliance_standing
-from wattle_gateway.store import ledger_rows, operation_rows, pool_rows
+from wattle_gateway.store import base_rows, ledger_rows, operation_rows, pool_rows
 
 REFUSED_PREFIX = "refused."
 
@@ -31,7 +31,8 @@ class Status:
     `round` the highest of which it has a block in this epoch; `members` everyone, `warning` what an
     operator must know about an alliance of this size; `certificates` when each ends, Unix s.
     `resources` as `resources.steward.as_row`, of a stopped gateway its disk alone; None if that
-    does not answer, or before the first look.
+    does not answer, or before the first look. `begins`: the commit whose snapshot the ledger begins
+    with, None for one that has all its history.
     """
 
     folder: str
@@ -62,6 +63,7 @@ class Status:
     disk_bytes: int
     resources: dict[str, Any] | None
     live: dict[str, Any] | None = field(default=None)
+    begins: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The shape of `status --format json`."""
@@ -127,4 +129,5 @@ def read(
         disk_bytes=disk_bytes(home.folder),
         resources=stopped.row(home, operation, now_ms) if live is None else live["resources"],
         live=live,
+        begins=base_rows.first_index(ledger) - 1 or None,
     )
