@@ -3,6 +3,7 @@ store (D14)."""
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from wattle_gateway.ledger.transaction import PUBLISH
 from wattle_gateway.reports import fault_grounds
 from wattle_gateway.reports.fault_grounds import Ground
 from wattle_gateway.store import block_ids, block_rows
+from wattle_gateway.store.archived import ArchivedBlock, ArchivedLeaf, attached
 from wattle_testkit.account_ledger import GRID, MEMBERS, RETAIL
 from wattle_testkit.alliance import Party, epoch_of, evidence_entry, genesis_of, two_blocks_of
 from wattle_testkit.commit_chain import CommitChain
@@ -152,6 +154,52 @@ def test_what_the_store_does_not_have_is_said(ledger: SettledEvent, tmp_path: Pa
         ledger_id = ledger.epoch.ledger_id
         found = fault_grounds.grounds(reader, ledger_id, records(ledger.chain, HOUSE.kid))
     assert [(ground.index, ground.raw) for ground in found] == [(None, None)]
+
+
+class Shelf:
+    """An archive with all entries of a chain, and no blocks."""
+
+    def __init__(self, chain: CommitChain) -> None:
+        self._chain = chain
+
+    def leaves(self, first: int, end: int) -> dict[int, ArchivedLeaf]:
+        """Those of entries."""
+        return {
+            index: ArchivedLeaf(index, 0, 0, 0, None, raw)
+            for index, raw in enumerate(self._chain.leaves[first:end], first)
+            if isinstance(leaf.decode(raw), EntryLeaf)
+        }
+
+    def reach(self, meter: bytes | None, from_ms: int | None, to_ms: int | None) -> None:
+        """Nobody asks."""
+
+    def blocks(self, epoch: int) -> Iterator[ArchivedBlock]:
+        """None."""
+        return iter(())
+
+    def blocks_of(self, commit: int) -> dict[int, ArchivedBlock]:
+        """None."""
+        return {}
+
+
+def test_a_sample_that_has_left_is_found_in_the_archive(
+    ledger: SettledEvent, tmp_path: Path
+) -> None:
+    begin_ms = ledger.chain.head.time_ms
+    for minute, command in ((0, (bytes(32), 7)), (62, None)):
+        read_ms = begin_ms + minute * MINUTE_MS
+        reading = Reading(1, read_ms, "G", {"ei": 10_000, "p": 0})
+        ledger.sample(HOUSE, [reading], command=command, time_ms=read_ms)
+    path = tmp_path / "ledger.db"
+    stored(path, ledger.chain).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM entries WHERE substr(body, 1, 2) = x'8201'")
+        asked = (connection, ledger.epoch.ledger_id, records(ledger.chain, GRID.kid))
+        assert [ground.raw for ground in fault_grounds.grounds(*asked)] == [None]
+        with attached(connection, Shelf(ledger.chain)):
+            (ground,) = fault_grounds.grounds(*asked)
+    shown = signed_sample.parse(at(ledger.chain, ground), ledger.epoch.ledger_id)
+    assert shown.digest == ground.record.shown.digest
 
 
 def test_a_damaged_entry_is_named(ledger: SettledEvent, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ ledger index, and the bytes to check the digest against.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -13,15 +13,18 @@ from typing import Any
 from wattle_gateway.contracts.reputation import fault_record
 from wattle_gateway.contracts.reputation.fault_record import FaultRecord, Shown
 from wattle_gateway.errors import StoreError
-from wattle_gateway.ledger import block, entry, leaf, signed_sample, transaction
+from wattle_gateway.ledger import block as block_format
+from wattle_gateway.ledger import entry, leaf, signed_sample, transaction
 from wattle_gateway.ledger.errors import LedgerError
-from wattle_gateway.store import block_rows, ledger_rows
+from wattle_gateway.ledger.leaf import EntryLeaf
+from wattle_gateway.store import base_rows, block_rows, ledger_rows
+from wattle_gateway.store.archived import archive_of
 
 # An entry is an array of two, its kind first (SPEC section 10): its first two bytes tell the kind.
 # From a statement's commit back to the event's `publish`, from the others' through one commit.
 _QUERY = """
 SELECT leaves.leaf, entries.body FROM leaves JOIN entries ON entries.id = leaves.entry
-WHERE leaves.leaf > ? AND leaves.leaf < ? AND substr(entries.body, 1, 2) = ?
+WHERE leaves.leaf >= ? AND leaves.leaf < ? AND substr(entries.body, 1, 2) = ?
 ORDER BY leaves.leaf DESC
 """
 _KINDS: Mapping[int, int] = {
@@ -82,12 +85,27 @@ def _find(
     if shown.what == fault_record.COMMIT:
         return _commit(connection, shown)
     kind = _KINDS[shown.what]
+    # An event's `publish` stands anywhere before its statement.
     before = None if shown.what == fault_record.EVENT else _leaf_of(connection, shown.commit - 1)
-    begin = bytes((0x82, kind))
-    for index, raw in connection.execute(_QUERY, (-1 if before is None else before, at, begin)):
+    first = base_rows.leaves_before(connection) if before is None else before + 1
+    for index, raw in _entries(connection, kind, first, at):
         if _digest(index, raw, kind, ledger_id) == shown.digest:
             return index, raw
     return None
+
+
+def _entries(
+    connection: sqlite3.Connection, kind: int, first: int, end: int
+) -> Iterator[tuple[int, bytes]]:
+    """(ledger index, bytes) of the entries of a kind, newest first, then those that have left for
+    the archive: of these there are samples alone."""
+    yield from connection.execute(_QUERY, (first, end, bytes((0x82, kind))))
+    archive = archive_of(connection)
+    if archive is not None and kind == entry.SAMPLE:
+        for index, found in archive.leaves(first, end).items():
+            told = leaf.decode(found.leaf_bytes)
+            if isinstance(told, EntryLeaf) and told.kind == kind:
+                yield index, told.entry
 
 
 def _digest(index: int, raw: bytes, kind: int, ledger_id: bytes) -> bytes:
@@ -123,9 +141,15 @@ def _block(
     stored = ledger_rows.load_commit(connection, shown.commit)
     if stored is None:
         return None
-    for header in block_rows.load_headers(connection, stored.blocks):
+    archive = archive_of(connection)
+    left = {} if archive is None else archive.blocks_of(shown.commit)
+    headers = [block.header for block in left.values()]
+    headers += block_rows.load_headers(
+        connection, [one for one in stored.blocks if one not in left]
+    )
+    for header in headers:
         try:
-            found = block.parse(header, ledger_id)
+            found = block_format.parse(header, ledger_id)
         except LedgerError as error:
             raise StoreError(f"a block of commit {shown.commit} is damaged ({error})") from error
         if found.digest == shown.digest:
