@@ -148,9 +148,9 @@ def begins_text(begins: Begins) -> str:
     """What is to be known of a ledger that has not all its history."""
     names = ", ".join(plain_name(name) for name in begins.signed_by)
     return (
-        f"at commit {begins.commit} of {shown_time(begins.time_ms)} UTC, proved by the checkpoint of "
-        f"{begins.size} leaves that {names} signed, members of epoch {begins.epoch}; everything "
-        "before is not on this gateway"
+        f"at commit {begins.commit} of {shown_time(begins.time_ms)} UTC, proved by checkpoint "
+        f"{begins.size} that {names} signed, members of epoch {begins.epoch}; everything before is "
+        "not on this gateway"
     )
 
 
