@@ -111,6 +111,10 @@ placebo: $(STAMP)  ## how far baseline rules are off on days without an event (C
 gaming: $(STAMP)  ## how far cheating pays under each baseline rule (ARGS="--rule RULE --seed 2")
 	@PYTHONPATH=tests/kit $(PYTHON_VENV) -m wattle_testkit.gaming $(ARGS)
 
+.PHONY: archive-year
+archive-year: $(STAMP)  ## what a year of one meter at 1 Hz costs a gateway that archives (some minutes)
+	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.archive_year $(ARGS)
+
 .PHONY: check
 check: lint types imports firmware-types firmware-code  ## everything that needs no run of the program
 

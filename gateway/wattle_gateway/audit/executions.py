@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from wattle_wire import topics
+
 from wattle_gateway.audit.findings import Counts, Difference, DifferenceError
 from wattle_gateway.audit.stored_blocks import StoredBlock
 from wattle_gateway.contracts.execute import Executed, Outcome, execute
@@ -18,10 +20,9 @@ from wattle_gateway.ledger.merkle import RightEdge
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.runtime.executed_ledger import kept_digest
 from wattle_gateway.snapshot import stored as stored_base
-from wattle_gateway.store import base_rows, block_ids, ledger_rows
+from wattle_gateway.store import base_rows, block_ids, ledger_rows, log_index
 from wattle_gateway.store.ledger_rows import class_bits
 from wattle_gateway.store.schema import ENTRIES_A_BLOCK, TILE_LEAVES
-from wattle_wire import topics
 
 
 @dataclass
@@ -187,11 +188,7 @@ class Executions:
             if outcome.leaf is not None:
                 place = ids[outcome.block] * ENTRIES_A_BLOCK + outcome.position
                 wanted.append((first + outcome.leaf, place, outcome.verdict))
-        found = self._connection.execute(
-            "SELECT leaf, entry, verdict, commit_index FROM leaves "
-            "WHERE leaf >= ? AND leaf < ? ORDER BY leaf",
-            (first, first + len(executed.leaves)),
-        ).fetchall()
+        found = log_index.leaf_rows(self._connection, first, first + len(executed.leaves))
         if found != [(*row, commit.index) for row in wanted]:
             self._name_leaf(commit, wanted, found)
         self.replayed.entry_leaves += len(wanted)
@@ -228,10 +225,8 @@ class Executions:
         assert outcome.meter is not None
         assert outcome.digest is not None
         readings = self._parsed[outcome.digest].sample.readings
-        row = self._connection.execute(
-            "SELECT leaf, first_ms, last_ms FROM samples WHERE meter = ? AND seq = ?",
-            (outcome.meter, outcome.seq),
-        ).fetchone()
+        assert outcome.seq is not None
+        row = log_index.sample_row(self._connection, outcome.meter, outcome.seq, leaf)
         if row != (leaf, readings[0].time_ms, readings[-1].time_ms):
             self._differ(
                 f"the index says {row}",

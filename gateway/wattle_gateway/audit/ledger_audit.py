@@ -19,11 +19,13 @@ from wattle_gateway.audit.executions import Executions
 from wattle_gateway.audit.findings import AuditReport, Difference, DifferenceError
 from wattle_gateway.audit.ledger_replay import LedgerReplay
 from wattle_gateway.contracts.errors import SnapshotError
+from wattle_gateway.errors import ArchiveError, StoreError
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis as genesis_format
 from wattle_gateway.ledger.epoch import Epoch, first_epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.genesis import Genesis
+from wattle_gateway.sealing import row_seal
 from wattle_gateway.store import base_rows
 
 Progress = Callable[[int, int], None]
@@ -45,9 +47,14 @@ def audit_ledger(
         _audit(connection, first_epoch(genesis), report, progress)
     except DifferenceError as found:
         report.differences.append(found.difference)
+    except ArchiveError as error:
+        report.differences.append(Difference(str(error), "archive_files"))
     except SnapshotError as error:
         report.differences.append(Difference(f"what the ledger begins with: {error}", "base"))
-    except (sqlite3.DatabaseError, LedgerError) as error:
+    except sqlite3.DatabaseError as error:
+        text = f"the database cannot be read: {row_seal.told(error)}"
+        report.differences.append(Difference(text))
+    except (LedgerError, StoreError) as error:
         report.differences.append(Difference(f"the database cannot be read: {error}"))
     del report.differences[DIFFERENCES_MAX:]
     return report

@@ -11,6 +11,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
+
+from wattle_gateway.archive.attachment import whole
 from wattle_gateway.audit import comparison, ledger_audit
 from wattle_gateway.audit import repair as ledger_repair
 from wattle_gateway.audit.begins import Begins
@@ -18,7 +20,13 @@ from wattle_gateway.audit.comparison import Comparison
 from wattle_gateway.audit.findings import AuditReport, Difference
 from wattle_gateway.cli.folder import home_of
 from wattle_gateway.cli.text import plain_name, shown_time
-from wattle_gateway.errors import GatewayError, SchemaVersionError, StoreError, UsageError
+from wattle_gateway.errors import (
+    GatewayError,
+    SchemaVersionError,
+    StorageKeyError,
+    StoreError,
+    UsageError,
+)
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
@@ -81,8 +89,8 @@ def repair(arguments: argparse.Namespace) -> None:
 def _is_sound(home: GatewayHome) -> bool:
     try:
         return _run(home).ok
-    except SchemaVersionError:
-        raise  # nothing is wrong with it: what its tables mean is another version's knowledge
+    except (SchemaVersionError, StorageKeyError):
+        raise  # nothing is wrong with it: another version understands it, or a key opens it
     except StoreError:
         return False  # so torn that it does not even open
 
@@ -115,6 +123,7 @@ def _compare(home: GatewayHome, other: GatewayHome) -> Comparison:
             reader = database.open_reader(path, schema.LEDGER, ledger_id)
             opened.enter_context(closing(reader))
             opened.enter_context(store_errors_named(path))
+            opened.enter_context(whole(GatewayHome(path.parent), reader))
             opened.enter_context(database.snapshot(reader))
             readers.append(reader)
         return comparison.compare(readers[0], readers[1])
@@ -132,6 +141,7 @@ def _run(home: GatewayHome) -> AuditReport:
     with (
         closing(reader),
         store_errors_named(home.database),
+        whole(home, reader),
         database.snapshot(reader),
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar,
     ):

@@ -16,6 +16,7 @@ from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import schema
 from wattle_wire import cbor
+from wattle_wire.sample import Reading
 
 from wattle_testkit.alliance import GRID, Board, epoch_of, genesis_of, reading
 from wattle_testkit.driven_ledger import DrivenLedger
@@ -45,19 +46,22 @@ class ArchivedLedger(DrivenLedger):
         for _ in range(days):
             for _ in range(samples_a_day):
                 self.pass_ms(_SPACING_MS)
-                self.add_samples(self._sample())
+                self.add_samples(self.next_sample(self._readings()))
                 self.settle()
             self.pass_ms(DAY_MS - self.unix_ms % DAY_MS)
 
-    def _sample(self) -> SignedSample:
-        seq = len(self.samples) + 1
+    def next_sample(self, readings: list[Reading]) -> SignedSample:
+        """The meter's next one."""
         prev = self.samples[-1].digest if self.samples else None
-        readings = []
+        self.samples.append(self.board.sample(len(self.samples) + 1, readings, prev=prev))
+        return self.samples[-1]
+
+    def _readings(self) -> list[Reading]:
+        found = []
         for before_ms in (1000, 0):
             self.energy_wh += 1
-            readings.append(reading(self.unix_ms - before_ms, ei=self.energy_wh, p=600))
-        self.samples.append(self.board.sample(seq, readings, prev=prev))
-        return self.samples[-1]
+            found.append(reading(self.unix_ms - before_ms, ei=self.energy_wh, p=600))
+        return found
 
     def furnish(self, **archive: str | int) -> None:
         """The files that commands read beside ledger.db; `archive` goes into config.toml."""
