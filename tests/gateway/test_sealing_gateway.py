@@ -257,4 +257,21 @@ def test_private_keys_are_of_no_use_without_the_keyring(
     (gateway.folder / rings.NAME).rename(tmp_path / "gone")
     forgotten(monkeypatch)
     done = command("doctor", gateway.folder)
-    assert "keyring.json of its folder is gone" in done.stdout
+    assert "keyring.json" in done.stdout
+
+
+def test_the_doctor_says_how_the_folder_is_sealed(
+    gateway: GatewayProcess, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = command("doctor", gateway.folder).stdout
+    assert "sealed; data key 1 has 0 % of its seals" in said
+    plain = keys.load_plain_pem(gateway.home.key("link"))
+    sealed = gateway.home.key("link").read_bytes()
+    gateway.home.key("link").write_bytes(plain)
+    assert "sealed, but link.pem are not encrypted" in command("doctor", gateway.folder).stdout
+    gateway.home.key("link").write_bytes(sealed)
+    key.rename(tmp_path / "elsewhere")
+    forgotten(monkeypatch)
+    done = command("doctor", gateway.folder)
+    assert done.returncode == 16
+    assert "make the storage key readable here" in done.stdout

@@ -8,7 +8,7 @@ from wattle_gateway.errors import ConfigError, GatewayError, HomeError
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import first_epoch
-from wattle_gateway.reports import doctor_folder, doctor_running
+from wattle_gateway.reports import doctor_folder, doctor_running, doctor_storage
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, Finding
 from wattle_gateway.reports.doctor_host import Host
 from wattle_gateway.reports.doctor_running import Live
@@ -27,6 +27,10 @@ def examine(home: GatewayHome, host: Host, live: Live | None) -> Iterator[Findin
         yield doctor_running.broker(loaded.broker, host, live)
     except ConfigError as error:
         yield Finding("configuration", PROBLEM, str(error), "mend the file")
+    found = doctor_storage.storage(home)
+    yield found
+    if found.level == PROBLEM:
+        return  # nothing else can be opened
     try:
         identity = load_identity(home)
     except HomeError as error:
