@@ -29,6 +29,8 @@ REFUSED_WINDOW_MS = 600_000
 REFUSED_MAX = 100
 # Certificates and permissions are files, and change by the day.
 FOLDER_EVERY_MS = 600_000
+# But while they may be why there is no link, and until what was wrong is mended.
+FOLDER_SOON_MS = 20_000
 LEDGER_WITHIN_S = 2.0
 _BUSY = f"{REFUSED_PREFIX}{downlink.REFUSAL_NAMES[downlink.BUSY]}"
 
@@ -48,7 +50,9 @@ class AlarmCauses:
         found.update(self._resources())
         found.update(self._quarantine(steady_ms))
         found.update(await self._finality())
-        if self._folder_ms is None or steady_ms - self._folder_ms >= FOLDER_EVERY_MS:
+        is_well = self._gateway.link.up and not self._folder
+        every_ms = FOLDER_EVERY_MS if is_well else FOLDER_SOON_MS
+        if self._folder_ms is None or steady_ms - self._folder_ms >= every_ms:
             self._folder_ms = steady_ms
             self._folder = await asyncio.to_thread(self._look_at_folder)
         return found | self._folder
