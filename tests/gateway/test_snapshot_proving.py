@@ -19,10 +19,11 @@ from wattle_gateway.ledger.checkpoint import Checkpoint
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.reports import snapshots
-from wattle_gateway.snapshot import beginning, proving
+from wattle_gateway.snapshot import beginning, proving, stored
 from wattle_gateway.snapshot.proving import ProvedBase, RowsSeen
-from wattle_gateway.store import block_rows, own_rows, schema
+from wattle_gateway.store import base_rows, block_rows, own_rows, schema
 from wattle_gateway.store import connection as database
+from wattle_testkit import sealed_folder
 from wattle_testkit.alliance import Party, genesis_of, note_of, transaction_entry
 from wattle_testkit.driven_alliance import DrivenAlliance
 
@@ -267,3 +268,19 @@ def test_nothing_begins_with_a_false_one(true: Snapshot, tmp_path: Path) -> None
     assert not beginning.begin(path, file, FIRST, watcher.kid).lost
     with closing(database.open_reader(path, schema.LEDGER, FIRST.ledger_id)) as reader:
         assert not own_rows.load(reader).lost
+
+
+def test_a_sealed_folder_begins_sealed(true: Snapshot, tmp_path: Path) -> None:
+    folder, file = tmp_path / "sealed", tmp_path / "state.snapshot"
+    sealed_folder.make(folder)
+    file.write_bytes(true.encode())
+    path = folder / "ledger.db"
+    assert beginning.begin(path, file, FIRST, Party("watcher").kid).lost
+    with closing(database.open_reader(path, schema.LEDGER, FIRST.ledger_id)) as reader:
+        assert dict(base_rows.state_rows(reader)) == true.state
+        proved = stored.prove_again_if_any(reader, FIRST)
+        assert proved is not None
+        assert proved.rows == len(true.state)
+    long = [value for value in true.state.values() if len(value) > 60]
+    assert long
+    assert sealed_folder.holding(folder, *long) == []
