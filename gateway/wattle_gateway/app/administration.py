@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from wattle_gateway.admin.account_desk import AccountDesk
+from wattle_gateway.admin.alarm_readers import AlarmReaders
 from wattle_gateway.admin.channel import AdminServer
 from wattle_gateway.admin.commands import AdminCommands
 from wattle_gateway.admin.membership import Membership
@@ -38,7 +39,17 @@ def server(gateway: "Gateway") -> AdminServer:
     accounts = AccountDesk(gateway.signatory, gateway.ledger)
     again = MeterResending(gateway.resending, gateway.presence.connections, lambda: gateway.meters)
     moves = MeterMoves(gateway.signatory, gateway.ledger, gateway.clock.now_ms)
-    parts = (gateway.seal_keeper, handlers, updating, accounts, again, moves, gateway.certificates)
+    readers = AlarmReaders(gateway.home, gateway.identity.site_authority, gateway.admit_again)
+    parts = (
+        readers,
+        gateway.seal_keeper,
+        handlers,
+        updating,
+        accounts,
+        again,
+        moves,
+        gateway.certificates,
+    )
     names = {name: run for part in parts for name, run in part.by_name().items()}
     if gateway.archive is not None:
         names |= gateway.archive.by_name()

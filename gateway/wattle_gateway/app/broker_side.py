@@ -6,6 +6,7 @@ from wattle_gateway.broker.nats import NatsBroker
 from wattle_gateway.broker.permissions import BrokerAccess, MeterAccess
 from wattle_gateway.config import BrokerConfig
 from wattle_gateway.contracts.registry import Meter
+from wattle_gateway.home import alarm_readers
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.pki import authority, keys
@@ -34,18 +35,22 @@ def embedded(home: GatewayHome, broker: BrokerConfig, access: BrokerAccess) -> N
             own_name,
             meters,
             "" if hidden is None else hidden.store_key,
+            alarm_readers.names(home),
         ),
         access,
         hidden,
     )
 
 
-def access(meters: dict[bytes, Meter], epoch: Epoch, own: authority.SiteAuthority) -> BrokerAccess:
-    """Every enrolled meter that is not revoked, whoever's it is: each gateway serves them all."""
+def access(
+    home: GatewayHome, meters: dict[bytes, Meter], epoch: Epoch, own: authority.SiteAuthority
+) -> BrokerAccess:
+    """Every enrolled meter that is not revoked, whoever's it is: each gateway serves them all; and
+    who may read alarms."""
     admitted = frozenset(
         MeterAccess(kid.hex(), meter.site) for kid, meter in meters.items() if meter.revoked is None
     )
-    return BrokerAccess(admitted, trusted(epoch, own))
+    return BrokerAccess(admitted, trusted(epoch, own), alarm_readers.names(home))
 
 
 def trusted(epoch: Epoch, own: authority.SiteAuthority) -> tuple[bytes, ...]:

@@ -309,7 +309,7 @@ class Gateway:
             self.peering.begin_anew()
 
     def _access(self) -> permissions.BrokerAccess:
-        return broker_side.access(self.meters, self.epoch, self.identity.site_authority)
+        return broker_side.access(self.home, self.meters, self.epoch, self.identity.site_authority)
 
     def _set_meters(self, meters: dict[bytes, Meter]) -> None:
         self.meters = meters
@@ -323,6 +323,10 @@ class Gateway:
             await self.broker.update(self._access())
         self.registrar.follow(self._followed, meters)
         self._followed = meters
+
+    async def admit_again(self) -> None:
+        """Who may come to the broker has changed without the registry."""
+        await self._admit(self.meters)
 
     async def _follow_registry(self) -> None:
         """Transactions that nobody waits for, left by a crash, count like any other."""

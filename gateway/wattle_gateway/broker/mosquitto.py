@@ -16,6 +16,7 @@ from wattle_gateway.broker.permissions import (
     UPLINK_LEAVES,
     gateway_publishes,
     gateway_subscribes,
+    reader_subscribes,
 )
 from wattle_gateway.errors import UsageError
 
@@ -37,10 +38,12 @@ _PRIVATE = ("broker.key", ACL_FILE)
 
 @dataclass(frozen=True)
 class MosquittoAccess:
-    """`gateway_name`: common name of the gateway's own certificate; `revoked`: ids of meters."""
+    """`gateway_name`: common name of the gateway's own certificate; `revoked`: ids of meters;
+    `readers` of alarms: common names."""
 
     gateway_name: str
     revoked: Iterable[str] = ()
+    readers: Iterable[str] = ()
 
 
 def write_files(
@@ -107,6 +110,8 @@ def acl(access: MosquittoAccess) -> str:
     for meter in sorted(access.revoked):
         # A denial for a user comes before any pattern.
         lines += ["", f"user {meter}", "topic deny #"]
+    for reader in sorted(access.readers):
+        lines += ["", f"user {reader}", *(f"topic read {name}" for name in reader_subscribes())]
     lines += ["", f"user {access.gateway_name}"]
     lines += [f"topic read {name}" for name in gateway_subscribes()]
     lines += [f"topic write {name}" for name in gateway_publishes()]

@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wattle_gateway.broker.permissions import MeterAccess, gateway_publishes, gateway_subscribes
+from wattle_gateway.broker.permissions import (
+    MeterAccess,
+    gateway_publishes,
+    gateway_subscribes,
+    reader_subscribes,
+)
 
 # A sample is at most 16,384 bytes; up to here one that is too large still reaches the gateway,
 # which refuses it with a reason; above, the broker closes the connection.
@@ -36,11 +41,12 @@ def render(
     gateway_name: str,
     meters: Iterable[MeterAccess],
     store_key: str = "",
+    readers: Iterable[str] = (),
 ) -> str:
     """The text of nats.conf for MQTT on `listen`:`port`.
 
     `store_key`: what it encrypts its store with, "": nothing. `gateway_name` is the common name of
-    the gateway's own certificate, which nobody else knows.
+    the gateway's own certificate, which nobody else knows; `readers` those of who reads alarms.
 
     The NATS protocol itself cannot be switched off: its listener is put on a random port of
     127.0.0.1, wants TLS before the first byte, and no user may log in there. Meters may come with
@@ -53,6 +59,7 @@ def render(
     )
     users = [_user(gateway_name, gateway_publishes(), gateway_subscribes())]
     users += [_user(meter.meter, meter.publishes(), meter.subscribes()) for meter in sorted(meters)]
+    users += [_user(reader, (), reader_subscribes()) for reader in sorted(readers)]
     return "\n".join(
         [
             "# Written by wattle-gateway on every start and whenever meters or members change.",
@@ -80,9 +87,11 @@ def subject(topic_filter: str) -> str:
 
 
 def _user(common_name: str, publishes: Sequence[str], subscribes: Sequence[str]) -> str:
+    # An empty list would allow everything.
+    may_publish = f"[{_subjects(publishes)}]" if publishes else '{ deny: [">"] }'
     return (
         f'  {{ user: "CN={common_name}", allowed_connection_types: ["MQTT"], permissions: '
-        f"{{ publish: [{_subjects(publishes)}], subscribe: [{_subjects(subscribes)}] }} }}"
+        f"{{ publish: {may_publish}, subscribe: [{_subjects(subscribes)}] }} }}"
     )
 
 

@@ -33,7 +33,8 @@ class MeterAccess:
 
 @dataclass(frozen=True)
 class BrokerAccess:
-    """Whom a broker lets in: these meters, under certificates of these authorities (PEM).
+    """Whom a broker lets in: these meters, under certificates of these authorities (PEM), and
+    `readers` of alarms by the common names of theirs.
 
     An authority can put any name into a certificate, so what a name opens is availability and
     never truth: samples are judged by their own signatures.
@@ -41,11 +42,17 @@ class BrokerAccess:
 
     meters: frozenset[MeterAccess]
     authorities: tuple[bytes, ...]
+    readers: frozenset[str] = frozenset()
 
 
 def alarm_topic(site: str, gateway: bytes) -> str:
     """Where the gateway of this kid publishes its alarms."""
     return f"wattle/1/{topics.check_site(site)}/{topics.meter_id(gateway)}/{ALARM_LEAF}"
+
+
+def reader_subscribes() -> list[str]:
+    """The topic filters that a reader of alarms may subscribe to; it publishes nothing."""
+    return [f"wattle/1/+/+/{ALARM_LEAF}"]
 
 
 def gateway_publishes() -> list[str]:

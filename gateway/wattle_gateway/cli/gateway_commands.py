@@ -12,7 +12,7 @@ from wattle_gateway.cli.alliance_commands import choice
 from wattle_gateway.cli.folder import opened_ledger
 from wattle_gateway.contracts import registry
 from wattle_gateway.errors import UsageError
-from wattle_gateway.home import create, own_certificates
+from wattle_gateway.home import alarm_readers, create, own_certificates
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
@@ -80,7 +80,9 @@ def broker_config(arguments: argparse.Namespace) -> None:
         loaded.broker.listen,
         loaded.broker.port,
         mosquitto.MosquittoAccess(
-            own_name, [meter.kid.hex() for meter in meters if meter.revoked is not None]
+            own_name,
+            [meter.kid.hex() for meter in meters if meter.revoked is not None],
+            alarm_readers.names(home),
         ),
         files,
     )

@@ -5,9 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from wattle_wire import topics
 from wattle_wire.errors import WireError
 
@@ -17,10 +15,7 @@ from wattle_gateway.errors import UsageError
 from wattle_gateway.home import durable_file
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.pki import authority
-
-_REQUEST_BYTES_MAX = 8_192
-_NAME_CHARS_MAX = 32
+from wattle_gateway.pki import authority, certificate_request
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -68,19 +63,7 @@ def _request(path: Path) -> tuple[ec.EllipticCurvePublicKey, str]:
     """Key and name in a request (PKCS #10, PEM). Raises UsageError."""
     try:
         with path.open("rb") as file:
-            request = x509.load_pem_x509_csr(file.read(_REQUEST_BYTES_MAX))
-        is_sound = request.is_signature_valid
-        public = request.public_key()
+            pem = file.read(certificate_request.REQUEST_BYTES_MAX + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, x509.InvalidVersion) as error:
-        raise UsageError(f"{path}: not a request (PKCS #10, PEM)") from error
-    if not is_sound:
-        raise UsageError(f"{path}: its signature does not verify: it is damaged")
-    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
-        raise UsageError(f"{path}: expected a P-256 key")
-    names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    name = str(names[0].value) if len(names) == 1 else ""
-    if not name.isprintable() or not 1 <= len(name) <= _NAME_CHARS_MAX:
-        raise UsageError(f"{path}: expected one name of 1 to {_NAME_CHARS_MAX} characters")
-    return public, name
+    return certificate_request.parse(pem, str(path))

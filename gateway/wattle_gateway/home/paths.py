@@ -24,6 +24,7 @@ class GatewayHome:
         self.certificates = self.folder / "certificates"
         self.meter_certificates = self.certificates / "meters"
         self.technicians = self.certificates / "technicians"
+        self.alarm_readers = self.certificates / "alarm-readers"
         self.revocations = self.certificates / "revoked.pem"
         self.broker = self.folder / "broker"
         self.answers = self.folder / "answers.json"
