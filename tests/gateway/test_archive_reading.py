@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from wattle_gateway.archive.attachment import whole
+from wattle_gateway.audit import repair
 from wattle_gateway.cli import main
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import merkle
 from wattle_gateway.reports.voucher_readings import PointReadings
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import schema, tree_rows
+from wattle_testkit.alliance import GRID
 from wattle_testkit.archived_ledger import DAY_MS, ArchivedLedger
 
 DAYS = 4
@@ -135,6 +137,13 @@ def test_two_ledgers_are_compared_through_the_archive(
 ) -> None:
     report = said(capsys, "audit", lived.home.folder, "--compare", archived.home.folder)
     assert report["comparison"]["difference"] is None
+
+
+def test_repair_does_not_put_together_what_it_cannot_see(archived: ArchivedLedger) -> None:
+    before = archived.path.read_bytes()
+    with pytest.raises(StoreError, match="has left for the archive, and repair puts together only"):
+        repair.repair(archived.path, archived.epoch, GRID.kid)
+    assert archived.path.read_bytes() == before
 
 
 @pytest.mark.parametrize("dataset", ["log", "blocks"])

@@ -14,7 +14,7 @@ from wattle_gateway.audit.salvage import Salvaged
 from wattle_gateway.errors import StoreError
 from wattle_gateway.home import durable_file
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.store import sealed_file
+from wattle_gateway.store import archive_rows, sealed_file
 
 _DRAFT = ".repair"
 _DAMAGED = ".damaged"
@@ -33,6 +33,7 @@ def repair(path: Path, first: Epoch, kid: bytes) -> tuple[Salvaged, Path]:
     if not path.is_file():
         raise StoreError(f"{path}: no such database")
     with closing(_opened(path)) as damaged:
+        _refuse_archived(path, damaged)
         saved = salvage.salvage(damaged, draft, first, kid)
     if saved.epoch.size == 1 and (saved.left_out or saved.lost):
         _remove(draft)
@@ -41,6 +42,19 @@ def repair(path: Path, first: Epoch, kid: bytes) -> tuple[Salvaged, Path]:
             "put a copy of the file in its place"
         )
     return saved, _exchange(path, draft)
+
+
+def _refuse_archived(path: Path, damaged: sqlite3.Connection) -> None:
+    """What has left is not in the file, and so would not be in a new one."""
+    try:
+        through = archive_rows.gone_through(damaged)
+    except sqlite3.DatabaseError:
+        return  # older than archives, or too torn to tell: then nothing is found either
+    if through:
+        raise StoreError(
+            f"{path}: what was committed up to {through} has left for the archive, and repair puts "
+            "together only what is in the file; restore a backup, or begin with a snapshot"
+        )
 
 
 def _opened(path: Path) -> sqlite3.Connection:
