@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from wattle_gateway import config
+from wattle_gateway.app import peering
 from wattle_gateway.app.peering import Peering
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.contracts import registry
@@ -15,7 +16,7 @@ from wattle_gateway.errors import StoreError
 from wattle_gateway.home import create, draft
 from wattle_gateway.home.identity import load_identity
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.ledger import crypto, entry, transaction
+from wattle_gateway.ledger import crypto, entry, genesis, transaction
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.runtime import ledger_thread
 from wattle_gateway.runtime.clock import WallClock, wall_ms
@@ -24,6 +25,8 @@ from wattle_gateway.runtime.ledger_thread import LedgerThread
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import entry_row
 from wattle_gateway.store.operation_file import OperationFile
+from wattle_gateway.sync import messages
+from wattle_gateway.sync.parcels import Parcel
 from wattle_testkit.gateway_folders import choice
 from wattle_testkit.gateway_process import free_port
 from wattle_testkit.peer_party import soon
@@ -189,5 +192,71 @@ def test_a_fault_of_a_peer_ends_its_link(tmp_path: Path) -> None:
         two.peering.links.send(one.identity.kid, b"\xff")
         await soon(lambda: links.status()[0].faults == 1, "it is counted")
         await soon(lambda: linked(one) and linked(two), "a first fault is forgiven")
+
+    run(tmp_path, story)
+
+
+def test_short_of_its_machine_a_member_sends_observers_away_and_takes_them_back(
+    tmp_path: Path,
+) -> None:
+    """Two voting members and an observer: what both propose becomes final all the while."""
+    gateways = []
+    for name, role in (
+        ("one", genesis.GRID_COMPANY),
+        ("two", genesis.GRID_COMPANY),
+        ("watcher", genesis.OBSERVER),
+    ):
+        chosen = choice(name, role=role, port=free_port(), peers_port=free_port())
+        gateways.append((tmp_path / name, chosen))
+    homes = create.create_alliance("test.wattle", gateways, wall_ms())
+
+    async def story() -> None:
+        one, two, watcher = (Member(home) for home in homes)
+        voter, observer = two.identity.kid, watcher.identity.kid
+        async with one.running(), two.running(), watcher.running():
+            assert one.peering is not None
+            links = one.peering.links
+            await soon(lambda: set(links.up()) == {voter, observer}, "links to both")
+            one.peering.shed_observers(True)
+            await soon(lambda: links.up() == [voter], "the observer is gone")
+            await one.propose(0)
+            await until_recorded(two, one, 1)
+            await until_recorded(watcher, one, 1)  # by way of the other
+            assert links.up() == [voter]
+            one.peering.shed_observers(False)
+            await soon(lambda: set(links.up()) == {voter, observer}, "it is back")
+
+    asyncio.run(story())
+
+
+def test_a_piece_of_history_waits_while_others_are_served_slowly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peering, "SERVING_PAUSE_S", 0.2)
+
+    async def story(one: Member, two: Member) -> None:
+        assert one.peering is not None
+        sent: list[tuple[float, int]] = []
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(
+            one.peering.links, "send", lambda _to, raw: sent.append((loop.time(), raw[0]))
+        )
+        head = await one.ledger.read(lambda driver: driver.head)
+        parcels = [
+            Parcel(two.identity.kid, bytes([messages.HISTORY]), messages.HISTORY),
+            Parcel(two.identity.kid, bytes([messages.BLOCKS]), messages.BLOCKS),
+        ]
+        one.peering.serves_slowly = True
+        began_s = loop.time()
+        one.peering.follow(Progress(head, 0, to_send=list(parcels)))
+        await soon(lambda: any(kind == messages.HISTORY for _, kind in sent), "the history")
+        kinds = [kind for _, kind in sent if kind in (messages.HISTORY, messages.BLOCKS)]
+        assert kinds[0] == messages.BLOCKS
+        at_s = next(at_s for at_s, kind in sent if kind == messages.HISTORY)
+        assert at_s - began_s >= 0.19
+        one.peering.serves_slowly = False
+        sent.clear()
+        one.peering.follow(Progress(head, 0, to_send=list(parcels)))
+        assert [kind for _, kind in sent][:2] == [messages.HISTORY, messages.BLOCKS]
 
     run(tmp_path, story)
