@@ -163,6 +163,8 @@ lock: $(BUILD)/lock/bin/uv  ## renew requirements.lock and firmware/stubs.lock (
 	$(UV_COMPILE) --no-deps --group stubs -o firmware/stubs.lock
 	$(UV_COMPILE) --constraint requirements.lock pyproject.toml \
 		-o gateway/deploy/requirements.lock
+	$(UV_COMPILE) --constraint requirements.lock --extra archive pyproject.toml \
+		-o gateway/deploy/requirements-archive.lock
 
 $(BUILD)/lock/bin/uv: Makefile | $(STAMP)
 	@$(PYTHON_VENV) -m venv --clear $(BUILD)/lock

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = ("requirements.lock", "firmware/stubs.lock")
+LOCKS = (
+    "requirements.lock",
+    "firmware/stubs.lock",
+    "gateway/deploy/requirements.lock",
+    "gateway/deploy/requirements-archive.lock",
+)
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
