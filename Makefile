@@ -101,6 +101,10 @@ edge: $(STAMP)  ## four gateways on small machines: what they take, what faults 
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.edge $(ARGS)
 
 CURVE ?= ../shared/data/eemeter_il-electricity-cdd-hdd-hourly.csv.gz
+.PHONY: bench-sealing
+bench-sealing: $(STAMP)  ## what encryption at rest costs: bytes and CPU of a sample, plain and sealed
+	@PYTHONPATH=tests/kit $(PYTHON_VENV) -m wattle_testkit.sealing_bench
+
 .PHONY: placebo
 placebo: $(STAMP)  ## how far baseline rules are off on days without an event (CURVE=FILE)
 	@test -e "$(CURVE)" || { echo "no load curve $(CURVE): name one by CURVE=FILE" >&2; exit 1; }

@@ -29,7 +29,7 @@ from wattle_gateway.store import (
     sealed_file,
 )
 from wattle_gateway.store.operation_rows import Quarantined, Seen
-from wattle_testkit import sealed_folder
+from wattle_testkit import sealed_folder, sealing_bench
 from wattle_testkit.alliance import Board, genesis_of, sample_entry
 from wattle_testkit.driven_ledger import DrivenLedger
 
@@ -330,3 +330,13 @@ def _cutting(function: Callable[..., object], left: list[int]) -> Callable[..., 
         return function(*arguments, **named)
 
     return cut
+
+
+def test_a_sealed_sample_takes_forty_bytes_more_at_most(tmp_path: Path) -> None:
+    """30 of its value, 8 of its alias, and what pages are not filled by."""
+    board, signed = sealing_bench.samples(400)
+    costs = [
+        sealing_bench.measure(tmp_path / f"{sealed}", board, signed, sealed=sealed)
+        for sealed in (False, True)
+    ]
+    assert 30 < costs[1].bytes - costs[0].bytes < 40
