@@ -129,10 +129,16 @@ class AlarmCauses:
             return {}
         try:
             async with asyncio.timeout(LEDGER_WITHIN_S):
-                since_ms, waiting, several = await gateway.ledger.read(_behind)
+                since_ms, waiting, several, begins = await gateway.ledger.read(_behind)
         except TimeoutError:
             return {}
         late_ms = gateway.clock.now_ms() - since_ms
+        if begins is not None:
+            text = (
+                f"no other gateway has the next commit any more, the first is {begins}; "
+                "stop it, then `wattle-gateway snapshot begin`"
+            )
+            return {catalog.FINALITY: Finding(CRITICAL, text)}
         if several and late_ms > COMMIT_LATE_MS * gateway.clock.speed:
             return {catalog.FINALITY: Finding(CRITICAL, f"no commit for {late_ms // 1000} s")}
         most = gateway.config.ingest.pool_entries_max
@@ -144,12 +150,14 @@ class AlarmCauses:
     def _look_at_folder(self) -> dict[str, Finding]:
         """What the doctor says of certificates and keys."""
         home = self._gateway.home
-        found = {
-            catalog.CERTIFICATE: _worst(
-                doctor_folder.certificates(home, self._gateway.clock.now_ms())
-            ),
-            catalog.KEYS: _worst([doctor_folder.permissions(home)]),
-        }
+        now_ms = self._gateway.clock.now_ms()
+        try:
+            found = {
+                catalog.CERTIFICATE: _worst(doctor_folder.certificates(home, now_ms)),
+                catalog.KEYS: _worst([doctor_folder.permissions(home)]),
+            }
+        except OSError as error:
+            return {catalog.KEYS: Finding(CRITICAL, f"{home.folder}: {error.strerror}")}
         return {name: finding for name, finding in found.items() if finding is not None}
 
 
@@ -166,8 +174,9 @@ def _worst(findings: Iterable[doctor_finding.Finding]) -> Finding | None:
     return Finding(severity, f"{worst.check}: {worst.found}")
 
 
-def _behind(driver: LedgerDriver) -> tuple[int, int, bool]:
-    """Unix ms of the newest commit or of the epoch's beginning, entries that wait, and whether
-    there are several voting members."""
+def _behind(driver: LedgerDriver) -> tuple[int, int, bool, int | None]:
+    """Unix ms of the newest commit or of the epoch's beginning, entries that wait, whether there
+    are several voting members, and the first commit that others can give, if it comes too late."""
     since_ms = max(driver.head.time_ms, driver.epoch.created_ms)
-    return since_ms, driver.queue.size, driver.epoch.size > 1
+    begins = driver.synchronizer.history.begins_too_late()
+    return since_ms, driver.queue.size, driver.epoch.size > 1, begins

@@ -13,7 +13,7 @@ from wattle_gateway.resources.steward import Change, Steward, as_row
 from wattle_gateway.resources.usage import MIB, Usage
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.logs import Log
-from wattle_gateway.store import disk_rows
+from wattle_gateway.store import archive_rows, disk_rows
 from wattle_gateway.store.connection import store_errors_named
 
 if TYPE_CHECKING:
@@ -130,9 +130,7 @@ async def watch(gateway: "Gateway") -> None:
 
 def _free_bytes(driver: LedgerDriver) -> int:
     with store_errors_named("ledger.db"):
-        (pages,) = driver.connection.execute("PRAGMA freelist_count").fetchone()
-        (page_bytes,) = driver.connection.execute("PRAGMA page_size").fetchone()
-    return int(pages * page_bytes)
+        return archive_rows.free_bytes(driver.connection)
 
 
 def _figures(usage: Usage) -> dict[str, int]:

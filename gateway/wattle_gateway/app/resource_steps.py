@@ -3,12 +3,13 @@
 import asyncio
 import ctypes
 import gc
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from wattle_gateway.consensus.engine import SAMPLE_ROUND_MS
 from wattle_gateway.consensus.pace import SLOW_SAMPLE_ROUND_MS
-from wattle_gateway.errors import GatewayError
+from wattle_gateway.errors import GatewayError, StoreError
 from wattle_gateway.resources import steps
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.logs import Log
@@ -73,19 +74,29 @@ class ResourceSteps:
         if spare:
             await self._in_ledger(_drop)
             if not self._spares:
-                self._gateway.operation.read(page_cache.spare)
+                await self._in_operation(page_cache.spare)
                 gc.collect()
                 _give_back()
         elif self._spares:
             await self._in_ledger(lambda driver: page_cache.use(driver.connection))
-            self._gateway.operation.read(page_cache.use)
+            await self._in_operation(page_cache.use)
         self._spares = spare
 
     async def _in_ledger(self, work: Callable[[LedgerDriver], None]) -> None:
         """Not while its database is closed: then there is nothing to slow or to drop."""
         ledger = self._gateway.ledger
-        if not ledger.trouble:
+        if ledger.trouble:
+            return
+        try:
             await ledger.read(work)
+        except StoreError as error:
+            _log.error("a step is not taken in a database", error=error)
+
+    async def _in_operation(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        try:
+            await asyncio.to_thread(self._gateway.operation.read, work)
+        except StoreError as error:
+            _log.error("a step is not taken in a database", error=error)
 
     def _archive(self, due: bool) -> None:
         if not due:

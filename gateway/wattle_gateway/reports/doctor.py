@@ -19,6 +19,7 @@ from wattle_gateway.store.connection import store_errors_named
 
 def examine(home: GatewayHome, host: Host, live: Live | None) -> Iterator[Finding]:
     """All findings; `live` what the running gateway answered, None if it is stopped."""
+    yield from doctor_running.alarms(live)
     yield doctor_folder.permissions(home)
     yield from doctor_folder.certificates(home, host.now_ms())
     try:

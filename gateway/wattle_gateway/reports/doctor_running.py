@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from wattle_gateway.alarms.catalog import CRITICAL
 from wattle_gateway.config import EMBEDDED, BrokerConfig
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, WARNING, Finding
@@ -93,3 +94,10 @@ def peers(epoch: Epoch, kid: bytes, live: Live | None) -> Iterator[Finding]:
             "this gateway follows and signs nothing",
             "if it was restored: `alliance leave --member`, then `alliance approve` elsewhere",
         )
+
+
+def alarms(live: Live | None) -> Iterator[Finding]:
+    """What a running gateway alarms of, however it came to know; a stopped one looks at nothing."""
+    for alarm in [] if live is None else live.get("alarms", []):
+        level = PROBLEM if alarm["severity"] == CRITICAL else WARNING
+        yield Finding(f"alarm {alarm['alarm']}", level, alarm["text"], alarm["advice"])

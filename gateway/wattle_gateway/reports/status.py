@@ -127,7 +127,9 @@ def read(
         quarantine={"entries": entries, "bytes": size},
         certificates=own_certificates.ends(own_certificates.read(home)),
         disk_bytes=disk_bytes(home.folder),
-        resources=stopped.row(home, operation, now_ms) if live is None else live["resources"],
+        resources=stopped.row(home, ledger, operation, now_ms)
+        if live is None
+        else live["resources"],
         live=live,
         begins=base_rows.first_index(ledger) - 1 or None,
     )

@@ -11,10 +11,12 @@ from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.resources import growth
 from wattle_gateway.resources.folder_size import disk_bytes
 from wattle_gateway.resources.usage import CPU, DISK, MEMORY, MIB, disk_use
-from wattle_gateway.store import disk_rows
+from wattle_gateway.store import archive_rows, disk_rows
 
 
-def row(home: GatewayHome, operation: sqlite3.Connection, now_ms: int) -> dict[str, Any] | None:
+def row(
+    home: GatewayHome, ledger: sqlite3.Connection, operation: sqlite3.Connection, now_ms: int
+) -> dict[str, Any] | None:
     """As `steward.as_row` with the disk alone, without a level; None if it does not answer. A
     configuration that cannot be read has no budget."""
     try:
@@ -25,7 +27,9 @@ def row(home: GatewayHome, operation: sqlite3.Connection, now_ms: int) -> dict[s
         budget = configuration.load(home.config).resources.disk_mib * MIB
     except ConfigError:
         budget = 0
-    disk = disk_use(disk_bytes(home.folder), found.f_bavail * found.f_frsize, budget)
+    reusable = archive_rows.free_bytes(ledger)
+    used = max(0, disk_bytes(home.folder) - reusable)
+    disk = disk_use(used, found.f_bavail * found.f_frsize + reusable, budget)
     forecast = growth.forecast(disk_rows.load(operation), budget, now_ms)
     return {
         DISK: {**asdict(disk), "capacity": disk.capacity, "level": None, **asdict(forecast)},
