@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from wattle_gateway.audit import comparison, ledger_audit, salvage, state_replay
 from wattle_gateway.audit.findings import AuditReport
+from wattle_gateway.contracts import accounts
 from wattle_gateway.contracts import snapshot as snapshot_format
 from wattle_gateway.errors import BeforeBaseError, StoreError, UsageError
 from wattle_gateway.ledger import genesis, merkle, transaction
@@ -248,14 +249,34 @@ def test_a_member_that_lost_its_ledger_begins_and_signs_nothing_twice(
     assert snapshot_format.check(later).epoch in (1, 2)
 
 
-def test_who_has_a_ledger_does_not_begin(begun: DrivenAlliance, file: Path) -> None:
-    cid = begun.members["cid"]
+def test_who_is_behind_begins_anew_and_loses_nothing_that_waited(
+    begun: DrivenAlliance, file: Path, tmp_path: Path
+) -> None:
+    """What it signed last is known, so it signs again; its own payload comes to the ledger."""
+    cid, newer = begun.members["cid"], tmp_path / "newer.snapshot"
+    begun.cut("cid")
+    begun.transact("cid", transaction.ISSUE, Issue("EUR", 2, cid.kid, 7).row())
+    begun.run(QUARTER_MS)
+    signed = own_rows.load(cid.up.connection)
     begun.kill("cid")
     before = cid.path.read_bytes()
-    with pytest.raises(UsageError, match="is a ledger that has begun"):
+    with pytest.raises(UsageError, match="the ledger has come to commit"):
         beginning.begin(cid.path, file, begun.epoch, cid.kid)
     assert cid.path.read_bytes() == before
+    pay(begun, 6)
+    newer.write_bytes(snapshots.export(begun["ann"].connection, begun.epoch, None).encode())
+    made = beginning.begin(cid.path, newer, begun.epoch, cid.kid)
+    assert (made.lost, made.waiting) == (False, 1)
+    assert made.aside is not None
+    assert made.aside.read_bytes() == before
     begun.start("cid")
+    assert own_rows.load(cid.up.connection) == signed
+    begun.heal()
+    pay(begun, 1)
+    assert begun["cid"].signing
+    assert accounts.asset(begun["ann"].state, "EUR") is not None
+    assert len(begun.heads()) == 1
+    assert all(len(headers) == 1 for headers in begun.blocks().values())
 
 
 def test_reports_say_what_they_do_not_cover(begun: DrivenAlliance) -> None:

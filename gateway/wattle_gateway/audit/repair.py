@@ -32,7 +32,7 @@ def repair(path: Path, first: Epoch, kid: bytes) -> tuple[Salvaged, Path]:
     _remove(draft)
     if not path.is_file():
         raise StoreError(f"{path}: no such database")
-    with closing(_opened(path)) as damaged:
+    with closing(opened(path)) as damaged:
         _refuse_archived(path, damaged)
         saved = salvage.salvage(damaged, draft, first, kid)
     if saved.epoch.size == 1 and (saved.left_out or saved.lost):
@@ -41,7 +41,7 @@ def repair(path: Path, first: Epoch, kid: bytes) -> tuple[Salvaged, Path]:
             f"{path}: blocks are lost and nobody else has them ({saved.difference}); "
             "put a copy of the file in its place"
         )
-    return saved, _exchange(path, draft)
+    return saved, exchange(path, draft)
 
 
 def _refuse_archived(path: Path, damaged: sqlite3.Connection) -> None:
@@ -57,7 +57,7 @@ def _refuse_archived(path: Path, damaged: sqlite3.Connection) -> None:
         )
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path) -> sqlite3.Connection:
     """The damaged file, whatever its state; StorageKeyError if it is sealed and does not open."""
     try:
         factory = sealed_file.factory_for(path, sqlite3.Connection)
@@ -72,22 +72,23 @@ def _opened(path: Path) -> sqlite3.Connection:
     return damaged
 
 
-def _exchange(path: Path, draft: Path) -> Path:
-    """Put the draft in the place of a file; there is a file at `path` at every moment."""
-    aside = _free_name(path)
+def exchange(path: Path, draft: Path, suffix: str = _DAMAGED) -> Path:
+    """Put the draft in the place of a file; there is a file at `path` at every moment. Gives where
+    the old one is now."""
+    aside = _free_name(path, suffix)
     os.link(path, aside)
-    for suffix in _BESIDE:
+    for beside in _BESIDE:
         # A log left by the old file would be read into the new one.
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+            path.with_name(path.name + beside).rename(aside.with_name(aside.name + beside))
     draft.replace(path)
     durable_file.sync_folder(path.parent)
     return aside
 
 
-def _free_name(path: Path) -> Path:
+def _free_name(path: Path, suffix: str) -> Path:
     number = 1
-    while (aside := path.with_name(f"{path.name}{_DAMAGED}{number}")).exists():
+    while (aside := path.with_name(f"{path.name}{suffix}{number}")).exists():
         number += 1
     return aside
 

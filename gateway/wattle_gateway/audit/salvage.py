@@ -58,7 +58,7 @@ def salvage(damaged: sqlite3.Connection, target: Path, first: Epoch, kid: bytes)
 
     The damaged one is only read. Raises StoreError if `target` exists or cannot be written.
     """
-    mark = _trusted_mark(damaged, kid, first)
+    mark = trusted_mark(damaged, kid, first)
     database.create_ledger(target, first.ledger_id, lost=mark is None or mark.lost)
     writer = database.open_writer(target, schema.LEDGER, first.ledger_id)
     try:
@@ -85,7 +85,7 @@ def _fill(
             replay.run(rebuild.ledger.epoch)
         except (sqlite3.DatabaseError, LedgerError, StoreError) as error:
             differences.append(Difference(f"the database cannot be read: {error}"))
-        _keep_waiting(damaged, writer, first.ledger_id, kid)
+        keep_waiting(damaged, writer, first.ledger_id, kid)
         if mark is not None:
             own_rows.raise_to(writer, mark.epoch, mark.round)
             if mark.silent_epoch is not None:
@@ -178,7 +178,7 @@ class _Rebuild:
             checkpoint_rows.insert(self._writer, index, row[0])
 
 
-def _trusted_mark(damaged: sqlite3.Connection, kid: bytes, first: Epoch) -> OwnMark | None:
+def trusted_mark(damaged: sqlite3.Connection, kid: bytes, first: Epoch) -> OwnMark | None:
     """What this gateway signed last; None if the file is torn or contradicts itself."""
     try:
         (sound,) = damaged.execute("PRAGMA integrity_check(1)").fetchone()
@@ -194,7 +194,7 @@ def _trusted_mark(damaged: sqlite3.Connection, kid: bytes, first: Epoch) -> OwnM
     return mark if sound == "ok" else None
 
 
-def _keep_waiting(
+def keep_waiting(
     damaged: sqlite3.Connection, writer: sqlite3.Connection, ledger_id: bytes, kid: bytes
 ) -> None:
     """What waited waits again, and so does what own blocks carried that no commit had taken: the

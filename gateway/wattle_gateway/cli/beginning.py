@@ -33,6 +33,8 @@ def begun(home: GatewayHome, file: Path) -> dict[str, Any]:
         "epoch": made.proved.epochs.newest.number,
         "signed_by": [asdict(who) for who in snapshots.who_signed(made.proved)],
         "lost": made.lost,
+        "waiting": made.waiting,
+        "older_file": None if made.aside is None else str(made.aside),
     }
 
 
@@ -46,6 +48,11 @@ def begun_text(row: dict[str, Any]) -> str:
         "before        is not on this gateway: no samples, no commits, no proofs of them",
         "next          start the gateway: it fetches what came since from the others",
     ]
+    if row["older_file"] is not None:
+        lines.insert(
+            3,
+            f"older ledger  {row['older_file']}; {row['waiting']} entries of it wait for a block",
+        )
     if row["lost"]:
         lines.append(
             "signing       what its keys have signed before is not known: it follows and signs "

@@ -47,12 +47,13 @@ def add(command: argparse.ArgumentParser) -> None:
     checking.add_argument("file", type=Path, metavar="FILE", help="the snapshot")
     output_format(checking, "text", "json")
     checking.set_defaults(run=verify)
-    starting = commands.add_parser("begin", help="let a gateway without a ledger begin with one")
+    starting = commands.add_parser("begin", help="let a gateway's ledger begin with one")
     starting.description = (
         "Proves the snapshot from the genesis on and makes it the beginning of the ledger of a "
-        "stopped gateway that has none: one just made by `alliance join`, or one whose ledger.db "
-        "is gone. What came since the gateway then fetches from the others; what was before is "
-        "not on it. Exit code 1 if the snapshot is not proved: then nothing has changed."
+        "stopped gateway that has none (just made by `alliance join`, or ledger.db is gone) or one "
+        "that is not as far; that is set aside, and what waits in it waits on. What came since the "
+        "gateway then fetches from the others; what was before is not on it. Exit code 1 if the "
+        "snapshot is not proved: then nothing has changed."
     )
     folder(starting)
     starting.add_argument("file", type=Path, metavar="FILE", help="the snapshot")

@@ -16,6 +16,7 @@ from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.ledger.epoch import Epoch, next_epoch
 from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.ledger.signed_sample import SignedSample
+from wattle_gateway.runtime.errors import DivergenceError
 from wattle_gateway.store import base_rows, ledger_rows
 from wattle_gateway.store.base_rows import Base
 from wattle_gateway.store.block_rows import StoredBlock
@@ -147,8 +148,12 @@ class ExecutedLedger:
         return CommitHead(found.index, found.time_ms, leaf.commit_digest(body), found.state_digest)
 
     def _named_digest(self, index: int) -> bytes | None:
-        """`digest_of` for execution, which must not take what is not kept for what never was."""
-        return kept_digest(self.base, index, self.digest_of(index))
+        """`digest_of` for execution, which must not take what is not kept for what never was: this
+        ledger cannot go on."""
+        try:
+            return kept_digest(self.base, index, self.digest_of(index))
+        except BeforeBaseError as error:
+            raise DivergenceError(str(error)) from error
 
 
 def kept_digest(base: Base | None, index: int, digest: bytes | None) -> bytes | None:
