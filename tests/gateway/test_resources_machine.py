@@ -129,6 +129,12 @@ def test_a_budget_beyond_what_is_there_gives_no_more(host: MadeHost) -> None:
     assert found.memory.source == MACHINE
 
 
+def test_a_sandbox_that_hides_the_machine_is_no_shortage(host: MadeHost) -> None:
+    (host.proc / "meminfo").unlink()
+    found = host.machine().look().memory
+    assert found.limit > os.sysconf("SC_PHYS_PAGES") * PAGE
+
+
 def test_the_control_group_s_limits_count(host: MadeHost) -> None:
     host.inside("wattle.slice/gateway")
     host.group("", {"memory.stat": ""})
@@ -139,7 +145,8 @@ def test_the_control_group_s_limits_count(host: MadeHost) -> None:
         {
             "memory.max": str(256 * MIB),
             "memory.current": str(200 * MIB),
-            "memory.stat": f"anon 5\ninactive_file {40 * MIB}\n",
+            "memory.stat": f"anon 5\ninactive_file {20 * MIB}\nactive_file {15 * MIB}\n"
+            f"slab_reclaimable {5 * MIB}\nslab 9\n",
             "memory.pressure": "some avg10=9 avg60=9.00 avg300=9 total=9\n"
             "full avg10=0.00 avg60=12.34 avg300=0.00 total=9\n",
             "cpu.max": "75000 100000",

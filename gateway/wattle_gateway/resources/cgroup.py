@@ -12,6 +12,8 @@ from wattle_gateway.resources.usage import MILLION
 # A group far down in a tree of slices; deeper is no machine that we run on.
 DEPTH_MAX = 32
 _UNLIMITED = "max"
+# Of memory.stat: pages of files (tmpfs is none of these) and what the kernel keeps of inodes.
+_DROPPED = ("inactive_file", "active_file", "slab_reclaimable")
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,15 @@ class Group:
 
     def memory_limit(self) -> tuple[int, int] | None:
         """(limit, bytes used against it) of the tightest group: the one that has least left. What
-        the kernel can drop without asking anybody (inactive pages of files) is not used. None if
-        nothing is limited."""
+        the kernel can drop and read again (_DROPPED) is not used: a database's pages fill every
+        group in time, and active ones that are missed show as pressure. None if nothing is limited.
+        """
         found = []
         for folder in self.folders:
             limit = _number(folder / "memory.max")
             current = _number(folder / "memory.current")
             if limit is not None and current is not None:
-                held = max(0, current - _stat(folder / "memory.stat", "inactive_file"))
+                held = max(0, current - _stat(folder / "memory.stat", _DROPPED))
                 found.append((limit, held))
         return min(found, key=lambda pair: pair[0] - pair[1], default=None)
 
@@ -103,12 +106,10 @@ def _number(path: Path) -> int | None:
     return int(text) if text.isdecimal() and text != _UNLIMITED else None
 
 
-def _stat(path: Path, name: str) -> int:
-    for line in _text(path).splitlines():
-        key, _, value = line.partition(" ")
-        if key == name and value.isdecimal():
-            return int(value)
-    return 0
+def _stat(path: Path, names: tuple[str, ...]) -> int:
+    """The sum of some figures of a flat-keyed file."""
+    pairs = (line.partition(" ")[::2] for line in _text(path).splitlines())
+    return sum(int(value) for name, value in pairs if name in names and value.isdecimal())
 
 
 def _text(path: Path) -> str:

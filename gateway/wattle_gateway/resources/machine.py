@@ -50,6 +50,7 @@ class Machine:
         self._now_ms = now_ms
         self._tick_us = MILLION // os.sysconf("SC_CLK_TCK")
         self._page_bytes = os.sysconf("SC_PAGE_SIZE")
+        self._memory_bytes = os.sysconf("SC_PHYS_PAGES") * self._page_bytes
         self._group = cgroup.find(proc)
         # (steady ms, us of CPU that the gateway's processes have used), oldest first.
         self._times: deque[tuple[int, int]] = deque()
@@ -141,12 +142,13 @@ class Machine:
         return (int(words[11]) + int(words[12])) * self._tick_us if len(words) > 12 else 0
 
     def _available(self) -> int:
-        """MemAvailable of /proc/meminfo, bytes."""
+        """MemAvailable of /proc/meminfo, bytes; where a sandbox hides that (ProcSubset=pid), all
+        that the machine has."""
         for line in _text(self._proc / "meminfo").splitlines():
             words = line.split()
             if words[:1] == ["MemAvailable:"] and words[1].isdecimal():
                 return int(words[1]) << 10
-        return 0
+        return self._memory_bytes
 
 
 def _names(folder: Path) -> list[str]:
