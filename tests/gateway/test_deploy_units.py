@@ -49,7 +49,7 @@ def instances(tmp_path: Path) -> list[Path]:
         (programs / name).chmod(0o755)
     made = []
     for path in sorted(UNITS.glob("*@.*")):
-        text = path.read_text().replace("/opt/wattle/current", str(tmp_path / "current"))
+        text = path.read_text().replace("/usr/local/lib/wattle/current", str(tmp_path / "current"))
         (tmp_path / path.name).write_text(text)
         made.append(tmp_path / path.name.replace("@.", "@home."))
     return made
@@ -87,7 +87,7 @@ def test_little_is_exposed(instances: list[Path], tmp_path: Path, name: str) -> 
 
 def test_the_service_runs_a_command_that_there_is() -> None:
     program, *words = unit("wattle-gateway@.service")["ExecStart"].split()
-    assert program == "/opt/wattle/current/bin/wattle-gateway"
+    assert program == "/usr/local/lib/wattle/current/bin/wattle-gateway"
     assert parser().parse_args(words).folder == Path("/var/lib/wattle/%i")
 
 
