@@ -31,6 +31,11 @@ PROGRAM = ("wattle_gateway",)
 _KIT = Path(__file__).resolve().parents[1]
 
 
+def environment() -> dict[str, str]:
+    """For a process that imports this kit."""
+    return os.environ | {"PYTHONPATH": f"{_KIT}:{os.environ.get('PYTHONPATH', '')}"}
+
+
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nothing listens on."""
     return free_ports(1)[0]
@@ -113,7 +118,7 @@ class GatewayProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": f"{_KIT}:{os.environ.get('PYTHONPATH', '')}"},
+                env=environment(),
             )
 
     def await_up(self, deadline_s: float = START_DEADLINE_S) -> None:

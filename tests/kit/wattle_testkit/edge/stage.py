@@ -76,15 +76,17 @@ class Stage:
             lambda: event in self._log(number), deadline_s, f"gateway {number + 1}: {event}"
         )
 
+    def has_alarm(self, number: int, name: str) -> bool:
+        """Whether a gateway has raised an alarm of this name since the mark."""
+        return any(
+            "alarm raised" in line and f"alarm={name}" in line
+            for line in self._log(number).splitlines()
+        )
+
     def await_alarm(self, number: int, name: str, deadline_s: float) -> None:
         """Wait until a gateway raises an alarm of this name."""
         self.await_(
-            lambda: any(
-                "alarm raised" in line and f"alarm={name}" in line
-                for line in self._log(number).splitlines()
-            ),
-            deadline_s,
-            f"gateway {number + 1}: alarm {name}",
+            lambda: self.has_alarm(number, name), deadline_s, f"gateway {number + 1}: alarm {name}"
         )
 
     def await_up(self, number: int) -> None:

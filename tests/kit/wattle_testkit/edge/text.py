@@ -45,8 +45,10 @@ def _how(outcome: Outcome) -> str:
 def _line(number: int, taken: Taken) -> str:
     usage = taken.usage
     parts = ", ".join(f"{name} {peak / _MIB:.0f}" for name, peak in sorted(usage.by_name().items()))
+    quarters = " ".join(f"{peak / _MIB:.0f}" for peak in usage.quarters_bytes)
     words = (
         f"{usage.peak_bytes / _MIB:.0f} MiB ({usage.resident_peaks_bytes / _MIB:.0f}; {parts})",
+        f"by quarters of the time {quarters}",
         f"{100 * taken.cpu_share:.0f} % of a core",
         f"{taken.samples} samples final after {taken.p50_s:.1f} s (p50), {taken.p99_s:.1f} s (p99)",
         f"{taken.disk_bytes / _MB:.1f} MB on disk",

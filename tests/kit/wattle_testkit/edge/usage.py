@@ -52,9 +52,11 @@ class Process:
 @dataclass
 class Usage:
     """`peak_bytes`: the most that the tree was seen to have at one moment; `resident_peaks_bytes`:
-    the sum of each process's own highest VmHWM, which the kernel keeps: an upper bound."""
+    the sum of each process's own highest VmHWM, which the kernel keeps: an upper bound. `course`:
+    what it had at each look."""
 
     peak_bytes: int = 0
+    course: list[int] = field(default_factory=list)
     processes: dict[int, Process] = field(default_factory=dict)
 
     @property
@@ -64,6 +66,12 @@ class Usage:
     @property
     def cpu_s(self) -> float:
         return sum(one.cpu_s for one in self.processes.values())
+
+    @property
+    def quarters_bytes(self) -> list[int]:
+        """The most up to each quarter of the looks: whether it goes on growing."""
+        count = len(self.course)
+        return [max(self.course[: max(1, count * part // 4)]) for part in range(1, 5)]
 
     def by_name(self) -> dict[str, int]:
         """Highest memory of its own of each kind of process."""
@@ -88,7 +96,8 @@ class Usage:
                     known.own_bytes = own
                 known.resident_bytes = _field_bytes(pid, "status", "VmHWM")
                 known.cpu_s = _cpu_s(pid)
-        self.peak_bytes = max(self.peak_bytes, anonymous + sum(files.values()))
+        self.course.append(anonymous + sum(files.values()))
+        self.peak_bytes = max(self.peak_bytes, self.course[-1])
 
 
 class Watch:
