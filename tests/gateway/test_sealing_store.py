@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from wattle_gateway.audit import ledger_audit
+from wattle_gateway.audit.repair import repair
 from wattle_gateway.errors import StorageKeyError, StoreError
 from wattle_gateway.home import create, sealing
 from wattle_gateway.home.draft import NewGateway
@@ -30,7 +31,7 @@ from wattle_gateway.store import (
 )
 from wattle_gateway.store.operation_rows import Quarantined, Seen
 from wattle_testkit import sealed_folder, sealing_bench
-from wattle_testkit.alliance import Board, genesis_of, sample_entry
+from wattle_testkit.alliance import GRID, Board, genesis_of, sample_entry
 from wattle_testkit.driven_ledger import DrivenLedger
 
 SAMPLES = 40
@@ -340,3 +341,35 @@ def test_a_sealed_sample_takes_forty_bytes_more_at_most(tmp_path: Path) -> None:
         for sealed in (False, True)
     ]
     assert 30 < costs[1].bytes - costs[0].bytes < 40
+
+
+def test_a_reader_of_a_moment_before_the_rotation_reads_on(
+    ledger: DrivenLedger, board: Board
+) -> None:
+    ring = rings.beside(ledger.path)
+    assert ring is not None
+    key = storage_key.read(f"file:{ledger.path.parent}.key", ledger.path.parent)
+    elsewhere = rings.open_ring(ring.path, key).seal
+    old = ledger.driver.connection.execute("SELECT id, body FROM main.entries LIMIT 1").fetchone()
+    number = ring.rotate(5)
+    while resealing.step(ledger.driver.connection, schema.LEDGER):
+        pass
+    assert ring.forget_before(number) == 1
+    new = ledger.driver.connection.execute("SELECT id, body FROM main.entries LIMIT 1").fetchone()
+    name = row_seal.row_name(old[0])
+    assert elsewhere.open("entries", name, new[1]) == elsewhere.open("entries", name, old[1])
+    assert row_seal.number_of(new[1]) != row_seal.number_of(old[1])
+
+
+def test_a_sealed_ledger_is_repaired_and_stays_sealed(ledger: DrivenLedger, board: Board) -> None:
+    """Of one member blocks cannot be lost: here a row of an index."""
+    secret = secrets_of(ledger, board)
+    tampered(ledger, "DELETE FROM samples WHERE seq = 3")
+    saved, _ = repair(ledger.path, ledger.epoch, GRID.kid)
+    assert saved.head.index > 0
+    assert sealed_folder.holding(ledger.path.parent, *secret) == []
+    ledger.driver.open()
+    assert ledger_rows.find_sample(ledger.driver.connection, board.kid, 3) is not None
+    with closing(reader_of(ledger)) as reader:
+        report = ledger_audit.audit_ledger(reader, genesis_of(), lambda done, total: None)
+    assert report.differences == []

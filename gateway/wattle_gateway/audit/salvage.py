@@ -23,6 +23,7 @@ from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.genesis import CONSTANT_BOUNDS
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.runtime.queue import entry_row
+from wattle_gateway.sealing import row_seal
 from wattle_gateway.snapshot import stored as stored_base
 from wattle_gateway.store import (
     base_rows,
@@ -84,7 +85,7 @@ def _fill(
             replay = LedgerReplay(damaged, rebuild, differences.append, adopts=False)
             replay.run(rebuild.ledger.epoch)
         except (sqlite3.DatabaseError, LedgerError, StoreError) as error:
-            differences.append(Difference(f"the database cannot be read: {error}"))
+            differences.append(Difference(f"the database cannot be read: {row_seal.told(error)}"))
         keep_waiting(damaged, writer, first.ledger_id, kid)
         if mark is not None:
             own_rows.raise_to(writer, mark.epoch, mark.round)

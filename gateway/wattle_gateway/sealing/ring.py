@@ -54,7 +54,7 @@ class Ring:
         """
         with self._changing:
             self._rotate(now_ms)
-        self.seal.renew(self._keys(), self.active)
+        self.seal.learn(self._keys(), self.active)
         return self.active
 
     def forget_before(self, number: int) -> int:
@@ -65,7 +65,7 @@ class Ring:
             if gone:
                 self._write(kept)
         if gone:
-            self.seal.renew(self._keys(), self.active)
+            self.seal.learn(self._keys(), self.active)
         return gone
 
     def add_slot(self, storage: StorageKey) -> None:
@@ -90,7 +90,7 @@ class Ring:
             ]
             self._keyring = read
         if changed:
-            self.seal.renew(self._keys(), self.active)
+            self.seal.learn(self._keys(), self.active)
         return True
 
     def _new_seal(self) -> RowSeal:

@@ -100,15 +100,16 @@ class RowSeal(PlainRows):
         self.alias = lru_cache(_ALIASES_KEPT)(self._alias)  # type: ignore[method-assign]
         self.kid_of = lru_cache(_ALIASES_KEPT)(self._kid_of)
 
-    def renew(self, keys: Mapping[int, bytes], active: int) -> None:
-        """Seal under `active` from now on, and open what any of `keys` has sealed."""
-        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+    def learn(self, keys: Mapping[int, bytes], active: int) -> None:
+        """Seal under `active` from now on, and open what any of `keys` has sealed, too. Older ones
+        stay: who reads a moment long ago still meets their rows."""
+        self._ciphers = self._ciphers | {number: AESGCM(key) for number, key in keys.items()}
         self.active = active
 
     def close(self, table: str, row: bytes, value: bytes) -> bytes:
         """The value of a row, sealed."""
         if self._spend is not None and (changed := self._spend()) is not None:
-            self.renew(changed[1], changed[0])
+            self.learn(changed[1], changed[0])
         number = self.active
         nonce = secrets.token_bytes(NONCE_BYTES)
         sealed = self._ciphers[number].encrypt(nonce, value, _bound(table, row))
@@ -119,7 +120,7 @@ class RowSeal(PlainRows):
         number = int.from_bytes(sealed[:NUMBER_BYTES], "big")
         cipher = self._ciphers.get(number)
         if cipher is None and self._reload is not None:
-            self.renew(self._reload(), self.active)
+            self.learn(self._reload(), self.active)
             cipher = self._ciphers.get(number)
         if cipher is None or len(sealed) < OVERHEAD_BYTES:
             raise StoreError(f"{_place(table, row)}: sealed under key {number}, which is not known")
@@ -193,7 +194,7 @@ def number_of(sealed: bytes) -> int:
     return int.from_bytes(sealed[:NUMBER_BYTES], "big")
 
 
-def told(error: sqlite3.Error) -> str:
+def told(error: Exception) -> str:
     """What was wrong: of a row that did not open, SQLite says only that a function failed."""
     failure: str = getattr(_thread, "failure", "")
     return failure if failure and _FUNCTION_FAILED in str(error) else str(error)
