@@ -12,17 +12,18 @@ back.
 import itertools
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import sha256
 
 from wattle_gateway.archive import collection, fetching, names, parquet_files, part_check
-from wattle_gateway.archive.rows import HeaderRow, LogRow, PartRows
+from wattle_gateway.archive.arrow import release
+from wattle_gateway.archive.rows import BLOCKS, LOG, HeaderRow, LogRow, PartRows
 from wattle_gateway.archive.target import Target
 from wattle_gateway.consensus import linearizer
 from wattle_gateway.consensus.engine import window_first
-from wattle_gateway.errors import ArchiveError, StoreError
+from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import merkle
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.merkle import RightEdge
@@ -132,22 +133,22 @@ class Mover:
         for file in stored:
             self._place.target.put(file.name, files[file.dataset])
             self._rest()
-        back = parquet_files.decode(
-            {file.dataset: fetching.fetch(self._place.target, file) for file in stored}
-        )
-        contents = _check(reader, self._place.ledger_id, (part, before), rows, back)
+        back = {file.dataset: fetching.fetch(self._place.target, file) for file in stored}
+        parquet_files.check_same(back, rows)
+        part_check.check_payloads(rows, self._place.ledger_id)
+        contents = _contents(reader, part, before, rows, parquet_files.each_log_row(back[LOG]))
         self._write(lambda writer: archive_rows.mark_stored(writer, part.number, contents, stored))
-        self._removals = (part.number, _removals(reader, part.last_commit, 0, back))
+        self._removals = (part.number, _removals(reader, part.last_commit, 0, rows))
+        release()
         return Step(STORED, part.number, part.day)
 
     def _take_out(self, reader: sqlite3.Connection, part: Part) -> Step:
         waiting = self._removals
         if waiting is None or waiting[0] != part.number:
             files = archive_rows.files_of(reader, part.number)
-            content = {
-                name: fetching.fetch(self._place.target, file) for name, file in files.items()
-            }
-            rows = parquet_files.decode(content)
+            log = parquet_files.log_rows(fetching.fetch(self._place.target, files[LOG]))
+            blocks = parquet_files.block_rows(fetching.fetch(self._place.target, files[BLOCKS]))
+            rows = PartRows(log, blocks, [])
             waiting = (part.number, _removals(reader, part.last_commit, part.gone_commit, rows))
         self._removals = None  # unless this write succeeds, they are made anew
         removal = waiting[1].popleft()
@@ -179,35 +180,30 @@ def last_to_go(reader: sqlite3.Connection, ledger: ExecutedLedger, older_than_ms
     return last
 
 
-def _check(
+def _contents(
     reader: sqlite3.Connection,
-    ledger_id: bytes,
-    stretch: tuple[Part, Part | None],
+    part: Part,
+    before: Part | None,
     rows: PartRows,
-    back: PartRows,
+    log: Iterable[LogRow],
 ) -> Contents:
-    """What came back is what was sent, every entry is that of its header, every leaf the tree's;
-    `stretch`: the part and the one before it."""
-    part, before = stretch
-    if back != rows:
-        raise ArchiveError(f"part {part.number} came back from the archive with other rows")
-    part_check.check_payloads(back, ledger_id)
-    first_leaf = collection.first_leaf(reader, part.first_commit)
+    """What to note of a part once every leaf of `log`, as it came back, was held against the
+    tree; `before`: the part before it."""
     last = ledger_rows.load_commit(reader, part.last_commit)
     assert last is not None
-    edge = part_check.check_leaves(reader, edge_before(reader, before), back.log, last.at + 1)
+    edge = part_check.check_leaves(reader, edge_before(reader, before), log, last.at + 1)
     part_check.check_following(reader, edge)
-    times = [row for row in back.log if row.meter is not None]
+    times = [row for row in rows.log if row.meter is not None]
     return Contents(
-        first_leaf=first_leaf,
+        first_leaf=collection.first_leaf(reader, part.first_commit),
         end_leaf=last.at + 1,
         edge=edge.encode(),
         epoch=last.leaf.epoch,
-        first_round=min((row.round for row in back.blocks), default=0),
+        first_round=min((row.round for row in rows.blocks), default=0),
         first_ms=min((row.first_ms or 0 for row in times), default=None),
         last_ms=max((row.last_ms or 0 for row in times), default=None),
-        blocks=len(back.blocks),
-        entries=sum(1 for row in back.log if row.block is not None),
+        blocks=len(rows.blocks),
+        entries=sum(1 for row in rows.log if row.block is not None),
         samples=len(times),
     )
 

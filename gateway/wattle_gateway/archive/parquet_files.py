@@ -1,10 +1,11 @@
 """Parts as Parquet files, in memory: gateway/ARCHIVE.md has their schemas.
 
 The only module that knows Arrow's tables. It is imported where a file is made or read, so that a
-gateway without an archive has none of its 55 MB in memory.
+gateway without an archive has nothing of it in memory.
 """
 
 import io
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from wattle_gateway.archive.arrow import arrow
@@ -21,8 +22,6 @@ from wattle_gateway.archive.rows import (
 )
 from wattle_gateway.errors import ArchiveError
 
-__all__ = ["DATASETS", "block_rows", "decode", "encode", "log_rows"]
-
 FORMAT = b"wattle/1/archive"
 # Rows that are decompressed at once by who looks for one meter or a few leaves.
 _ROWS_A_GROUP = 8192
@@ -32,14 +31,15 @@ _WORDS = ("meter", "failed", "status", "clock", "classes")
 
 def encode(rows: PartRows) -> dict[str, bytes]:
     """The files of a part, by dataset."""
-    log = list(zip(*rows.log, strict=True)) or [()] * len(LogRow._fields)
-    blocks = list(zip(*rows.blocks, strict=True)) or [()] * len(HeaderRow._fields)
-    readings = list(zip(*rows.readings, strict=True)) or [()] * len(READING_COLUMNS)
-    return {
-        LOG: _write(LOG, LogRow._fields, log),
-        BLOCKS: _write(BLOCKS, HeaderRow._fields, blocks),
-        READINGS: _write(READINGS, READING_COLUMNS, readings),
-    }
+    return {dataset: _write(_table(dataset, rows)) for dataset in DATASETS}
+
+
+def check_same(files: dict[str, bytes], rows: PartRows) -> None:
+    """Raises ArchiveError unless the files hold these rows. Compares columns, without a second
+    copy of every row."""
+    for dataset in DATASETS:
+        if not _read(dataset, files[dataset]).equals(_table(dataset, rows)):
+            raise ArchiveError(f"the file of {dataset} holds other rows than were put there")
 
 
 def decode(files: dict[str, bytes]) -> PartRows:
@@ -53,7 +53,14 @@ def decode(files: dict[str, bytes]) -> PartRows:
 
 def log_rows(raw: bytes) -> list[LogRow]:
     """The rows of a file of `log`. Raises ArchiveError as `decode`."""
-    return [LogRow(*row) for row in _rows(LOG, raw)]
+    return list(each_log_row(raw))
+
+
+def each_log_row(raw: bytes) -> Iterator[LogRow]:
+    """The same, some thousand of them in memory at a time."""
+    for batch in _read(LOG, raw).to_batches(max_chunksize=_ROWS_A_GROUP):
+        columns = [column.to_pylist() for column in batch.columns]
+        yield from map(LogRow._make, zip(*columns, strict=True))
 
 
 def block_rows(raw: bytes) -> list[HeaderRow]:
@@ -77,28 +84,35 @@ def _schema(dataset: str) -> Any:
     return pa.schema(fields, metadata={b"format": FORMAT, b"dataset": dataset.encode()})
 
 
-def _write(dataset: str, names: tuple[str, ...], columns: list[tuple[Any, ...]]) -> bytes:
+def _table(dataset: str, rows: PartRows) -> Any:
     pa = arrow()
     schema = _schema(dataset)
+    datasets: dict[str, Sequence[tuple[Any, ...]]] = {
+        LOG: rows.log,
+        BLOCKS: rows.blocks,
+        READINGS: rows.readings,
+    }
+    columns = list(zip(*datasets[dataset], strict=True)) or [()] * len(schema)
     arrays = [
-        pa.array(values, type=schema.field(name).type)
-        for name, values in zip(names, columns, strict=True)
+        pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)
     ]
-    table = pa.Table.from_arrays(arrays, schema=schema)
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _write(table: Any) -> bytes:
     made = io.BytesIO()
-    pa.parquet.write_table(
+    arrow().parquet.write_table(
         table,
         made,
         compression=_COMPRESSION,
         row_group_size=_ROWS_A_GROUP,
         # Signed bytes never repeat: a dictionary of them would be built and thrown away.
-        use_dictionary=[name for name in names if name in _WORDS],
+        use_dictionary=[name for name in table.schema.names if name in _WORDS],
     )
     return made.getvalue()
 
 
-def _rows(dataset: str, raw: bytes) -> list[Any]:
-    """The rows of a file as tuples."""
+def _read(dataset: str, raw: bytes) -> Any:
     pa = arrow()
     try:
         table = pa.parquet.read_table(pa.BufferReader(raw), use_threads=False)
@@ -106,5 +120,10 @@ def _rows(dataset: str, raw: bytes) -> list[Any]:
         raise ArchiveError(f"not a Parquet file: {error}") from error
     if not table.schema.equals(_schema(dataset)):
         raise ArchiveError(f"a Parquet file of other columns than those of {dataset}")
-    columns = [column.to_pylist() for column in table.columns]
+    return table
+
+
+def _rows(dataset: str, raw: bytes) -> list[Any]:
+    """The rows of a file as tuples."""
+    columns = [column.to_pylist() for column in _read(dataset, raw).columns]
     return list(zip(*columns, strict=True))

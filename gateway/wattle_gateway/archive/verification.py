@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wattle_gateway.archive import fetching, parquet_files, part_check
 from wattle_gateway.archive.mover import edge_before
+from wattle_gateway.archive.rows import DATASETS
 from wattle_gateway.archive.target import Target
 from wattle_gateway.errors import ArchiveError
 from wattle_gateway.ledger.errors import LedgerError
@@ -33,7 +34,7 @@ def verify(connection: sqlite3.Connection, target: Target, ledger_id: bytes) -> 
         wrong = ""
         try:
             content = {name: fetching.fetch(target, file) for name, file in files.items()}
-            if content.keys() != set(parquet_files.DATASETS):
+            if content.keys() != set(DATASETS):
                 raise ArchiveError(f"ledger.db names {len(content)} files of it, expected 3")
             rows = parquet_files.decode(content)
             assert part.contents is not None

@@ -121,7 +121,7 @@ def run(folder: Path, days: int, kept: int, samples: int) -> None:
     fixed = used_bytes(ledger)
     for _ in range(days):
         ledger.live_day(samples)
-    ledger.pass_ms(DAY_MS)
+    ledger.pass_ms(-ledger.unix_ms % DAY_MS)
     show(
         "lived",
         f"{days} days, {len(ledger.samples)} samples of {READINGS_A_SAMPLE} readings, "
@@ -132,7 +132,7 @@ def run(folder: Path, days: int, kept: int, samples: int) -> None:
     left = used_bytes(ledger)
     with ledger.opened() as reader:
         parts = archive_rows.load(reader)
-        gone_days = len({part.day for part in parts})
+        gone_days = sum(part.contents.samples for part in parts if part.contents) / samples
         files = [archive_rows.files_of(reader, part.number) for part in parts]
     for dataset in ("log", "blocks", "readings"):
         size = sum(one[dataset].size_bytes for one in files)
