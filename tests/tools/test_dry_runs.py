@@ -1,6 +1,5 @@
 """`--dry-run` and `--json`: every command has both, or only reads; a rehearsal changes nothing."""
 
-import functools
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,6 @@ from wattle_hil.parts import PartMissingError
 from wattle_testkit.technician import SITE, Technician, technician
 from wattle_tools import cli, proof
 from wattle_tools.cli import main
-from wattle_tools.image import build
 from wattle_tools.image.linker.readable import Readable
 from wattle_tools.manual import grammar
 
@@ -143,11 +141,8 @@ def tree(*folders: Path) -> Mapping[Path, bytes]:
 def test_a_rehearsal_changes_nothing_and_the_step_itself_does(
     tmp_path: Path,
     tool_home: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    # Three times the same program, of which each takes seconds to make.
-    monkeypatch.setattr(build, "probe", functools.cache(build.probe))
     try:
         parts.micropython(64)
     except PartMissingError as error:
