@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,45 @@ def test_after_a_failed_write_it_goes_on_by_itself(
             await asyncio.sleep(0.01)
         assert ledger.trouble == ""
         await listener.until(lambda: final(listener, board) == 1)
+
+    run(tmp_path, story)
+
+
+def test_a_disk_that_stays_full_is_tried_ever_more_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try reads the whole ledger, and is two lines of the log."""
+    monkeypatch.setattr(ledger_thread, "REOPEN_PAUSE_S", 0.02)
+    monkeypatch.setattr(ledger_thread, "REOPEN_PAUSE_MAX_S", 0.08)
+
+    async def story(ledger: LedgerThread, _listener: Listener) -> None:
+        opened: list[float] = []
+        loop = asyncio.get_running_loop()
+        driver = await ledger.read(lambda driver: driver)
+        really = driver.open
+
+        def counted() -> None:
+            opened.append(loop.time())
+            really()
+
+        def full(_at: Now) -> Progress:
+            raise StoreError("planted: disk full")
+
+        monkeypatch.setattr(driver, "open", counted)
+        with monkeypatch.context() as broken:
+            broken.setattr(driver, "tick", full)
+            with pytest.raises(StoreError):
+                await ledger.step(lambda driver, at: (None, driver.tick(at)))
+            async with asyncio.timeout(DEADLINE_S):
+                while len(opened) < 5:
+                    await asyncio.sleep(0.005)
+        gaps = [later - earlier for earlier, later in pairwise(opened)]
+        for gap, least in zip(gaps[:4], (0.04, 0.08, 0.08, 0.08), strict=True):
+            assert gap >= least - 0.005
+        board = Board("meter", EPOCH)
+        async with asyncio.timeout(DEADLINE_S):
+            while not await _taken(ledger, enrol_entry(board)):
+                await asyncio.sleep(0.005)
 
     run(tmp_path, story)
 

@@ -14,8 +14,12 @@ from wattle_gateway.runtime.errors import DivergenceError
 from wattle_gateway.runtime.logs import Log
 from wattle_gateway.runtime.progress import Progress
 
-# After a failed write (disk full, I/O error) the ledger is read anew; how often to try.
+# After a failed write (disk full, I/O error) the ledger is read anew after this pause, twice as
+# long each time up to the longest: a disk may be full for days, and each try reads all of it.
 REOPEN_PAUSE_S = 1.0
+REOPEN_PAUSE_MAX_S = 30.0
+# What has written for so long is sound: its next failure is a new story.
+SOUND_S = 120.0
 
 _log = Log("ledger")
 _Result = TypeVar("_Result")
@@ -43,6 +47,8 @@ class LedgerThread:
         self._wake = asyncio.Event()
         self._next_tick_ms = 0
         self._broken = False
+        self._pause_s = 0.0
+        self._opened_s = 0.0
         self._stopped: DivergenceError | SafetyError | None = None
         self.failures = 0
 
@@ -81,6 +87,8 @@ class LedgerThread:
         except StoreError as error:
             self._broken = True
             self.failures += 1
+            if asyncio.get_running_loop().time() - self._opened_s >= SOUND_S:
+                self._pause_s = 0.0
             self._wake.set()
             _log.error("write failed, reading the ledger anew", error=error)
             raise
@@ -119,13 +127,15 @@ class LedgerThread:
             return  # told already; the next turn reopens
 
     async def _reopen(self) -> None:
-        await asyncio.sleep(REOPEN_PAUSE_S)
+        self._pause_s = min(2 * self._pause_s or REOPEN_PAUSE_S, REOPEN_PAUSE_MAX_S)
+        await asyncio.sleep(self._pause_s)
         try:
             await self._call(self._driver.open)
         except StoreError as error:
             _log.error("ledger does not open", error=error)
             return
         self._broken = False
+        self._opened_s = asyncio.get_running_loop().time()
         self._next_tick_ms = 0
         _log.warning("ledger is open again")
         self._on_reopen()
