@@ -43,6 +43,15 @@ def test_a_share_binds_core_and_memory() -> None:
     assert ast.literal_eval(limits) == (200 * MIB, 200 * MIB)
 
 
+def test_a_group_says_whom_the_kernel_killed(tmp_path: Path) -> None:
+    (tmp_path / "memory.peak").write_text(f"{250 * MIB}\n")
+    (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n")
+    share = Share(0, 256 * MIB, tmp_path)
+    assert share.kernel_says() == "memory.peak 250 MiB, 1 killed for want of memory"
+    assert share.words[-2:] == ("--cgroup", str(tmp_path))
+    assert (Share(0, MIB, None).kernel_says(), Share(0, MIB, None).kills()) == ("", 0)
+
+
 @pytest.fixture
 def parent() -> Iterator[subprocess.Popen[bytes]]:
     """A process with 40 MiB of its own and a child with 30 MiB, which waits for a line."""

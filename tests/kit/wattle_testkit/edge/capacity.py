@@ -51,7 +51,8 @@ class Load:
 @dataclass(frozen=True)
 class Taken:
     """What one gateway took: memory as `usage` says, share of a core while samples came, finality
-    in real seconds as its meters were told, bytes in its folder, and what its ledger lacks."""
+    in real seconds as its meters were told, bytes in its folder, and what its ledger lacks;
+    `kills` and `kernel`: for want of memory, and what else the cgroup counted, where it has one."""
 
     share: Share
     usage: Usage
@@ -62,12 +63,14 @@ class Taken:
     disk_bytes: int
     lost: int
     restarts: int
+    kills: int
+    kernel: str
 
     @property
     def fits(self) -> bool:
         """Whether it stayed within its share, without loss and without a restart."""
         is_within = self.usage.peak_bytes <= self.share.memory_bytes
-        return is_within and not self.lost and not self.restarts
+        return is_within and not (self.lost or self.restarts or self.kills)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,8 @@ def _taken(
         ledgers.disk_bytes(gateway),
         len(ledgers.missing(gateway, senders)),
         alliance.restarts[number],
+        alliance.shares[number].kills(),
+        alliance.shares[number].kernel_says(),
     )
 
 

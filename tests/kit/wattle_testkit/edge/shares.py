@@ -26,6 +26,21 @@ class Share:
         limits = ("--core", str(self.core), "--memory", str(self.memory_bytes), *cgroup)
         return ("wattle_testkit.edge.limited", *limits)
 
+    def kernel_says(self) -> str:
+        """What the cgroup has counted; "" without one. Its peak has file pages in it that the
+        kernel would have given back: what was too much shows as kills."""
+        if self.cgroup is None:
+            return ""
+        peak = int((self.cgroup / "memory.peak").read_text())
+        return f"memory.peak {peak >> 20} MiB, {self.kills()} killed for want of memory"
+
+    def kills(self) -> int:
+        """How many processes the kernel has killed because the cgroup was full; 0 without one."""
+        if self.cgroup is None:
+            return 0
+        words = (self.cgroup / "memory.events").read_text().split()
+        return int(words[words.index("oom_kill") + 1])
+
     @property
     def described(self) -> str:
         """How it is held to that."""

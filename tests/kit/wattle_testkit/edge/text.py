@@ -53,5 +53,6 @@ def _line(number: int, taken: Taken) -> str:
         f"{taken.samples} samples final after {taken.p50_s:.1f} s (p50), {taken.p99_s:.1f} s (p99)",
         f"{taken.disk_bytes / _MB:.1f} MB on disk",
         f"lost {taken.lost}",
+        taken.kernel,
     )
-    return f"gateway {number}      {', '.join(words)}"
+    return f"gateway {number}      {', '.join(word for word in words if word)}"
