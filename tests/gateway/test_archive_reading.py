@@ -15,8 +15,8 @@ from wattle_gateway.cli import main
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import merkle
 from wattle_gateway.reports.voucher_readings import PointReadings
+from wattle_gateway.store import archive_rows, schema, tree_rows
 from wattle_gateway.store import connection as database
-from wattle_gateway.store import schema, tree_rows
 from wattle_testkit.alliance import GRID
 from wattle_testkit.archived_ledger import DAY_MS, ArchivedLedger
 
@@ -115,6 +115,20 @@ def test_without_the_archive_beside_it_a_leaf_is_said_to_have_left(
         (leaf,) = reader.execute("SELECT min(leaf) FROM samples").fetchone()
     with archived.opened() as reader, pytest.raises(StoreError, match="has left for the archive"):
         list(tree_rows.leaves(reader, leaf, leaf + 1))
+
+
+def test_a_commit_that_has_left_tells_its_story(
+    lived: ArchivedLedger, archived: ArchivedLedger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with archived.opened() as reader:
+        last = archive_rows.gone_through(reader)
+    for index in (1, 5, last - 1, last, last + 1):
+        words = ("commit", "show")
+        stories = []
+        for ledger in (lived, archived):
+            assert main([*words, str(ledger.home.folder), str(index), "--format", "json"]) == 0
+            stories.append(json.loads(capsys.readouterr().out))
+        assert stories[0] == stories[1]
 
 
 def test_a_voucher_finds_its_readings(lived: ArchivedLedger, archived: ArchivedLedger) -> None:

@@ -100,6 +100,15 @@ class ArchiveReader:
                 return {block.id: block for block in self._blocks(part) if block.commit == commit}
         return {}
 
+    def around(self, commit: int) -> Mapping[int, ArchivedBlock]:
+        """As `Archive.around`."""
+        near = [
+            part
+            for part in self._parts
+            if part.first_commit <= commit + 1 and commit <= part.last_commit
+        ]
+        return {block.id: block for part in near for block in self._blocks(part)}
+
     def _with_contents(self) -> Iterator[tuple[Part, Contents]]:
         return ((part, part.contents) for part in self._parts if part.contents is not None)
 

@@ -12,11 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import leaf
 from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.store import block_rows, ledger_rows
+from wattle_gateway.store.archived import archive_of
+from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.ledger_rows import StoredCommit
 
 
@@ -54,18 +57,20 @@ def read(connection: sqlite3.Connection, first: Epoch, index: int) -> CommitStor
     epoch = ExecutedLedger(connection, first).epoch_at(stored.leaf.epoch)
     if epoch is None:
         raise StoreError(f"commit {index} is of epoch {stored.leaf.epoch}, which has not begun")
-    taken = block_rows.load_ids(connection, epoch.ledger_id, stored.blocks)
+    taken = _taken(connection, epoch, stored)
     leader = stored.leaf.leader
     proposal = next((found.block for found in taken if found.block.ref == leader), None)
     if proposal is None:
         raise StoreError(f"commit {index} lacks its leader's block; run `wattle-gateway audit`")
     votes = [
-        block for block in _round(connection, epoch, leader.round + 1) if leader in block.parents
+        block
+        for block in round_at(connection, epoch, index, leader.round + 1)
+        if leader in block.parents
     ]
     named = {block.ref for block in votes}
     certificates = [
         block
-        for block in _round(connection, epoch, leader.round + 2)
+        for block in round_at(connection, epoch, index, leader.round + 2)
         if _authors(ref for ref in block.parents if ref in named) >= epoch.quorum
     ]
     return CommitStory(
@@ -81,10 +86,41 @@ def read(connection: sqlite3.Connection, first: Epoch, index: int) -> CommitStor
     )
 
 
-def _round(connection: sqlite3.Connection, epoch: Epoch, round_number: int) -> list[Block]:
-    return block_rows.load_round(
+def _taken(connection: sqlite3.Connection, epoch: Epoch, stored: StoredCommit) -> list[StoredBlock]:
+    """The blocks of a commit, here or in the archive, in its order."""
+    archive = archive_of(connection)
+    left = {} if archive is None else archive.blocks_of(stored.leaf.index)
+    if not left:
+        return block_rows.load_ids(connection, epoch.ledger_id, stored.blocks)
+    found = []
+    for block_id in stored.blocks:
+        if block_id not in left:
+            raise StoreError(f"block {block_id} is not in the archive; run `wattle-gateway audit`")
+        block = block_format.parse(left[block_id].header, epoch.ledger_id)
+        found.append(StoredBlock(block_id, block, left[block_id].entries))
+    return found
+
+
+def round_at(
+    connection: sqlite3.Connection, epoch: Epoch, index: int, round_number: int
+) -> list[Block]:
+    """The headers of a round of `epoch` that follows closely on commit `index`, here or in the
+    archive."""
+    found = block_rows.load_round(
         connection, epoch.ledger_id, epoch.number, round_number, range(epoch.size)
     )
+    archive = archive_of(connection)
+    left = {} if archive is None else archive.around(index)
+    parsed = (
+        block_format.parse(one.header, epoch.ledger_id)
+        for one in left.values()
+        if one.round == round_number
+    )
+    known = {block.digest for block in found}
+    found += [
+        block for block in parsed if block.epoch == epoch.number and block.digest not in known
+    ]
+    return found
 
 
 def _authors(refs: Iterable[BlockRef]) -> int:

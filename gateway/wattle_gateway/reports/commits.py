@@ -8,10 +8,12 @@ from typing import Any
 from wattle_gateway.audit import commit_story
 from wattle_gateway.audit.commit_story import CommitStory
 from wattle_gateway.ledger import entry
+from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger.block import Block
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.ledger.leaf import EntryLeaf
 from wattle_gateway.reports.alliance import Who
-from wattle_gateway.store import block_rows
+from wattle_gateway.store import tree_rows
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def read(connection: sqlite3.Connection, first: Epoch, index: int) -> CommitRepo
         direct=story.direct,
         phases=_phases(story),
         rounds=[
-            _present(connection, epoch, round_number) for round_number in range(slot, slot + 3)
+            _present(connection, story, round_number) for round_number in range(slot, slot + 3)
         ],
         members=[_who(epoch, author) for author in range(epoch.size)],
         blocks=[_block_line(epoch, block) for block in story.blocks],
@@ -131,11 +133,10 @@ def _who(epoch: Epoch, author: int) -> Who:
     return Who(member.name, member.kid.hex())
 
 
-def _present(connection: sqlite3.Connection, epoch: Epoch, round_number: int) -> list[str]:
+def _present(connection: sqlite3.Connection, story: CommitStory, round_number: int) -> list[str]:
     """Kids of the authors of whom a block of a round is stored, by rising index."""
-    blocks = block_rows.load_round(
-        connection, epoch.ledger_id, epoch.number, round_number, range(epoch.size)
-    )
+    epoch, index = story.epoch, story.commit.leaf.index
+    blocks = commit_story.round_at(connection, epoch, index, round_number)
     return [_who(epoch, author).kid for author in sorted({block.author for block in blocks})]
 
 
@@ -152,12 +153,10 @@ def _block_line(epoch: Epoch, block: Block) -> BlockLine:
 
 
 def _leaves(connection: sqlite3.Connection, story: CommitStory) -> list[LeafLine]:
-    rows = connection.execute(
-        "SELECT leaf, body, verdict FROM leaves JOIN entries ON entries.id = entry "
-        "WHERE leaf >= ? AND leaf < ? ORDER BY leaf",
-        (story.commit.at - story.leaves, story.commit.at),
-    )
-    return [
-        LeafLine(leaf, entry.KIND_NAMES[entry.decode(body).kind], verdict)
-        for leaf, body, verdict in rows
-    ]
+    first = story.commit.at - story.leaves
+    lines = []
+    for index, raw in enumerate(tree_rows.leaves(connection, first, story.commit.at), start=first):
+        found = leaf_format.decode(raw)
+        assert isinstance(found, EntryLeaf)  # a commit's own leaf is its last
+        lines.append(LeafLine(index, entry.KIND_NAMES[found.kind], found.verdict))
+    return lines

@@ -57,6 +57,10 @@ class Archive(Protocol):
     def blocks_of(self, commit: int) -> Mapping[int, ArchivedBlock]:
         """The blocks by id that a commit took, if it has left."""
 
+    def around(self, commit: int) -> Mapping[int, ArchivedBlock]:
+        """The blocks by id of the parts of a commit and of the one after it: those that voted for
+        it are among them, as far as they have left. Their epochs their headers say."""
+
 
 # Samples that are in ledger.db are not in it.
 ARCHIVED_SAMPLES = """
