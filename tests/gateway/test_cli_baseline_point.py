@@ -175,6 +175,8 @@ def test_a_placebo_leaves_events_out(season: Season, capsys: pytest.CaptureFixtu
     words += ["--from", days[0], "--to", days[1], "--hours", f"{hour}:15-{hour}:45"]
     found = as_json(capsys, *words)
     assert (found["days"], found["judged_by_all"]) == (2, 2)
+    assert len(found["called"]) == 2
+    assert days[0] < found["called"][0] < days[1] < found["called"][1]
     (row,) = found["rules"]
     assert row["actual_wh"] > 0
 

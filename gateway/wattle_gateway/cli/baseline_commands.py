@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wattle_gateway.cli import baseline_csv, baseline_ledger, baseline_rule, baseline_text
 from wattle_gateway.cli.baseline_windows import placebo_events
 from wattle_gateway.contracts.baseline.history import Exclusions
-from wattle_gateway.contracts.baseline.local_days import LocalDays
+from wattle_gateway.contracts.baseline.local_days import LocalDays, date_of
 from wattle_gateway.contracts.baseline.placebo import accuracy, placebo_baselines
 from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.contracts.baseline.rule import Method, Rule
@@ -19,9 +19,12 @@ from wattle_gateway.errors import UsageError
 
 @dataclass(frozen=True)
 class _Curve:
+    """`called`: days that are left out because the ledger has events of the point on them."""
+
     series: EnergySeries
     days: LocalDays
     exclusions: Exclusions
+    called: tuple[int, ...] = ()
 
 
 def baseline(arguments: argparse.Namespace) -> None:
@@ -63,11 +66,14 @@ def placebo(arguments: argparse.Namespace) -> None:
         baseline_text.placebo_row(name, len(found), accuracy(found[event] for event in shared))
         for name, found in judged.items()
     ]
+    called = [str(date_of(day)) for day in curve.called]
     if arguments.json:
-        print(
-            json.dumps({"days": len(events), "judged_by_all": len(shared), "rules": rows}, indent=2)
-        )
+        found = {"days": len(events), "judged_by_all": len(shared), "rules": rows}
+        print(json.dumps(found if arguments.csv else {**found, "called": called}, indent=2))
     else:
+        if called:
+            note = f"the point was called on {', '.join(called)}: no placebo, and no baseline"
+            print(f"wattle-gateway: note: {note}", file=sys.stderr)
         print(baseline_text.placebo_table(rows, len(events), len(shared)))
 
 

@@ -13,7 +13,7 @@ from wattle_gateway.contracts.baseline.engine import Interval
 from wattle_gateway.contracts.baseline.errors import HistoryError
 from wattle_gateway.contracts.baseline.history import Exclusions
 from wattle_gateway.contracts.baseline.local_days import LocalDays, Zone, date_of
-from wattle_gateway.contracts.baseline.rule import Rule
+from wattle_gateway.contracts.baseline.rule import Method, Rule
 from wattle_gateway.contracts.baseline.series import EnergySeries
 from wattle_gateway.contracts.events.rows import Call
 from wattle_gateway.contracts.measurement.energy import UNMEASURED
@@ -56,6 +56,8 @@ def judged(arguments: argparse.Namespace, rule: Rule) -> Judged:
         try:
             answer = ledger.answer(rule, window, more, control)
         except HistoryError as error:
+            if rule.method not in (Method.X_OF_Y, Method.NEAREST):
+                raise
             raise HistoryError(
                 f"{error}; the ledger keeps what a point used for {ledger.keep_days} days"
             ) from error
@@ -72,9 +74,9 @@ def judged(arguments: argparse.Namespace, rule: Rule) -> Judged:
 
 def curve(
     arguments: argparse.Namespace, rules: Sequence[Rule]
-) -> tuple[EnergySeries, LocalDays, Exclusions]:
-    """The energies that rules may ask for on the days of a placebo, and the days that make none:
-    those named, and those of the point's events."""
+) -> tuple[EnergySeries, LocalDays, Exclusions, tuple[int, ...]]:
+    """The energies that rules may ask for on the days of a placebo, and the days that are none:
+    those named, and those of the point's events, which come by themselves, too."""
     more = named_exclusions(arguments)
     if arguments.control:
         raise UsageError("--control: a control group has no placebo events")
@@ -82,7 +84,8 @@ def curve(
     with _opened(arguments) as (ledger, _):
         others = ledger.exclusions()
         excluded = Exclusions(others.event_days | more.event_days, more.other_days)
-        return ledger.series(*span_ms), ledger.days, excluded
+        called = tuple(sorted(others.event_days))
+        return ledger.series(*span_ms), ledger.days, excluded, called
 
 
 @contextmanager
