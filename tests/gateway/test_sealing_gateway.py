@@ -239,6 +239,16 @@ def test_another_storage_key_takes_the_place_of_the_first(
     key.unlink()
     forgotten(monkeypatch)
     assert command("audit", gateway.folder).returncode == 0
+    # A configuration that nobody can edit: nothing has changed.
+    before = gateway.home.config.read_bytes()
+    gateway.home.config.write_bytes(before.replace(b"[storage]", b"[ storage ]"))
+    done = command("keys", "rewrap", gateway.folder, "--storage-key", f"file:{words}.key")
+    assert done.returncode == 19, done.stderr
+    assert command("keys", "make", f"{words}.key").returncode == 0
+    done = command("keys", "rewrap", gateway.folder, "--storage-key", f"file:{words}.key")
+    assert done.returncode == 3, done.stderr
+    assert len(_ring(gateway).keyring.slots) == 1
+    gateway.home.config.write_bytes(before)
     words.write_text("correct horse battery stable\n")
     forgotten(monkeypatch)
     done = command("status", gateway.folder)

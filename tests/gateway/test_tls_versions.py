@@ -1,4 +1,4 @@
-"""TLS 1.3 on every link, but for meters: MicroPython builds mbedTLS for 1.2."""
+"""TLS 1.3 on every link, but for meters, whose mbedTLS may be built without it."""
 
 import os
 import socket

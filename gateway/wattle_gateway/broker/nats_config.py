@@ -50,7 +50,7 @@ def render(
 
     The NATS protocol itself cannot be switched off: its listener is put on a random port of
     127.0.0.1, wants TLS before the first byte, and no user may log in there. Meters may come with
-    TLS 1.2: MicroPython builds mbedTLS without 1.3.
+    TLS 1.2: ESP-IDF's mbedTLS has 1.3 switched off, and mbedTLS 2.28 has none.
     """
     cipher = f', cipher: aes, key: "{store_key}"' if store_key else ""
     tls = (

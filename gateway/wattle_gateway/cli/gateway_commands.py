@@ -46,6 +46,8 @@ def init(arguments: argparse.Namespace) -> None:
         arguments.rules,
     )
     print(f"{made.folder}: ledger {load_identity(made).genesis.ledger_id.hex()}")
+    if arguments.storage_key:
+        print(f"sealed under {arguments.storage_key}: keep a copy of that key elsewhere")
     print(f"give {made.bundle.name} to meters; start with: wattle-gateway run {arguments.folder}")
 
 

@@ -78,7 +78,11 @@ def rewrap(home: GatewayHome, source: str) -> Ring:
             f"{home.folder}: not sealed; `wattle-gateway keys seal` seals it under {source}"
         )
     ring.add_slot(storage_key.read(source, home.folder))
-    set_source(home.config, source)
+    try:
+        set_source(home.config, source)
+    except ConfigError:
+        ring.drop_newest_slot()
+        raise
     ring.keep_newest_slot()
     return ring
 

@@ -74,6 +74,11 @@ class Ring:
             slots = (*self._keyring.slots, keyring_file.slot(self._root, storage))
             self._write(_with_slots(self._keyring, slots))
 
+    def drop_newest_slot(self) -> None:
+        """The storage key that was added last opens it no more. Raises StorageKeyError."""
+        with self._changing:
+            self._write(_with_slots(self._keyring, self._keyring.slots[:-1]))
+
     def keep_newest_slot(self) -> None:
         """Only the storage key that was added last opens it. Raises StorageKeyError."""
         with self._changing:
