@@ -1,5 +1,8 @@
 """Levels of disk, memory and CPU: where each is entered and left, and what it asks for."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,8 +108,10 @@ def test_shares_of_memory_and_cpu(resource: str, marks: tuple[int, ...]) -> None
 
 
 def test_what_waits_for_memory_is_short_of_it_whatever_the_figures_say() -> None:
-    assert after(usage(memory_ppm=100_000, stalled=99_999))[MEMORY] == 0
-    assert after(usage(memory_ppm=100_000, stalled=100_000))[MEMORY] == 3
+    assert after(usage(memory_ppm=500_000, stalled=99_999))[MEMORY] == 0
+    assert after(usage(memory_ppm=500_000, stalled=100_000))[MEMORY] == 3
+    assert after(usage(memory_ppm=960_000, stalled=100_000))[MEMORY] == 4
+    assert after(usage(memory_ppm=499_999, stalled=900_000))[MEMORY] == 0
 
 
 def test_cpu_keeps_its_level_while_there_is_no_figure() -> None:
@@ -141,3 +146,26 @@ def test_cpu_alone_never_refuses_a_sample() -> None:
     busiest = after(usage(cpu_ppm=10 * MILLION))
     assert "refuse_samples" not in steps.active(busiest)
     assert "refuse_meters" in steps.active(busiest)
+
+
+def test_the_table_for_people_says_what_the_code_does() -> None:
+    text = (Path(__file__).resolve().parents[2] / "gateway/RESOURCES.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (\d?) \| (\d?) \| (\d?) \|", text, re.MULTILINE)
+    listed = {
+        name: {
+            resource: int(level)
+            for resource, level in zip((DISK, MEMORY, CPU), found, strict=True)
+            if level
+        }
+        for name, *found in rows
+    }
+    assert listed == {step.name: dict(step.levels) for step in steps.STEPS}
+    marks = re.findall(r"^\| (\d) \| (\d+) %, (\d+) ([GM])iB", text, re.MULTILINE)
+    assert [int(level) for level, *_ in marks] == list(range(1, levels.LEVEL_MAX + 1))
+    unit = {"G": GIB, "M": MIB}
+    for capacity in (GIB, 4096 * GIB):
+        shown = [
+            min(capacity * int(share) // 100, int(most) * unit[name])
+            for _, share, most, name in marks
+        ]
+        assert list(levels.disk_marks(capacity)) == shown

@@ -73,9 +73,9 @@ def _disk(before: int, use: DiskUse) -> int:
 
 def _memory(before: int, use: MemoryUse) -> int:
     level = _share(before, use.used, use.limit, _MEMORY_MARKS)
-    if use.stalled_ppm is not None and use.stalled_ppm >= MEMORY_STALLED_PPM:
-        return max(level, _STALLED_LEVEL)
-    return level
+    stalls = use.stalled_ppm is not None and use.stalled_ppm >= MEMORY_STALLED_PPM
+    # Who uses less than half of what there is waits for what others do: giving up would not help.
+    return max(level, _STALLED_LEVEL) if stalls and 2 * use.used >= use.limit else level
 
 
 def _cpu(before: int, use: CpuUse) -> int:
