@@ -275,6 +275,10 @@ def test_the_doctor_says_how_the_folder_is_sealed(
 ) -> None:
     said = command("doctor", gateway.folder).stdout
     assert "sealed; data key 1 has 0 % of its seals" in said
+    text = gateway.home.config.read_text()
+    gateway.home.config.write_text(text.replace('target = ""', 'target = "../archive"'))
+    assert "for the archive in ../archive is not" in command("doctor", gateway.folder).stdout
+    gateway.home.config.write_text(text)
     plain = keys.load_plain_pem(gateway.home.key("link"))
     sealed = gateway.home.key("link").read_bytes()
     gateway.home.key("link").write_bytes(plain)

@@ -32,7 +32,9 @@ from wattle_gateway.store import (
 from wattle_gateway.store.operation_rows import Quarantined, Seen
 from wattle_testkit import sealed_folder, sealing_bench
 from wattle_testkit.alliance import GRID, Board, genesis_of, sample_entry
+from wattle_testkit.archived_ledger import ArchivedLedger
 from wattle_testkit.driven_ledger import DrivenLedger
+from wattle_testkit.gateway_process import command
 
 SAMPLES = 40
 
@@ -373,3 +375,18 @@ def test_a_sealed_ledger_is_repaired_and_stays_sealed(ledger: DrivenLedger, boar
     with closing(reader_of(ledger)) as reader:
         report = ledger_audit.audit_ledger(reader, genesis_of(), lambda done, total: None)
     assert report.differences == []
+
+
+def test_a_sealed_ledger_is_archived_and_read_through(tmp_path: Path) -> None:
+    sealed_folder.make(tmp_path / "gw")
+    lived = ArchivedLedger(tmp_path / "gw")
+    lived.live(3, 4)
+    assert lived.archive(1)
+    (left,) = lived.driver.connection.execute("SELECT count(*) FROM main.samples").fetchone()
+    assert 0 < left < 12
+    lived.furnish(retention_days=1)
+    sealing.set_source(lived.home.config, f"file:{tmp_path / 'gw.key'}")
+    lived.driver.close()
+    done = command("audit", lived.home.folder)
+    assert done.returncode == 0, done.stdout
+    assert "12 samples of 1 meters" in done.stdout

@@ -1,11 +1,23 @@
 """What the doctor finds of encryption at rest."""
 
+from wattle_gateway import config
 from wattle_gateway.errors import ConfigError, HomeError, StorageKeyError
 from wattle_gateway.home import sealing
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.reports.doctor_finding import OK, PROBLEM, Finding
+from wattle_gateway.reports.doctor_finding import OK, PROBLEM, WARNING, Finding
 from wattle_gateway.sealing import ring as rings
 from wattle_gateway.sealing.row_seal import SEALS_A_KEY_MAX
+
+_BUCKET = "s3://"
+
+
+def _archive_beside(home: GatewayHome) -> str:
+    """The folder of the archive, if it is one of this machine; "" if there is none."""
+    try:
+        target = config.load(home.config).archive.target
+    except ConfigError:
+        return ""  # the configuration has a finding of its own
+    return "" if target.startswith(_BUCKET) else target
 
 
 def storage(home: GatewayHome) -> Finding:
@@ -33,6 +45,14 @@ def storage(home: GatewayHome) -> Finding:
             PROBLEM,
             f"sealed, but {', '.join(plain)} are not encrypted",
             "stop the gateway, then `wattle-gateway keys seal` again",
+        )
+    target = _archive_beside(home)
+    if target:
+        return Finding(
+            "storage",
+            WARNING,
+            f"sealed, but what leaves for the archive in {target} is not",
+            "put the archive on an encrypted disk, if this one can be stolen with it",
         )
     key = ring.keyring.keys[-1]
     share = 100 * key.seals // SEALS_A_KEY_MAX

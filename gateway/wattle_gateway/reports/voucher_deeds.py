@@ -12,6 +12,7 @@ from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import account_bodies, entry, transaction
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.transaction import Transaction
+from wattle_gateway.sealing import row_seal
 
 # An entry is [kind, body]: with these two bytes begins every transaction.
 _ACCEPTED = (
@@ -33,7 +34,8 @@ class Deeds:
         """Of the transaction that enrolled a meter with its points: the newest before its first
         sample. None for a meter without samples. Raises StoreError."""
         (first,) = self._connection.execute(
-            "SELECT min(leaf) FROM samples WHERE meter = ? AND leaf < ?", (meter.kid, self._size)
+            "SELECT min(leaf) FROM main.samples AS samples WHERE samples.meter = ? AND leaf < ?",
+            (row_seal.of(self._connection).alias(meter.kid), self._size),
         ).fetchone()
         if first is None:
             return None
