@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from wattle_gateway.audit.findings import Difference
 from wattle_gateway.audit.remains import key_text
 from wattle_gateway.errors import StoreError
+from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger.errors import LedgerError
-from wattle_gateway.store import base_rows, ledger_rows, tree_rows
+from wattle_gateway.ledger.leaf import EntryLeaf
+from wattle_gateway.store import base_rows, ledger_rows
+from wattle_gateway.store.archived import archive_of
+from wattle_gateway.store.schema import ENTRIES_A_BLOCK
 
 
 @dataclass(frozen=True)
@@ -77,26 +81,32 @@ def _entries(
     one: sqlite3.Connection, other: sqlite3.Connection, span: tuple[int, int], index: int
 ) -> Difference | None:
     """The first entry of a commit that is not the same; `span` of its leaves, without its own."""
-    try:
-        if list(tree_rows.leaves(one, *span)) == list(tree_rows.leaves(other, *span)):
-            return None
-    except StoreError:
-        pass  # one is missing: which, is said below
+    mine, theirs = (_leaves(ledger, span) for ledger in (one, other))
     for leaf in range(*span):
-        mine = _leaf(one, leaf)
-        if mine is None or mine != _leaf(other, leaf):
+        if mine.get(leaf) != theirs.get(leaf) or leaf not in mine:
             text = "entry, verdict or the block that carried it differ, or are missing"
             return Difference(text, "leaves", commit=index, leaf=leaf)
     return None
 
 
-def _leaf(ledger: sqlite3.Connection, leaf: int) -> bytes | None:
-    """The bytes of a leaf: entry, verdict, author and round of the block that carried it."""
-    try:
-        (raw,) = tree_rows.leaves(ledger, leaf, leaf + 1)
-    except StoreError:
-        return None
-    return raw
+def _leaves(
+    ledger: sqlite3.Connection, span: tuple[int, int]
+) -> dict[int, tuple[int, bytes, int, int]]:
+    """Verdict, entry, author and round of the block that carried it, by ledger index; here or in
+    the archive."""
+    rows = ledger.execute(
+        "SELECT leaf, verdict, body, author, round FROM leaves "
+        "JOIN entries ON entries.id = entry JOIN blocks ON blocks.id = entry / ? "
+        "WHERE leaf >= ? AND leaf < ?",
+        (ENTRIES_A_BLOCK, *span),
+    )
+    found = {index: (verdict, *place) for index, verdict, *place in rows.fetchall()}
+    archive = archive_of(ledger)
+    for index, left in ({} if archive is None else archive.leaves(*span)).items():
+        told = leaf_format.decode(left.leaf_bytes)
+        assert isinstance(told, EntryLeaf)
+        found.setdefault(index, (told.verdict, told.entry, told.author, told.round))
+    return found
 
 
 def _how(mine: ledger_rows.StoredCommit, theirs: ledger_rows.StoredCommit) -> str:

@@ -166,10 +166,11 @@ def _print_status(found: dict[str, Any]) -> None:
         print("archived      nothing yet")
     if found["under_way"]:
         print("under way     a part is being moved; `archive now` or the running gateway goes on")
+    oldest_ms = found["oldest_here_ms"]
+    since = "no commit yet" if oldest_ms is None else f"all since {shown_time(oldest_ms)} UTC"
     print(
-        f"here          all since {shown_time(found['oldest_here_ms'])} UTC, "
-        f"{shown_bytes(found['ledger_bytes'])}, {shown_bytes(found['free_bytes'])} of it free "
-        "for what comes"
+        f"here          {since}, {shown_bytes(found['ledger_bytes'])}, "
+        f"{shown_bytes(found['free_bytes'])} of it free for what comes"
     )
 
 
