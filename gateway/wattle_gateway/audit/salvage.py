@@ -111,6 +111,10 @@ def _begin(damaged: sqlite3.Connection, writer: sqlite3.Connection, first: Epoch
     """Take over the snapshot that the ledger begins with, if it does and it still proves itself.
     StoreError if not: nothing in the ledger can be executed without it."""
     try:
+        damaged.execute("SELECT 1 FROM base").fetchone()
+    except sqlite3.DatabaseError:
+        return  # so torn that nothing is found in it: a lost ledger
+    try:
         if stored_base.prove_again_if_any(damaged, first) is not None:
             base_rows.copy(damaged, writer)
     except (sqlite3.DatabaseError, LedgerError, SnapshotError, StoreError) as error:

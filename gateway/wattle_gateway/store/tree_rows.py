@@ -151,18 +151,19 @@ def _place(connection: sqlite3.Connection, block_id: int) -> tuple[int, int]:
 
 
 def commit_of(connection: sqlite3.Connection, leaf: int) -> int:
-    """The commit that a leaf belongs to. Leaves rise with commits: a binary search by key."""
+    """The commit that a leaf belongs to. Leaves rise with commits: a binary search by key, which a
+    row that is missing does not lead astray."""
     low = base_rows.first_index(connection)
     (high,) = connection.execute("SELECT coalesce(max(commit_index), 0) FROM commits").fetchone()
     while low < high:
         middle = (low + high) // 2
         row = connection.execute(
-            "SELECT leaf FROM commits WHERE commit_index = ?", (middle,)
+            "SELECT commit_index, leaf FROM commits WHERE commit_index >= ? "
+            "ORDER BY commit_index LIMIT 1",
+            (middle,),
         ).fetchone()
-        if row is None:
-            raise StoreError(f"commit {middle} is not stored; run `wattle-gateway audit`")
-        if row[0] < leaf:
-            low = middle + 1
+        if row is not None and row[1] < leaf:
+            low = int(row[0]) + 1
         else:
             high = middle
     return low
