@@ -20,7 +20,7 @@ from wattle_testkit.gateway_process import GatewayProcess, command
 from wattle_testkit.paper_meter import PaperMeter
 from wattle_testkit.waiting import until
 
-SAMPLES = 30
+SAMPLES = 12
 REFUSED = b"no sample at all, but something that a thief would like to read"
 DEADLINE_S = 20.0
 

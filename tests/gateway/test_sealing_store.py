@@ -296,7 +296,7 @@ def test_a_power_cut_while_a_folder_is_sealed(
     storage_key.make_file(tmp_path / "key")
     source = f"file:{tmp_path / 'key'}"
     done_at: list[int] = []
-    for cut in range(0, 120, 3):
+    for cut in range(0, 120, 7):
         copy = tmp_path / f"gw{cut}"
         shutil.copytree(home.folder, copy)
         left = [cut]
