@@ -201,10 +201,7 @@ def test_it_gives_newer_snapshots_and_the_one_it_began_with(
     assert index > base_rows.first_index(connection)
     assert newer == snapshots.export(full, begun.epoch, index)
     first = snapshot_format.decode(file.read_bytes())
-    again = snapshots.export(connection, begun.epoch, snapshot_format.check(first).index)
-    assert again.trail is not None
-    assert first.trail is not None
-    assert (again.state, again.trail.blocks) == (first.state, first.trail.blocks)
+    assert snapshots.export(connection, begun.epoch, snapshot_format.check(first).index) == first
     with pytest.raises(UsageError, match="this gateway's ledger begins with commit"):
         snapshots.export(connection, begun.epoch, EVERY)
 

@@ -15,6 +15,7 @@ from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.reports.alliance import Who
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.snapshot import proving
+from wattle_gateway.snapshot import stored as stored_base
 from wattle_gateway.snapshot.collecting import Collector
 from wattle_gateway.snapshot.proving import ProvedBase, RowsSeen
 from wattle_gateway.store import base_rows, checkpoint_rows, ledger_rows
@@ -61,6 +62,8 @@ def export(connection: sqlite3.Connection, first: Epoch, index: int | None) -> S
             f"the newest commit is {ledger.head.index}"
         )
     past = state_replay.replay_to(connection, first, chosen)
+    if ledger.base is not None and chosen == ledger.base.index:
+        return replace(stored_base.snapshot_of(connection, ledger.base), state=past.state)
     note = _note_for(connection, ledger, chosen)
     if note is None:
         return Snapshot(
@@ -138,10 +141,10 @@ def _newest_signed(connection: sqlite3.Connection, ledger: ExecutedLedger) -> in
     """The newest commit with a root that a checkpoint signs, else the newest with a root."""
     newest = checkpoint_rows.newest(connection)
     index = 0 if newest is None else _newest(ledger, newest[0])
-    least = max(1, base_rows.first_index(connection) - 1)
-    while index >= least and _note_for(connection, ledger, index) is None:
+    begins = base_rows.first_index(connection) - 1
+    while index > begins and _note_for(connection, ledger, index) is None:
         index = _newest(ledger, index - 1)
-    return index if index >= least else _newest(ledger, ledger.head.index)
+    return max(index, begins) or _newest(ledger, ledger.head.index)
 
 
 def _note_for(connection: sqlite3.Connection, ledger: ExecutedLedger, index: int) -> bytes | None:

@@ -24,7 +24,8 @@ Stretch = tuple[int, int]
 
 
 class Collector:
-    """Gathers what belongs to the snapshot of one commit; `past` the state after it."""
+    """Gathers what belongs to the snapshot of one commit, which is not the base's; `past` the state
+    after it."""
 
     def __init__(
         self, connection: sqlite3.Connection, ledger: ExecutedLedger, past: PastState
@@ -58,19 +59,10 @@ class Collector:
             past.before,
             past.changes_root,
             note,
-            _inclusion(connection, at, size, self._known_of_base() if self._is_base else {}),
+            _inclusion(connection, at, size, {}),
             past.state,
             trail,
         )
-
-    @property
-    def _is_base(self) -> bool:
-        return self._base is not None and self._base.index == self._index
-
-    def _known_of_base(self) -> dict[Stretch, bytes]:
-        assert self._begun is not None
-        said = checkpoint.parse_note(self._begun.note).checkpoint
-        return _older(self._begun.at, said.size, self._begun.proof)
 
     def _epochs(self) -> Epochs:
         """Those that had begun after the snapshot's commit."""
