@@ -17,6 +17,7 @@ from wattle_gateway.ledger import merkle
 from wattle_gateway.reports.voucher_readings import PointReadings
 from wattle_gateway.store import archive_rows, schema, tree_rows
 from wattle_gateway.store import connection as database
+from wattle_testkit import sealed_folder
 from wattle_testkit.alliance import GRID
 from wattle_testkit.archived_ledger import DAY_MS, ArchivedLedger
 
@@ -158,6 +159,24 @@ def test_repair_does_not_put_together_what_it_cannot_see(archived: ArchivedLedge
     with pytest.raises(StoreError, match="has left for the archive, and repair puts together only"):
         repair.repair(archived.path, archived.epoch, GRID.kid)
     assert archived.path.read_bytes() == before
+
+
+def test_a_sealed_ledger_archives_and_reads_alike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed_folder.make(tmp_path / "gw")
+    ledger = ArchivedLedger(tmp_path / "gw")
+    ledger.storage_key = f"file:{tmp_path / 'gw.key'}"
+    ledger.furnish()
+    ledger.live(2, samples_a_day=12)
+    before = said(capsys, "samples", ledger.home.folder, "--raw")
+    assert len(before) == 48
+    ledger.archive(1)
+    with ledger.opened() as reader:
+        assert reader.execute("SELECT count(*) FROM samples").fetchone() == (12,)
+    assert said(capsys, "samples", ledger.home.folder, "--raw") == before
+    assert said(capsys, "audit", ledger.home.folder)["ok"]
+    assert said(capsys, "archive", "verify", ledger.home.folder)["ok"]
 
 
 @pytest.mark.parametrize("dataset", ["log", "blocks"])

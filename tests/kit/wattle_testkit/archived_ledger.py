@@ -33,6 +33,8 @@ class ArchivedLedger(DrivenLedger):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "ledger.db", epoch_of(constants=CONSTANTS))
         self.home = GatewayHome(folder)
+        # What opens a folder that is sealed.
+        self.storage_key = ""
         self.target_folder = folder / "archive"
         self.target_folder.mkdir(exist_ok=True)
         self.board = Board("meter", self.epoch)
@@ -78,6 +80,7 @@ class ArchivedLedger(DrivenLedger):
         given: dict[str, dict[str, str | int]] = {
             "gateway": {"site": "home"},
             "broker": {"host": "127.0.0.1"},
+            "storage": {"key": self.storage_key},
             "archive": archive,
         }
         self.home.config.write_text(config.render(given))
