@@ -71,6 +71,10 @@ share: $(STAMP)  ## the manual page and completions that the wheel installs, ane
 wheel-run: $(STAMP) micropython  ## bare board to final sample, by the built wheel alone, with its times
 	@PYTHONPATH=tests/kit $(PYTHON_VENV) -m wattle_testkit.bare_to_final
 
+.PHONY: deploy-proof
+deploy-proof: $(STAMP)  ## image, compose files and units, started for real, as root (ARGS="service")
+	@PYTHONPATH=tests/kit $(PYTHON_VENV) -m wattle_testkit.deploy_proof $(ARGS)
+
 .PHONY: sim
 sim: $(STAMP)  ## simulated alliances, faults and liars (SEEDS=n SEED0=k N=4,7; a seed replays a run)
 	@PYTHONPATH=tests/kit:firmware $(PYTHON_VENV) -m wattle_testkit.simulation \
