@@ -276,6 +276,10 @@ def test_the_doctor_says_how_the_folder_is_sealed(
     said = command("doctor", gateway.folder).stdout
     assert "sealed; data key 1 has 0 % of its seals" in said
     text = gateway.home.config.read_text()
+    assert command("keys", "make", tmp_path / "other").returncode == 0
+    done = command("keys", "seal", gateway.folder, "--storage-key", f"file:{tmp_path / 'other'}")
+    assert done.returncode == 19, done.stdout
+    assert gateway.home.config.read_text() == text
     gateway.home.config.write_text(text.replace('target = ""', 'target = "../archive"'))
     assert "for the archive in ../archive is not" in command("doctor", gateway.folder).stdout
     gateway.home.config.write_text(text)

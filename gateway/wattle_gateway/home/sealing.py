@@ -50,6 +50,10 @@ def seal_folder(home: GatewayHome, source: str) -> Ring:
     ledger_id = load_genesis(home).ledger_id
     storage = storage_key.read(source, home.folder)
     _check_room(home)
+    if (home.folder / rings.NAME).exists():
+        # Sealed before, perhaps not to the end. StorageKeyError for another key than then, before
+        # the configuration names it: `rewrap` is for that.
+        rings.open_ring(home.folder / rings.NAME, storage)
     try:
         set_source(home.config, source)
         ring = rings.beside(home.config)
