@@ -93,7 +93,7 @@ def clock_jumps(stage: Stage) -> None:
         write_whole(path, str(by_ms))
         stage.tell(f"all clocks are set by {by_ms // 60_000} min")
         stage.await_event(0, "wall clock jumped")
-        if stage.long:
+        if by_ms > 0:  # the second jump comes within a minute: to an alarm that is still raised
             stage.await_alarm(0, "clock", 30)
         before = stage.commit(0)
         stage.await_(lambda at=before: stage.commit(0) > at + 1, 60, "commits go on")  # type: ignore[misc]
