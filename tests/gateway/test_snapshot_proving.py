@@ -11,7 +11,13 @@ import pytest
 from wattle_gateway.contracts import snapshot as snapshot_format
 from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.contracts.snapshot import Snapshot
-from wattle_gateway.contracts.snapshot_trail import Trail
+from wattle_gateway.contracts.snapshot_trail import (
+    BLOCKS_MAX,
+    LEAF_BYTES_MAX,
+    LEAVES_MAX,
+    Trail,
+    part,
+)
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import checkpoint, entry, transaction
 from wattle_gateway.ledger.account_bodies import Issue
@@ -26,6 +32,7 @@ from wattle_gateway.store import connection as database
 from wattle_testkit import sealed_folder
 from wattle_testkit.alliance import Party, genesis_of, note_of, transaction_entry
 from wattle_testkit.driven_alliance import DrivenAlliance
+from wattle_wire import cbor
 
 FOUNDERS = tuple(Party(name) for name in ("ann", "bob", "cid", "dee"))
 EVE = Party("eve")
@@ -284,3 +291,27 @@ def test_a_sealed_folder_begins_sealed(true: Snapshot, tmp_path: Path) -> None:
     long = [value for value in true.state.values() if len(value) > 60]
     assert long
     assert sealed_folder.holding(folder, *long) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "size", "most"),
+    [("leaves", LEAF_BYTES_MAX + 1, LEAF_BYTES_MAX), ("blocks", 4097, 4096)],
+)
+def test_parts_are_bounded_before_they_are_kept(
+    true: Snapshot, trail: Trail, place: str, size: int, most: int
+) -> None:
+    long = replace(trail, **{place: (bytes(size),)})
+    with pytest.raises(SnapshotError, match=f"a part of {size} bytes, expected at most {most}"):
+        prove(replace(true, trail=long).encode())
+    raw = (1 << 20).to_bytes(4, "big") + bytes(8)
+    with pytest.raises(SnapshotError, match="a part of 1048576 bytes"):
+        prove(raw)
+
+
+@pytest.mark.parametrize("counts", [[4097, 0, 0], [0, LEAVES_MAX + 1, 0], [0, 0, BLOCKS_MAX + 1]])
+def test_counts_are_bounded_before_they_are_believed(true: Snapshot, counts: list[int]) -> None:
+    header = cbor.decode(true.header())
+    assert isinstance(header, list)
+    header[10] = counts
+    with pytest.raises(SnapshotError, match=r"not a snapshot: (epochs|leaves|blocks)"):
+        prove(part(cbor.encode(header)))

@@ -18,7 +18,14 @@ from wattle_wire.errors import WireError
 
 from wattle_gateway.contracts import state as state_rows
 from wattle_gateway.contracts.errors import SnapshotError
-from wattle_gateway.contracts.snapshot_trail import Trail, part, parts_in, trail_head, trail_in
+from wattle_gateway.contracts.snapshot_trail import (
+    LEAF_BYTES_MAX,
+    Trail,
+    part,
+    parts_in,
+    trail_head,
+    trail_in,
+)
 from wattle_gateway.ledger import leaf as leaf_format
 from wattle_gateway.ledger import merkle
 from wattle_gateway.ledger.checkpoint import NOTE_BYTES_MAX
@@ -30,8 +37,6 @@ from wattle_gateway.ledger.merkle import RightEdge
 MAGIC = "wattle/1/snapshot"
 MAGIC_WITH_TRAIL = "wattle/2/snapshot"
 _HASH_BYTES = 32
-# A commit leaf has some 150 bytes, a row is one CBOR item; the decoder bounds both again.
-LEAF_BYTES_MAX = 1024
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from wattle_wire import cbor, structure
 
 from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.ledger import merkle
+from wattle_gateway.ledger.block import HEADER_BYTES_MAX
 from wattle_gateway.ledger.errors import FormatError
 from wattle_gateway.ledger.genesis import MEMBERS_MAX
 
@@ -22,12 +23,13 @@ _HASH_BYTES = 32
 PART_BYTES_MAX = 65_536
 # A change of members each day for eleven years.
 EPOCHS_MAX = 4096
-# Leaves of some 150 bytes, kept in memory: a `ready` may be as many commits old
-# (`ready_commits_max` of a new ledger is 1,000).
-LEAVES_MAX = 1 << 20
-# 32 members over the three thousand rounds of a schedule fifty times as slow as that of a new
-# ledger; each takes a millisecond to verify.
-BLOCKS_MAX = 100_000
+# Kept in memory, some 150 bytes each: a `ready` may be as many commits old (`ready_commits_max` of
+# a new ledger is 1,000).
+LEAVES_MAX = 1 << 17
+LEAF_BYTES_MAX = 1024
+# 32 members over a thousand rounds, of which a new ledger needs some 120. A header of 32 members
+# has less than 2 KiB.
+BLOCKS_MAX = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ def trail_in(said: list[object], parts: Iterator[bytes]) -> Trail:
         _hashes(said[0], "peaks"),
         _hashes(said[1], "consistency proof"),
         tuple(_link(_next(parts), _next(parts)) for _ in range(epochs)),
-        tuple(_next(parts) for _ in range(leaves)),
-        tuple(_next(parts) for _ in range(blocks)),
+        tuple(_next(parts, LEAF_BYTES_MAX) for _ in range(leaves)),
+        tuple(_next(parts, HEADER_BYTES_MAX) for _ in range(blocks)),
     )
 
 
@@ -117,10 +119,12 @@ def parts_in(file: BinaryIO) -> Iterator[bytes]:
         yield raw
 
 
-def _next(parts: Iterator[bytes]) -> bytes:
+def _next(parts: Iterator[bytes], most: int = PART_BYTES_MAX) -> bytes:
     raw = next(parts, None)
     if raw is None:
         raise SnapshotError("it ends before all parts that its header counts")
+    if len(raw) > most:
+        raise SnapshotError(f"not a snapshot: a part of {len(raw)} bytes, expected at most {most}")
     return raw
 
 

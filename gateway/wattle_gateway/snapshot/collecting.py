@@ -8,7 +8,12 @@ from wattle_gateway.audit.state_replay import PastState
 from wattle_gateway.contracts import alliance
 from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.contracts.snapshot import Snapshot
-from wattle_gateway.contracts.snapshot_trail import EpochLink, Trail
+from wattle_gateway.contracts.snapshot_trail import (
+    BLOCKS_MAX,
+    LEAVES_MAX,
+    EpochLink,
+    Trail,
+)
 from wattle_gateway.ledger import block as block_format
 from wattle_gateway.ledger import checkpoint, entry, merkle
 from wattle_gateway.ledger.block import BlockRef
@@ -78,6 +83,7 @@ class Collector:
         if self._index >= epochs.first_index:
             needed = self._reach(epochs)
             first = min(first, max(epochs.first_index, needed.walked - 1))
+        _check_count(self._index - first, LEAVES_MAX, "commit leaves")
         return tuple(self._leaf(index) for index in range(first, self._index))
 
     def _leaf(self, index: int) -> bytes:
@@ -104,6 +110,7 @@ class Collector:
             raws += block_rows.load_headers(self._connection, ids)
         blocks = [block_format.parse(raw, epoch.ledger_id) for raw in raws]
         above = [block for block in blocks if block.round > needed.floor]
+        _check_count(len(above), BLOCKS_MAX, "blocks")
         for block in sorted(above, key=lambda block: block.ref):
             yield block.raw
 
@@ -142,6 +149,15 @@ class Collector:
         if row is not None:
             before = ledger_rows.load_commit(self._connection, row.commit_index)
         return least if before is None else before.at + 1
+
+
+def _check_count(count: int, most: int, what: str) -> None:
+    """A ledger may have constants that ask for more than anybody reads."""
+    if count > most:
+        raise SnapshotError(
+            f"{count} {what} would be needed to begin with it under this ledger's constants, "
+            f"expected at most {most}"
+        )
 
 
 def _peaks(connection: sqlite3.Connection, size: int) -> tuple[bytes, ...]:
