@@ -196,6 +196,13 @@ class NatsBroker:
     def _pid_file(self) -> Path:
         return self._folder / "nats.pid"
 
+    @property
+    def _named_file(self) -> Path:
+        """What a process without a configuration file in `folder` is named to write its number
+        into, so that a later life knows whose broker it is. Not ours: it may be empty for a moment.
+        """
+        return self._folder / "broker.pid"
+
     async def _launch(self) -> None:
         shutil.rmtree(self._store, ignore_errors=True)
         self._write_config()
@@ -206,8 +213,7 @@ class NatsBroker:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-I", "-S", lifeline.__file__, str(os.getpid())),
             *(str(self._program), "--config", str(self._config_read)),
-            # It names the folder, so that a later life knows whose broker this is.
-            *("--pid", str(self._pid_file)),
+            *(() if self._hidden is None else ("--pid", str(self._named_file))),
             pass_fds=() if self._hidden is None else self._hidden.descriptors,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
@@ -308,7 +314,7 @@ class NatsBroker:
         try:
             pid = int(self._pid_file.read_text())
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            own = {os.fsencode(self._config_file), os.fsencode(self._pid_file)}
+            own = {os.fsencode(self._config_file), os.fsencode(self._named_file)}
             if own.isdisjoint(command.split(b"\0")):
                 return  # the number belongs to some other program by now
             descriptor = os.pidfd_open(pid)
