@@ -8,6 +8,9 @@ import pytest
 from wattle_testkit import tidy_code, tidy_modules, tidy_text
 from wattle_testkit.source_tree import Finding, SourceTree
 
+# In one worker of a parallel run: each would parse the whole tree.
+pytestmark = pytest.mark.xdist_group("tidy")
+
 ROOT = Path(__file__).resolve().parents[1]
 Rule = Callable[[SourceTree], Iterator[Finding]]
 
@@ -36,7 +39,9 @@ RULES: Mapping[str, Rule] = {
 
 @pytest.fixture(scope="module")
 def checkout() -> SourceTree:
-    return SourceTree(ROOT)
+    tree = SourceTree(ROOT)
+    tree.parse()
+    return tree
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -1,6 +1,7 @@
 """The files of a checkout, as the tidy rules look at them."""
 
 import ast
+import gc
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,6 +88,16 @@ class SourceTree:
     def python(self) -> list[SourceFile]:
         """The Python files."""
         return [file for file in self.files if file.path.suffix == ".py"]
+
+    def parse(self) -> None:
+        """Parses all at once, without looking for garbage: among millions of nodes that stay this
+        took four fifths of the time."""
+        gc.disable()
+        try:
+            for file in self.python:
+                _ = file.syntax
+        finally:
+            gc.enable()
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -104,10 +104,13 @@ def _imported_names(syntax: ast.Module) -> Mapping[str, str]:
 
 def _called(function: ast.expr, names: Mapping[str, str]) -> str:
     """The full name of what is called; of something that was not imported, only a plain name."""
-    first, dot, rest = ast.unparse(function).partition(".")
-    if dot and first not in names:
+    rest = ""
+    while isinstance(function, ast.Attribute):
+        rest = f".{function.attr}{rest}"
+        function = function.value
+    if not isinstance(function, ast.Name) or (rest and function.id not in names):
         return ""  # a method of some object, whatever the object is called
-    return names.get(first, first) + dot + rest
+    return names.get(function.id, function.id) + rest
 
 
 def named_exceptions(tree: SourceTree) -> Iterator[Finding]:
