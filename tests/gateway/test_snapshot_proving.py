@@ -241,7 +241,7 @@ def test_of_another_ledger_or_of_form_1(true: Snapshot) -> None:
             prove(lesser.encode())
 
 
-def test_a_flipped_bit_anywhere_is_found(true: Snapshot) -> None:
+def test_a_flipped_bit_of_a_file_is_found(true: Snapshot) -> None:
     raw, chosen = true.encode(), random.Random(7)
     for place in chosen.sample(range(len(raw)), FLIPS):
         false = bytearray(raw)
