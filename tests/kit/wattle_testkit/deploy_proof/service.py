@@ -35,7 +35,7 @@ def prove(work: Path) -> None:
     # From systemd 256 on there is none without the unified hierarchy of groups.
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     root = debian(work, "trixie-systemd" if unified else "bookworm", _PACKAGES)
-    given = root / "root" / "given"
+    given = root / "srv" / "given"
     shutil.rmtree(given, ignore_errors=True)
     shutil.copytree(DEPLOY, given / "deploy")
     built = Path(shutil.copy(wheel(work), given))
@@ -47,7 +47,7 @@ def prove(work: Path) -> None:
     drop_in.write_text(QUICK)
     shutil.rmtree(root / f"var/lib/wattle/{NAME}", ignore_errors=True)
     with _booted(root, work / "nspawn.log") as inside:
-        install = ["/root/given/deploy/install", NAME, f"/root/given/{built.name}"]
+        install = ["/srv/given/deploy/install", NAME, f"/srv/given/{built.name}"]
         run([*inside, *install, "--host", "127.0.0.1", "--port", PORT])
         _is_up(inside)
         _is_closed(inside)
@@ -55,10 +55,7 @@ def prove(work: Path) -> None:
         if not run([*inside, "ls", f"/var/backups/wattle/{NAME}"]).strip().endswith(".tar"):
             raise FailedError("there is no backup")
         for number in (signal.SIGKILL, signal.SIGSTOP):
-            before = _shown(inside, "MainPID")
-            run([*inside, "kill", f"-{number.value}", before])
-            wait(lambda: _shown(inside, "MainPID") not in (before, "0"), 20, "a restart")  # noqa: B023
-            _is_up(inside)
+            _comes_back_after(number, inside)
         run([*inside, *install])  # as for an upgrade: the folder stays
         _is_up(inside)
         run([*inside, "systemctl", "stop", UNIT])
@@ -114,6 +111,13 @@ def _inside(nspawn: int) -> list[str]:
 def _is_booted(nspawn: int) -> bool:
     ready = [*_inside(nspawn), "systemctl", "is-active", "--quiet", "multi-user.target"]
     return attempt(ready).returncode == 0
+
+
+def _comes_back_after(number: signal.Signals, inside: list[str]) -> None:
+    before = _shown(inside, "MainPID")
+    run([*inside, "kill", f"-{number.value}", before])
+    wait(lambda: _shown(inside, "MainPID") not in (before, "0"), 20, "a restart")
+    _is_up(inside)
 
 
 def _shown(inside: list[str], name: str) -> str:
