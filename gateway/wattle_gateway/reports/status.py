@@ -8,7 +8,6 @@ from typing import Any
 from wattle_gateway.home import own_certificates
 from wattle_gateway.home.identity import load_member
 from wattle_gateway.home.paths import GatewayHome
-from wattle_gateway.ledger.commit import first_head
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Genesis
 from wattle_gateway.reports import member_status, meters
@@ -18,7 +17,8 @@ from wattle_gateway.reports.meters import MeterLine
 from wattle_gateway.resources import stopped
 from wattle_gateway.resources.folder_size import disk_bytes
 from wattle_gateway.runtime import alliance_standing
-from wattle_gateway.store import base_rows, ledger_rows, operation_rows, pool_rows
+from wattle_gateway.runtime.executed_ledger import ExecutedLedger
+from wattle_gateway.store import base_rows, operation_rows, pool_rows
 
 REFUSED_PREFIX = "refused."
 
@@ -79,11 +79,9 @@ def read(
     live: dict[str, Any] | None,
 ) -> Status:
     """The status; `now_ms` the host's Unix ms, used for ages when no gateway runs."""
-    first = first_epoch(genesis)
-    head = ledger_rows.load_head(ledger, first_head(first))
-    standing = alliance_standing.read(ledger, first)
-    epoch, own_kid = standing.epoch, load_member(home).kid
-    state = ledger_rows.load_state(ledger)
+    executed = ExecutedLedger(ledger, first_epoch(genesis))
+    head, epoch, own_kid = executed.head, executed.epoch, load_member(home).kid
+    standing = alliance_standing.of_ledger(ledger, executed)
     counters = operation_rows.load_counters(operation)
     if live is not None:
         counters.update(live["counters"])
@@ -100,22 +98,22 @@ def read(
         quorum=epoch.quorum,
         votes=epoch.author_of(own_kid) is not None,
         warning=warning(epoch),
-        commit=head.commit.index,
-        commit_digest=head.commit.digest.hex(),
-        commit_ms=head.commit.time_ms,
-        commit_age_ms=clock_ms - head.commit.time_ms,
+        commit=head.index,
+        commit_digest=head.digest.hex(),
+        commit_ms=head.time_ms,
+        commit_age_ms=clock_ms - head.time_ms,
         round=standing.round,
-        leaves=head.edge.size,
-        root=head.edge.root().hex(),
-        state_digest=head.commit.state_digest.hex(),
+        leaves=executed.edge.size,
+        root=executed.edge.root().hex(),
+        state_digest=head.state_digest.hex(),
         pool=pool_rows.size(ledger),
         members=member_status.lines(standing, own_kid, clock_ms, live),
         meters=meters.lines(
             ledger,
             operation,
-            state,
+            executed.state,
             epoch,
-            head.commit.time_ms,
+            head.time_ms,
             None if live is None else clock_ms,
         ),
         counters=dict(sorted(counters.items())),

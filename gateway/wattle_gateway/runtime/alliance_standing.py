@@ -80,7 +80,11 @@ class AllianceStanding:
 
 def read(connection: sqlite3.Connection, first: Epoch) -> AllianceStanding:
     """The standing; `first` is epoch 0. StoreError or LedgerError for a damaged ledger."""
-    ledger = ExecutedLedger(connection, first)
+    return of_ledger(connection, ExecutedLedger(connection, first))
+
+
+def of_ledger(connection: sqlite3.Connection, ledger: ExecutedLedger) -> AllianceStanding:
+    """The standing as of a ledger that was read from this connection."""
     epoch = ledger.epoch
     leaders = Schedule(epoch, recovery.window(connection, ledger)).leaders
     return AllianceStanding(
