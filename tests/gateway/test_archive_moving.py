@@ -41,6 +41,12 @@ class FailingFolder(Folder):
             raise PowerCutError
 
 
+@pytest.fixture(autouse=True)
+def _few_commits_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days of these tests are shorter than what peers may ask for."""
+    monkeypatch.setattr(movers, "COMMITS_KEPT", 1)
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> ArchivedLedger:
     made = ArchivedLedger(tmp_path)

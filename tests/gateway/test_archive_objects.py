@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from wattle_gateway import config
+from wattle_gateway.archive import mover
 from wattle_gateway.archive.target import MissingFileError, Target, open_target
 from wattle_gateway.cli import main
 from wattle_gateway.errors import ArchiveError, ConfigError
@@ -24,6 +25,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectServer]:
     made.make_bucket("bucket")
     yield made
     made.stop()
+
+
+@pytest.fixture(autouse=True)
+def _few_commits_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days of these tests are shorter than what peers may ask for."""
+    monkeypatch.setattr(mover, "COMMITS_KEPT", 1)
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ from wattle_gateway.store.archive_rows import Contents, Part, Removal, StoredFil
 
 # What is taken out in one transaction: some 10 ms of the ledger's thread.
 BLOCKS_A_REMOVAL = 256
+# However old they are: peers look for votes in the newest 16 (`sync.serving`).
+COMMITS_KEPT = 32
 
 PLANNED, STORED, TAKEN_OUT = "planned", "stored", "taken out"
 
@@ -171,7 +173,8 @@ def last_to_go(reader: sqlite3.Connection, ledger: ExecutedLedger, older_than_ms
         low, high = (middle, high) if stored.leaf.time_ms < end_ms else (low, middle - 1)
     epoch = ledger.epoch
     floor = linearizer.floor_after(ledger.leader, epoch.constants.gc_depth)
-    last = min(low, window_first(ledger.first_index, ledger.head.index, epoch) - 1)
+    window = window_first(ledger.first_index, ledger.head.index, epoch)
+    last = min(low, window - 1, ledger.head.index - COMMITS_KEPT)
     while last >= ledger.first_index:
         stored = ledger_rows.load_commit(reader, last)
         if stored is None or stored.leaf.leader.round <= floor:

@@ -16,7 +16,8 @@ from wattle_gateway.ledger.commit import Commit, CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.snapshot import stored as stored_base
-from wattle_gateway.store import base_rows, block_rows, ledger_rows
+from wattle_gateway.store import base_rows, ledger_rows, log_index
+from wattle_gateway.store.ledger_rows import StoredCommit
 
 
 class Taker(Protocol):
@@ -136,7 +137,7 @@ class _EpochWalk:
                 return
             self._adopted.append(stored.leaf.index)
             try:
-                commit = self._replay.adopt(leader, self._refs(stored.blocks))
+                commit = self._replay.adopt(leader, self._refs(stored))
             except HistoryError as error:
                 self._found(Difference(str(error), "commits", commit=stored.leaf.index))
                 return
@@ -175,9 +176,10 @@ class _EpochWalk:
             if self.following is not None:
                 return  # what the epoch's blocks would decide after it is void (rule 29)
 
-    def _refs(self, ids: Sequence[int]) -> list[BlockRef]:
+    def _refs(self, commit: StoredCommit) -> list[BlockRef]:
         try:
-            headers = block_rows.load_headers(self._connection, ids)
+            index, ids = commit.leaf.index, commit.blocks
+            headers = log_index.headers_of(self._connection, index, ids)
             return [block_format.parse(raw, self._epoch.ledger_id).ref for raw in headers]
         except (StoreError, LedgerError) as error:
             raise HistoryError(f"one of its blocks cannot be read: {error}") from error

@@ -10,7 +10,8 @@ from wattle_gateway.ledger import checkpoint, evidence
 from wattle_gateway.ledger.checkpoint import Checkpoint, Note, SignatureLine
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.evidence import TwoCheckpoints
-from wattle_gateway.store import base_rows, tree_rows
+from wattle_gateway.store import archive_rows, base_rows, tree_rows
+from wattle_gateway.store.schema import TILE_LEAVES
 from wattle_gateway.sync.parcels import SignedCheckpoint
 
 
@@ -37,8 +38,8 @@ class TwoLogs:
 
     def is_ours(self, size: int, root: bytes, log_size: int) -> bool:
         """Whether our log of `log_size` leaves had this root when it had `size`; of sizes before
-        the base, too, since who cannot tell accuses nobody."""
-        if size < base_rows.leaves_before(self._connection):
+        the base or of leaves that have left, too, since who cannot tell accuses nobody."""
+        if self._is_beyond(size):
             return True
         return size <= log_size and root == tree_rows.head_root(self._connection, size)
 
@@ -95,14 +96,21 @@ class TwoLogs:
         false, true = self._false.get(kid), self._true.get(kid)
         if false is None or true is None or false.key != true.key:
             return []
-        if false.size > true.size:
-            return []  # it may yet go on from the true one
+        if false.size > true.size or self._is_beyond(false.size):
+            return []  # it may yet go on from the true one, or nobody here can tell
         root = tree_rows.head_root(self._connection, false.size)
         if root == false.root:
             del self._false[kid]
             return []  # it was of our log, which had not come so far
         proof = tree_rows.consistency_proof(self._connection, false.size, true.size)
         return self._evidence(false, true, root, tuple(proof), epoch)
+
+    def _is_beyond(self, size: int) -> bool:
+        """Whether leaves that tell the root at a size are not here: before the base, archived."""
+        if size < base_rows.leaves_before(self._connection):
+            return True
+        # The leaves of the tile that had begun tell.
+        return size - size % TILE_LEAVES < archive_rows.leaves_gone(self._connection)
 
     def _evidence(
         self,

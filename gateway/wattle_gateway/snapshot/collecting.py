@@ -22,7 +22,7 @@ from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.snapshot import epochs as epoch_chain
 from wattle_gateway.snapshot import horizon, proving, stored
 from wattle_gateway.snapshot.epochs import Epochs
-from wattle_gateway.store import base_rows, block_rows, ledger_rows, tree_rows
+from wattle_gateway.store import base_rows, ledger_rows, log_index, tree_rows
 
 Stretch = tuple[int, int]
 """The leaves first <= index < end."""
@@ -107,7 +107,7 @@ class Collector:
         for index in range(needed.walked, self._index + 1):
             commit = ledger_rows.load_commit(self._connection, index)
             ids = () if commit is None else commit.blocks
-            raws += block_rows.load_headers(self._connection, ids)
+            raws += log_index.headers_of(self._connection, index, ids)
         blocks = [block_format.parse(raw, epoch.ledger_id) for raw in raws]
         above = [block for block in blocks if block.round > needed.floor]
         _check_count(len(above), BLOCKS_MAX, "blocks")

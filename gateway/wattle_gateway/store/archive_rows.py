@@ -187,6 +187,14 @@ def gone_through(connection: sqlite3.Connection) -> int:
     return int(found)
 
 
+def leaves_gone(connection: sqlite3.Connection) -> int:
+    """How many leaves of the log stand before the first one that has surely not left."""
+    (end,) = connection.execute(
+        "SELECT coalesce(max(end_leaf), 0) FROM archive_parts WHERE gone_commit > 0"
+    ).fetchone()
+    return int(end)
+
+
 def has_left(connection: sqlite3.Connection, leaf: int) -> bool:
     """Whether a ledger index lies in a part of which rows have left."""
     row = connection.execute(

@@ -1,8 +1,10 @@
 """Where committed entries stand, as rows say, in ledger.db or in what has left it."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from wattle_gateway.sealing import row_seal
+from wattle_gateway.store import block_rows
 from wattle_gateway.store.archived import archive_of
 
 
@@ -53,3 +55,13 @@ def samples_of(connection: sqlite3.Connection, meter: bytes) -> tuple[str, tuple
         return f"({here})", (alias,)
     left = f"{columns} temp.archived_samples WHERE meter = ?"
     return f"({here} UNION ALL {left})", (alias, meter)
+
+
+def headers_of(connection: sqlite3.Connection, commit: int, ids: Sequence[int]) -> list[bytes]:
+    """The headers of the blocks that a commit took, by these ids in their order. Raises StoreError
+    or ArchiveError if one is neither here nor there."""
+    archive = archive_of(connection)
+    left = {} if archive is None else archive.blocks_of(commit)
+    if any(block_id not in left for block_id in ids):
+        return block_rows.load_headers(connection, ids)
+    return [left[block_id].header for block_id in ids]
