@@ -61,22 +61,27 @@ class FundLine:
 
     def as_json(self) -> dict[str, Any]:
         """The line as JSON."""
-        held = self.held
-        return {
-            "fund": held.digest.hex(),
-            "purpose": held.purpose,
-            "filler": self.filler.name,
-            "filler_kid": self.filler.kid,
-            "spender": self.spender.name,
-            "spender_kid": self.spender.kid,
-            "asset": held.asset,
-            "free": held.left,
-            "reserved": held.reserved,
-            "spent": held.spent,
-            "until_ms": held.until_ms,
-            "over": held.over,
-            "limits": limits_json(held.limits),
-        }
+        return fund_json(self.held, self.filler, self.spender)
+
+
+def fund_json(held: HeldFund, filler: Holder, spender: Holder) -> dict[str, Any]:
+    """A fund as JSON, with the names of who fills and who spends it; amounts in the asset's
+    smallest unit."""
+    return {
+        "fund": held.digest.hex(),
+        "purpose": held.purpose,
+        "filler": filler.name,
+        "filler_kid": filler.kid,
+        "spender": spender.name,
+        "spender_kid": spender.kid,
+        "asset": held.asset,
+        "free": held.left,
+        "reserved": held.reserved,
+        "spent": held.spent,
+        "until_ms": held.until_ms,
+        "over": held.over,
+        "limits": limits_json(held.limits),
+    }
 
 
 def contract_lines(book: Book, kid: bytes | None) -> list[ContractLine]:

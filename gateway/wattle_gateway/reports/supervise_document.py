@@ -12,7 +12,7 @@ from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.event_bodies import METHOD_NAMES
 from wattle_gateway.ledger.offer_bodies import DIRECTION_NAMES
 from wattle_gateway.reports.accounts import Holder
-from wattle_gateway.reports.agreements import limits_json
+from wattle_gateway.reports.agreements import fund_json
 from wattle_gateway.reports.supervise import Account, Supervision, point_name, price_mwh
 from wattle_gateway.reports.supervise_faults import Refusal, event_faults
 
@@ -189,17 +189,7 @@ def _payments(found: Supervision) -> list[Json]:
 def _funds(found: Supervision) -> list[Json]:
     return [
         {
-            "fund": held.digest.hex(),
-            "purpose": held.purpose,
-            **_who("filler", found.book.holder(held.filler)),
-            **_who("spender", found.book.holder(held.spender)),
-            "asset": held.asset,
-            "free": held.left,
-            "reserved": held.reserved,
-            "spent": held.spent,
-            "until_ms": held.until_ms,
-            "over": held.over,
-            "limits": limits_json(held.limits),
+            **fund_json(held, found.book.holder(held.filler), found.book.holder(held.spender)),
             "events": [
                 account.event.digest.hex()
                 for account in found.accounts
