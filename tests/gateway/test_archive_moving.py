@@ -9,6 +9,7 @@ from wattle_gateway.archive import mover as movers
 from wattle_gateway.archive.mover import PLANNED, STORED, TAKEN_OUT
 from wattle_gateway.archive.target import Folder
 from wattle_gateway.errors import ArchiveError, StoreError
+from wattle_gateway.runtime.two_logs import TwoLogs
 from wattle_gateway.store import archive_rows
 from wattle_testkit.archived_ledger import ArchivedLedger
 
@@ -208,6 +209,15 @@ def test_a_folder_that_is_not_mounted_is_not_made(ledger: ArchivedLedger) -> Non
     with pytest.raises(ArchiveError, match="no such folder; make it, or mount its disk"):
         ledger.archive(1)
     assert not ledger.target_folder.exists()
+
+
+def test_a_peers_old_checkpoint_asks_for_nothing_that_has_left(ledger: ArchivedLedger) -> None:
+    """The ledger's thread would take it for a broken database."""
+    ledger.archive(1)
+    logs = TwoLogs(ledger.driver.connection)
+    size = ledger.driver.ledger.edge.size
+    assert logs.is_ours(5, bytes(32), size), "who cannot tell accuses nobody"
+    assert not logs.is_ours(size + 1, bytes(32), size)
 
 
 def test_pages_that_are_free_are_filled_before_the_file_grows(tmp_path: Path) -> None:

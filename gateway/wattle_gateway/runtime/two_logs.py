@@ -39,9 +39,9 @@ class TwoLogs:
     def is_ours(self, size: int, root: bytes, log_size: int) -> bool:
         """Whether our log of `log_size` leaves had this root when it had `size`; of sizes before
         the base or of leaves that have left, too, since who cannot tell accuses nobody."""
-        if self._is_beyond(size):
-            return True
-        return size <= log_size and root == tree_rows.head_root(self._connection, size)
+        if size > log_size:
+            return False
+        return self._is_beyond(size) or root == tree_rows.head_root(self._connection, size)
 
     def ours(self, signed: SignedCheckpoint, epoch: Epoch) -> list[TwoCheckpoints]:
         """A checkpoint of our log; gives the evidence that it completes."""
