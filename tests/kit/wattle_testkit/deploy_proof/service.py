@@ -115,7 +115,7 @@ def _is_booted(nspawn: int) -> bool:
 
 def _comes_back_after(number: signal.Signals, inside: list[str]) -> None:
     before = _shown(inside, "MainPID")
-    run([*inside, "kill", f"-{number.value}", before])
+    run([*inside, "sh", "-c", f"kill -{number.value} {before}"])
     wait(lambda: _shown(inside, "MainPID") not in (before, "0"), 20, "a restart")
     _is_up(inside)
 
