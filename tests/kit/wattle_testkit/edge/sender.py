@@ -18,6 +18,7 @@ SITE = "home"
 _WINDOW = 20
 # A sample that was sent and is not durable after so long is sent again.
 _AGAIN_S = 10.0
+_LOOK_S = 1.0
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 
 
@@ -60,7 +61,7 @@ class Sender:
             self._due += 1
             self._wake.set()
         while True:  # wakes who has to send again
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(_LOOK_S)
             self._wake.set()
 
     async def _keep_connected(self) -> None:

@@ -22,6 +22,7 @@ METERS = 8
 PERIOD_MS = 1_000
 # The load goes well before anything is broken, and after it is whole again.
 _QUIET_SAMPLES = 5
+_QUIET_S = 30.0
 _TAIL_S = 120.0
 _LEAD_MS = 3_000
 
@@ -95,8 +96,14 @@ class Stage:
         self.await_(lambda: _is_up(gateway), 120.0, f"gateway {number + 1} is up")
         self.alliance.alliance.await_linked(self.alliance.gateways)
 
-    def commit(self, number: int) -> int:
-        """The newest commit of a gateway."""
+    def await_commits(self, number: int, more: int) -> None:
+        """Wait until a gateway has executed so many commits more."""
+        before = self._commit(number)
+        self.await_(
+            lambda: self._commit(number) >= before + more, 60.0, f"gateway {number + 1} commits on"
+        )
+
+    def _commit(self, number: int) -> int:
         return int(self.gateway(number).status()["commit"])
 
     def send_signal(self, number: int, sent: signal.Signals, *names: str) -> list[int]:
@@ -181,8 +188,12 @@ async def _under_load(
     seconds: int,
 ) -> tuple[bool, str]:
     sending = asyncio.create_task(send_all(senders, clock, seconds + _TAIL_S))
-    while any(sender.final < _QUIET_SAMPLES for sender in senders) and not sending.done():
-        await asyncio.sleep(0.1)
+    await asyncio.to_thread(
+        until,
+        lambda: all(sender.final >= _QUIET_SAMPLES for sender in senders),
+        _QUIET_S,
+        "the load goes well",
+    )
     stage.mark()
     failure = ""
     loop = asyncio.get_running_loop()
