@@ -66,3 +66,9 @@ def _write_commit(
                 "INSERT INTO samples VALUES (?, ?, ?, ?, ?)",
                 (signed.kid, signed.sample.seq, at, min(times), max(times)),
             )
+            writer.execute(
+                "INSERT INTO totals VALUES (?, 1, ?, ?) ON CONFLICT (meter) DO UPDATE SET "
+                "samples = samples + 1, last_seq = max(last_seq, excluded.last_seq), "
+                "last_ms = max(last_ms, excluded.last_ms)",
+                (signed.kid, signed.sample.seq, max(times)),
+            )
