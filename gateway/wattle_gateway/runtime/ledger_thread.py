@@ -85,10 +85,11 @@ class LedgerThread:
         try:
             result, progress = await self._call(lambda: work(self._driver, now(self._clock)))
         except StoreError as error:
-            self._broken = True
             self.failures += 1
-            if asyncio.get_running_loop().time() - self._opened_s >= SOUND_S:
+            # Of steps that fail side by side only the first begins a story.
+            if not self.trouble and self._sound():
                 self._pause_s = 0.0
+            self._broken = True
             self._wake.set()
             _log.error("write failed, reading the ledger anew", error=error)
             raise
@@ -125,6 +126,9 @@ class LedgerThread:
             await self.step(lambda driver, at: (None, driver.tick(at)))
         except StoreError:
             return  # told already; the next turn reopens
+
+    def _sound(self) -> bool:
+        return asyncio.get_running_loop().time() - self._opened_s >= SOUND_S
 
     async def _reopen(self) -> None:
         self._pause_s = min(2 * self._pause_s or REOPEN_PAUSE_S, REOPEN_PAUSE_MAX_S)
