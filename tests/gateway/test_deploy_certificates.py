@@ -329,7 +329,7 @@ class TestCommands:
     def test_status_and_doctor_count_the_days(self, home: GatewayHome) -> None:
         shown = json.loads(command("status", home.folder, "--format", "json").stdout)
         assert shown["certificates"]["broker"] == int((NOW + renewal.OWN_LIFE).timestamp())
-        put(home, "broker", datetime.now(UTC) - 3 * DAY)
+        put(home, "broker", datetime.now(UTC) - 3.5 * DAY)
         assert "broker ENDED 3 days ago" in command("status", home.folder).stdout
         doctor = command("doctor", home.folder)
         assert "PROBLEM   certificate broker      expired on" in doctor.stdout

@@ -76,10 +76,10 @@ def _facts(status: Status) -> Table:
 
 def _certificates(ends: dict[str, int]) -> str:
     now_s = wall_ms() // 1000
-    days = {name: (end_s - now_s) // DAY_S for name, end_s in ends.items()}
+    left_s = {name: end_s - now_s for name, end_s in ends.items()}
     return ", ".join(
-        f"{name} ENDED {-left} days ago" if left < 0 else f"{name} {left} days"
-        for name, left in days.items()
+        f"{name} ENDED {-left // DAY_S} days ago" if left < 0 else f"{name} {left // DAY_S} days"
+        for name, left in left_s.items()
     )
 
 
