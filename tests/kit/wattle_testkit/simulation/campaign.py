@@ -59,11 +59,11 @@ def run_options(
     options: Options, *, mutant: str | None = None, fingerprint: bool = False
 ) -> SeedResult:
     """Run one world to its end."""
-    logging.getLogger("wattle_gateway").setLevel(logging.CRITICAL)  # the trace says it better
     trace = Trace(fingerprint=fingerprint)
     tally, failure = None, None
     try:
-        with opened(options, trace) as world, nullcontext() if mutant is None else planted(mutant):
+        fault = nullcontext() if mutant is None else planted(mutant)
+        with _quiet(), opened(options, trace) as world, fault:
             tally = world.run()
     except ViolationError as error:
         failure = Failure(error.rule, str(error), tuple(trace.lines()))
@@ -100,6 +100,18 @@ def run_seeds(
         return
     with ProcessPoolExecutor(workers) as pool:
         yield from pool.map(run, *zip(*jobs, strict=True))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The gateway's log is off for this long: the trace says it better."""
+    log = logging.getLogger("wattle_gateway")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 @contextmanager
