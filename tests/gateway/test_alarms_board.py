@@ -103,7 +103,7 @@ def test_several_stand_in_the_catalogue_s_order() -> None:
 
 
 def test_each_kind_says_what_to_do() -> None:
-    assert len(catalog.NAMES) == len(set(catalog.NAMES)) == 11
+    assert len(catalog.NAMES) == len(set(catalog.NAMES)) == 12
     assert all(kind.advice and kind.after_ms >= 0 for kind in catalog.KINDS)
 
 

@@ -61,6 +61,7 @@ def gateway(home: GatewayHome) -> SimpleNamespace:
         clock=SimpleNamespace(alarmed=False, speed=1, now_ms=lambda: NOW_MS),
         ledger=PlainLedger(),
         broker=SimpleNamespace(running=True, store_failed=False),
+        archive=SimpleNamespace(trouble=""),
         link=SimpleNamespace(up=True),
         epoch=SimpleNamespace(members=members),
         peering=SimpleNamespace(links=SimpleNamespace(up=lambda: [OTHER, THIRD])),
@@ -76,7 +77,7 @@ def find(gateway: SimpleNamespace, steady_ms: int = 0) -> dict[str, Finding]:
 
 def test_nothing_is_wrong(gateway: SimpleNamespace) -> None:
     assert find(gateway) == {}
-    gateway.peering = gateway.broker = None
+    gateway.peering = gateway.broker = gateway.archive = None
     gateway.resources.usage = None
     assert find(gateway) == {}
 
@@ -103,6 +104,11 @@ def test_the_broker(gateway: SimpleNamespace, broker: Any, up: bool, says: str) 
     found = find(gateway)
     assert list(found) == ["broker"]
     assert says in found["broker"].text
+
+
+def test_an_archive_that_takes_nothing(gateway: SimpleNamespace) -> None:
+    gateway.archive.trouble = "/mnt/archive: no such folder; make it, or mount its disk"
+    assert find(gateway) == {"archive": Finding(WARNING, gateway.archive.trouble)}
 
 
 def test_peers_are_named(gateway: SimpleNamespace) -> None:

@@ -1,13 +1,20 @@
 """A running gateway archives beside its meters, as processes."""
 
+import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from wattle_gateway import config
+from wattle_gateway.app.archive_side import ArchiveSide
+from wattle_gateway.archive.mover import Mover
 from wattle_gateway.consensus.engine import SAMPLE_ROUND_MS, Now
+from wattle_gateway.errors import ArchiveError
 from wattle_gateway.home import create
 from wattle_gateway.home.draft import NewGateway
 from wattle_gateway.home.identity import load_identity
@@ -118,6 +125,36 @@ def test_without_its_target_everything_stays_and_the_log_says_so(old: OldGateway
         target.mkdir()
     assert len(said(gateway, "samples")) == OLD_DAYS * SAMPLES_A_DAY
     assert said(gateway, "archive", "status")["parts"] == 0
+
+
+def test_why_it_takes_nothing_is_known_until_it_goes_on(
+    old: OldGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Exception | None] = [None, ArchiveError("unmounted"), None]
+
+    def step(_mover: Mover, _older_than_ms: int) -> None:
+        answer = answers.pop()
+        if answer is not None:
+            raise answer
+
+    async def course() -> list[str]:
+        gateway = SimpleNamespace(
+            home=old.home,
+            identity=load_identity(old.home),
+            config=config.load(old.home.config),
+            clock=SimpleNamespace(now_ms=lambda: 0),
+        )
+        side = ArchiveSide(gateway)  # type: ignore[arg-type]
+        found = []
+        while answers:
+            with suppress(ArchiveError):
+                await side.run_now()
+            found.append(side.trouble)
+        await side.stop()
+        return found
+
+    monkeypatch.setattr(Mover, "step", step)
+    assert asyncio.run(course()) == ["", "unmounted", ""]
 
 
 def test_old_days_leave_while_a_meter_sends(old: OldGateway) -> None:

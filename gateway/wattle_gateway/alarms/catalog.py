@@ -17,6 +17,7 @@ LEDGER = "ledger"
 FINALITY = "finality"
 QUARANTINE = "quarantine"
 KEYS = "keys"
+ARCHIVE = "archive"
 
 _MINUTE_MS = 60_000
 
@@ -47,6 +48,11 @@ KINDS = (
     Kind(FINALITY, "`wattle-gateway status`: are enough members connected?"),
     Kind(QUARANTINE, "`wattle-gateway quarantine` shows what was refused, and by which topic"),
     Kind(KEYS, "`wattle-gateway doctor` says which, and what to do"),
+    Kind(
+        ARCHIVE,
+        "mount or reach what [archive] target names; all stays in ledger.db meanwhile",
+        10 * _MINUTE_MS,
+    ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 NAMES = tuple(BY_NAME)

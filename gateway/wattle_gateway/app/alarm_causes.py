@@ -70,6 +70,8 @@ class AlarmCauses:
             yield catalog.BROKER, Finding(CRITICAL, "the embedded broker has no room on its disk")
         elif not gateway.link.up:
             yield catalog.BROKER, Finding(CRITICAL, "not connected to the broker")
+        if gateway.archive is not None and gateway.archive.trouble:
+            yield catalog.ARCHIVE, Finding(WARNING, gateway.archive.trouble)
         away = self._away()
         if away:
             yield catalog.PEER, Finding(WARNING, f"no link to {', '.join(away)}")

@@ -12,7 +12,7 @@ from wattle_gateway.admin.channel import Answer, Handler
 from wattle_gateway.archive.arrow import check_installed
 from wattle_gateway.archive.mover import Mover, Place, Step
 from wattle_gateway.archive.pace import Pace
-from wattle_gateway.archive.target import open_target
+from wattle_gateway.archive.sealed_target import open_target
 from wattle_gateway.errors import GatewayError, StoreError
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.runtime.driver import LedgerDriver
@@ -50,6 +50,8 @@ class ArchiveSide:
         self._busy = asyncio.Lock()
         home, identity, config = gateway.home, gateway.identity, gateway.config.archive
         self._days = config.retention_days
+        # Why the newest step did not succeed; "" if it did.
+        self.trouble = ""
         self._mover = Mover(
             Place(open_target(config, home), identity.genesis.ledger_id, identity.kid),
             first_epoch(identity.genesis),
@@ -100,7 +102,14 @@ class ArchiveSide:
     async def _step(self, days: int) -> Step | None:
         async with self._busy:
             older_than_ms = self._gateway.clock.now_ms() - days * DAY_MS
-            step = await self._loop.run_in_executor(self._executor, self._mover.step, older_than_ms)
+            try:
+                step = await self._loop.run_in_executor(
+                    self._executor, self._mover.step, older_than_ms
+                )
+            except GatewayError as error:
+                self.trouble = str(error)
+                raise
+            self.trouble = ""
         if step is not None:
             _log.debug("a step of the archive", what=step.what, part=step.part, day=step.day)
             if step.done:
