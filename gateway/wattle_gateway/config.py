@@ -142,13 +142,15 @@ class AlarmsConfig:
 
 @dataclass(frozen=True)
 class ArchiveConfig:
-    """Where what is older than `retention_days` goes; `target` "" = it stays here."""
+    """Where what is older than `retention_days` goes; `target` "" = it stays here. `plain`: not
+    sealed, though the folder is."""
 
     target: str
     retention_days: int
     endpoint: str
     region: str
     credentials: str
+    plain: bool = False
 
 
 @dataclass(frozen=True)

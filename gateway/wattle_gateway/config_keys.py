@@ -224,6 +224,13 @@ KEYS: dict[str, dict[str, Key]] = {
         "retention_days": _integer(
             1, 36_500, RETENTION_DAYS, "full days (UTC) that this gateway keeps"
         ),
+        "plain": Key(
+            False,
+            "true or false",
+            lambda value: isinstance(value, bool),
+            "of a sealed folder only: files of the archive are not sealed, so that whoever has "
+            "them reads them with any Parquet tool (false: `archive export` writes such files)",
+        ),
         "endpoint": Key(
             "",
             'an https:// address, http:// of this machine, or ""',

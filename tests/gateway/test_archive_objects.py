@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from wattle_gateway import config
 from wattle_gateway.archive import mover
-from wattle_gateway.archive.target import MissingFileError, Target, open_target
+from wattle_gateway.archive.sealed_target import open_target
+from wattle_gateway.archive.target import MissingFileError, Target
 from wattle_gateway.cli import main
 from wattle_gateway.errors import ArchiveError, ConfigError
 from wattle_gateway.home.paths import GatewayHome

@@ -160,7 +160,7 @@ def test_a_keyring_that_somebody_changed_does_not_open(data: st.DataObject) -> N
 
 def test_a_newer_keyring_is_refused() -> None:
     keyring, _ = keyring_file.new(STORAGE, 5)
-    newer = keyring.encode().replace(b'"format": 1', b'"format": 2')
+    newer = keyring.encode().replace(b'"format": 1', b'"format": 3')
     with pytest.raises(StorageKeyError, match="another version of wattle-gateway"):
         keyring_file.parse(newer, "k")
 

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from wattle_gateway.admin.channel import Answer, Handler
+from wattle_gateway.archive import resealing
 from wattle_gateway.archive.arrow import check_installed
 from wattle_gateway.archive.mover import Mover, Place, Step
 from wattle_gateway.archive.pace import Pace
@@ -52,8 +53,9 @@ class ArchiveSide:
         self._days = config.retention_days
         # Why the newest step did not succeed; "" if it did.
         self.trouble = ""
+        self._target = open_target(config, home)
         self._mover = Mover(
-            Place(open_target(config, home), identity.genesis.ledger_id, identity.kid),
+            Place(self._target, identity.genesis.ledger_id, identity.kid),
             first_epoch(identity.genesis),
             self._opened,
             self._write,
@@ -62,7 +64,7 @@ class ArchiveSide:
 
     def by_name(self) -> dict[str, Handler]:
         """The handlers of the admin channel."""
-        return {"archive": self._archive}
+        return {"archive": self._archive, "archive_reseal": self._reseal}
 
     async def run(self) -> None:
         """Move what is older than the retention, until cancelled."""
@@ -94,6 +96,17 @@ class ArchiveSide:
                 return {"done": True, "steps": steps}
             steps += 1
         return {"done": False, "steps": steps}
+
+    async def _reseal(self, request: Answer) -> Answer:
+        """A part of the archive: takes `part` and `least` as `resealing.reseal`; its answer."""
+
+        def reseal() -> Answer:
+            with self._opened() as reader:
+                part, least = request["part"], request["least"]
+                return resealing.reseal(reader, self._target, part, least).as_json()
+
+        async with self._busy:
+            return await self._loop.run_in_executor(self._executor, reseal)
 
     async def _move(self, days: int) -> None:
         while await self._step(days) is not None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from wattle_gateway import config as configuration
-from wattle_gateway.archive.target import Target, open_target
+from wattle_gateway.archive.sealed_target import open_target
+from wattle_gateway.archive.target import Target
 from wattle_gateway.errors import ArchiveError
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.store import archive_rows

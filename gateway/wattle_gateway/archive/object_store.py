@@ -57,6 +57,25 @@ class ObjectStore:
         except (OSError, arrow().ArrowException) as error:
             raise ArchiveError(f"{path}: cannot be read: {_line(error)}") from error
 
+    def has(self, name: str) -> bool:
+        """As `Store.has`."""
+        path = f"{self._place}/{name}"
+        try:
+            found = self._files.get_file_info(path)
+        except (OSError, arrow().ArrowException) as error:
+            raise ArchiveError(f"{path}: cannot be looked for: {_line(error)}") from error
+        return bool(found.type == arrow().fs.FileType.File)
+
+    def remove(self, name: str) -> None:
+        """As `Store.remove`. A bucket that keeps versions keeps this one."""
+        if not self.has(name):
+            return
+        path = f"{self._place}/{name}"
+        try:
+            self._files.delete_file(path)
+        except (OSError, arrow().ArrowException) as error:
+            raise ArchiveError(f"{path}: cannot be removed: {_line(error)}") from error
+
 
 def _credentials(config: ArchiveConfig, home: GatewayHome) -> dict[str, str]:
     """Those of the file that is named; none: the client looks in its environment, as AWS's does."""

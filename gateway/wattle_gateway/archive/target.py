@@ -7,6 +7,7 @@ from wattle_gateway.config import ArchiveConfig
 from wattle_gateway.errors import ArchiveError
 from wattle_gateway.home import durable_file
 from wattle_gateway.home.paths import GatewayHome
+from wattle_gateway.store import sealing_copy
 
 S3_SCHEME = "s3://"
 
@@ -23,6 +24,16 @@ class Target(Protocol):
 
     def get(self, name: str) -> bytes:
         """A stored file. Raises MissingFileError, or ArchiveError if the store does not answer."""
+
+
+class Store(Target, Protocol):
+    """A target as it is, whose files can be looked for and removed, too."""
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there. Raises ArchiveError."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there; what can be overwritten is. Raises ArchiveError."""
 
 
 class Folder:
@@ -54,6 +65,18 @@ class Folder:
         except OSError as error:
             raise ArchiveError(f"{path}: cannot be read: {error.strerror}") from error
 
+    def has(self, name: str) -> bool:
+        """As `Store.has`."""
+        return (self._folder / name).is_file()
+
+    def remove(self, name: str) -> None:
+        """As `Store.remove`."""
+        path = self._folder / name
+        try:
+            sealing_copy.wipe(path)
+        except OSError as error:
+            raise ArchiveError(f"{path}: cannot be removed: {error.strerror}") from error
+
     def _make_folders(self, folder: Path) -> None:
         if folder.is_dir():
             return
@@ -62,8 +85,8 @@ class Folder:
         durable_file.sync_folder(folder.parent)
 
 
-def open_target(config: ArchiveConfig, home: GatewayHome) -> Target:
-    """The target of a configuration that names one. Raises ArchiveError or ConfigError."""
+def store_of(config: ArchiveConfig, home: GatewayHome) -> Store:
+    """The target with its files as they are, sealed or not. Raises ArchiveError, ConfigError."""
     if config.target.startswith(S3_SCHEME):
         from wattle_gateway.archive.object_store import ObjectStore
 

@@ -1,4 +1,4 @@
-"""archive now, status, verify."""
+"""archive now, status, verify; export and reseal are in archive_files_command."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from wattle_gateway.admin.channel import ask
 from wattle_gateway.archive.attachment import target_of, whole
 from wattle_gateway.archive.mover import Mover, Place
 from wattle_gateway.archive.verification import verify as verify_archive
+from wattle_gateway.cli import archive_files_command
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.folder import home_of
 from wattle_gateway.cli.text import shown_bytes, shown_time
@@ -59,6 +60,7 @@ def add(command: argparse.ArgumentParser) -> None:
     folder(verifying)
     output_format(verifying, "text", "json")
     verifying.set_defaults(run=verify)
+    archive_files_command.add(commands)
 
 
 def move(arguments: argparse.Namespace) -> None:

@@ -6,9 +6,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from wattle_gateway.archive.attachment import whole
+from wattle_gateway.errors import UsageError
 from wattle_gateway.home.identity import load_genesis
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.genesis import Genesis
+from wattle_gateway.sealing import ring as rings
 from wattle_gateway.store import connection as database
 from wattle_gateway.store import schema
 from wattle_gateway.store.connection import store_errors_named
@@ -41,3 +43,14 @@ def home_of(folder: Path) -> GatewayHome:
     home = GatewayHome(folder)
     home.check()
     return home
+
+
+def check_outside(home: GatewayHome, path: Path) -> None:
+    """UsageError if a file in the clear is to be written into a folder that is sealed."""
+    sealed = (home.folder / rings.NAME).exists()
+    folder, target = home.folder.resolve(), path.resolve()
+    if sealed and (target == folder or folder in target.parents):
+        raise UsageError(
+            f"{path}: lies in the gateway's folder, which is sealed, and this would be in the "
+            "clear; expected another place"
+        )

@@ -66,6 +66,8 @@ def _seal(arguments: argparse.Namespace) -> None:
         ring = sealing.seal_folder(home, source)
     print(f"{home.folder}: sealed with keyring {ring.keyring.id.hex()}, which {source} opens")
     print("keep a copy of that key elsewhere: backups are sealed, too")
+    if config.load(home.config).archive.target:
+        print("what is in the archive already: `wattle-gateway archive reseal` seals it")
 
 
 def _rewrap(arguments: argparse.Namespace) -> None:
@@ -120,6 +122,8 @@ def _show(arguments: argparse.Namespace) -> None:
             f"data key {key['number']:<5}of {shown_time(key['made_ms'])} UTC, "
             f"{key['seals']} of at most {SEALS_A_KEY_MAX} seals"
         )
+    for key in row["archive_keys"]:
+        print(f"archive key {key['number']:<2}of {shown_time(key['made_ms'])} UTC")
     for name, file in row["files"].items():
         state = "all rows are under the newest key"
         if file["oldest"] < row["data_keys"][-1]["number"]:
@@ -145,6 +149,9 @@ def _facts(home: GatewayHome) -> dict[str, Any]:
         "data_keys": [
             {"number": key.number, "made_ms": key.made_ms, "seals": key.seals}
             for key in ring.keyring.keys
+        ],
+        "archive_keys": [
+            {"number": key.number, "made_ms": key.made_ms} for key in ring.keyring.archive
         ],
         "files": files,
         "plain_keys": sealing.plain_keys(home),

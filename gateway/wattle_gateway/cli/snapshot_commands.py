@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.beginning import begun, begun_text
-from wattle_gateway.cli.folder import home_of, opened_ledger
+from wattle_gateway.cli.folder import check_outside, home_of, opened_ledger
 from wattle_gateway.cli.state_book import read_snapshot
 from wattle_gateway.cli.text import plain_name, shown_bytes, shown_time
 from wattle_gateway.contracts import snapshot as snapshot_format
@@ -25,7 +25,8 @@ def add(command: argparse.ArgumentParser) -> None:
     writing = commands.add_parser("export", help="write the state of a commit to a file")
     writing.description = (
         "Replays the ledger up to the commit, so it takes as long as an audit up to there. With a "
-        "checkpoint that signs it (members sign one a minute) another gateway can begin with it."
+        "checkpoint that signs it (members sign one a minute) another gateway can begin with it. "
+        "The file is in the clear, also of a sealed folder: keep it off this box."
     )
     folder(writing)
     writing.add_argument("file", type=Path, metavar="FILE", help="to write")
@@ -73,7 +74,9 @@ def option(command: "argparse.ArgumentParser | argparse._ArgumentGroup") -> None
 
 def export(arguments: argparse.Namespace) -> None:
     """Write a snapshot."""
-    with opened_ledger(home_of(arguments.folder)) as (genesis, reader):
+    home = home_of(arguments.folder)
+    check_outside(home, arguments.file)
+    with opened_ledger(home) as (genesis, reader):
         made = snapshots.export(reader, first_epoch(genesis), arguments.commit)
     commit = snapshot_format.check(made)
     try:

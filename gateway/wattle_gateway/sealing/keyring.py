@@ -21,6 +21,8 @@ from wattle_gateway.sealing.row_seal import KEY_BYTES, NONCE_BYTES, SEALS_A_KEY_
 from wattle_gateway.sealing.storage_key import Scrypt, StorageKey
 
 FORMAT = 1
+# With archive keys in it: a program that does not know them would write the file without them.
+FORMAT_WITH_ARCHIVE = 2
 ID_BYTES = 16
 # A key number is two bytes in every sealed value.
 NUMBER_MAX = 0xFFFF
@@ -29,7 +31,10 @@ NUMBER_MAX = 0xFFFF
 SEALS_A_STEP = 1 << 20
 # Old data keys stay only while rows are sealed under them; a rotation a day is resealed in a day.
 DATA_KEYS_MAX = 64
-FILE_BYTES_MAX = 64 << 10
+# An archive is not resealed when rows are: a key a month for twenty years. The last one goes on
+# until `archive reseal` makes room.
+ARCHIVE_KEYS_MAX = 256
+FILE_BYTES_MAX = 128 << 10
 _WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + 16
 
 
@@ -52,19 +57,29 @@ class DataKey:
 
 
 @dataclass(frozen=True)
+class ArchiveKey:
+    """A key of archived files: `number` that of the data key of its time, Unix ms when made."""
+
+    number: int
+    made_ms: int
+    wrapped: bytes
+
+
+@dataclass(frozen=True)
 class Keyring:
-    """What stands in the file. `keys` by rising number: the last one seals."""
+    """What stands in the file. `keys` by rising number: the last one seals; `archive` likewise."""
 
     id: bytes
     slots: tuple[Slot, ...]
     names: bytes
     files: bytes
     keys: tuple[DataKey, ...]
+    archive: tuple[ArchiveKey, ...] = ()
 
     def encode(self) -> bytes:
         """The JSON text."""
-        document = {
-            "format": FORMAT,
+        document: dict[str, Any] = {
+            "format": FORMAT_WITH_ARCHIVE if self.archive else FORMAT,
             "id": self.id.hex(),
             "slots": [
                 {"scrypt": one.scrypt and one.scrypt.as_json(), "root": one.wrapped.hex()}
@@ -82,6 +97,11 @@ class Keyring:
                 for key in self.keys
             ],
         }
+        if self.archive:
+            document["archive"] = [
+                {"number": key.number, "made_ms": key.made_ms, "wrapped": key.wrapped.hex()}
+                for key in self.archive
+            ]
         return (json.dumps(document, indent=1) + "\n").encode()
 
 
@@ -91,24 +111,29 @@ def parse(raw: bytes, source: str) -> Keyring:
         raise StorageKeyError(f"{source}: {len(raw)} bytes, expected at most {FILE_BYTES_MAX}")
     try:
         row = json.loads(raw)
-        if row["format"] != FORMAT:
+        if row["format"] not in (FORMAT, FORMAT_WITH_ARCHIVE):
             raise StorageKeyError(
-                f"{source}: a keyring of format {row['format']!r}, expected {FORMAT}: made by "
-                "another version of wattle-gateway; install that one"
+                f"{source}: a keyring of format {row['format']!r}, expected {FORMAT} or "
+                f"{FORMAT_WITH_ARCHIVE}: made by another version of wattle-gateway; install that "
+                "one"
             )
+        kept = row["archive"] if row["format"] == FORMAT_WITH_ARCHIVE else ()
         keyring = Keyring(
             _hex(row["id"], ID_BYTES),
             tuple(_slot(one) for one in row["slots"]),
             _hex(row["names"], _WRAPPED_BYTES),
             _hex(row["files"], _WRAPPED_BYTES),
             tuple(_data_key(one) for one in row["keys"]),
+            tuple(_archive_key(one) for one in kept),
         )
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
         raise StorageKeyError(f"{source}: damaged, no keyring: {error!r}; restore a backup") from (
             error
         )
     numbers = [key.number for key in keyring.keys]
-    if not keyring.slots or not numbers or sorted(set(numbers)) != numbers:
+    kept = [key.number for key in keyring.archive]
+    ordered = sorted(set(numbers)) == numbers and sorted(set(kept)) == kept
+    if not keyring.slots or not numbers or not ordered:
         raise StorageKeyError(f"{source}: a keyring without keys, or out of order")
     return keyring
 
@@ -119,11 +144,20 @@ def _slot(row: Mapping[str, Any]) -> Slot:
 
 
 def _data_key(row: Mapping[str, Any]) -> DataKey:
-    number, made_ms, seals = row["number"], row["made_ms"], row["seals"]
-    for value, most in ((number, NUMBER_MAX), (made_ms, 1 << 62), (seals, SEALS_A_KEY_MAX)):
-        if type(value) is not int or not 0 <= value <= most:
-            raise ValueError(f"{value!r}, expected a number up to {most}")
-    return DataKey(number, made_ms, seals, _hex(row["wrapped"], _WRAPPED_BYTES))
+    kept = _archive_key(row)
+    seals = _number(row["seals"], SEALS_A_KEY_MAX)
+    return DataKey(kept.number, kept.made_ms, seals, kept.wrapped)
+
+
+def _archive_key(row: Mapping[str, Any]) -> ArchiveKey:
+    number, made_ms = _number(row["number"], NUMBER_MAX), _number(row["made_ms"], 1 << 62)
+    return ArchiveKey(number, made_ms, _hex(row["wrapped"], _WRAPPED_BYTES))
+
+
+def _number(value: object, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{value!r}, expected a number up to {most}")
+    return value
 
 
 def _hex(value: object, size: int) -> bytes:
@@ -212,6 +246,29 @@ def with_step(keyring: Keyring) -> Keyring:
 def data_keys(keyring: Keyring, root: RootKey) -> dict[int, bytes]:
     """Every data key by its number. StorageKeyError as `RootKey.unwrap`."""
     return {key.number: root.unwrap(f"data {key.number}", key.wrapped) for key in keyring.keys}
+
+
+def with_archive_key(keyring: Keyring, root: RootKey, now_ms: int) -> Keyring:
+    """With an archive key of the newest data key's number, as it is if there is one or there are
+    ARCHIVE_KEYS_MAX: then the newest goes on."""
+    number = keyring.keys[-1].number
+    kept = keyring.archive
+    if kept and (kept[-1].number >= number or len(kept) >= ARCHIVE_KEYS_MAX):
+        return keyring
+    wrapped = root.wrap(f"archive {number}", secrets.token_bytes(KEY_BYTES))
+    return replace(keyring, archive=(*kept, ArchiveKey(number, now_ms, wrapped)))
+
+
+def without_archive_before(keyring: Keyring, number: int) -> Keyring:
+    """Without the archive keys below a number: no file is sealed under them any more."""
+    return replace(keyring, archive=tuple(key for key in keyring.archive if key.number >= number))
+
+
+def archive_keys(keyring: Keyring, root: RootKey) -> dict[int, bytes]:
+    """Every archive key by its number. StorageKeyError as `RootKey.unwrap`."""
+    return {
+        key.number: root.unwrap(f"archive {key.number}", key.wrapped) for key in keyring.archive
+    }
 
 
 def _new_data_key(root: RootKey, number: int, now_ms: int) -> DataKey:

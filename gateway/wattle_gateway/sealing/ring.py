@@ -6,6 +6,7 @@ carry keys along, and none can forget to.
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from wattle_gateway import config
@@ -66,6 +67,33 @@ class Ring:
                 self._write(kept)
         if gone:
             self.seal.learn(self._keys(), self.active)
+        return gone
+
+    def archive_key(self, now_ms: int) -> tuple[int, bytes]:
+        """Number and key that archived files are sealed under from now on; a new one after each
+        new data key. Raises StorageKeyError if the file does not take it."""
+        with self._changing:
+            kept = keyring_file.with_archive_key(self._keyring, self._root, now_ms)
+            if kept is not self._keyring:
+                self._write(kept)
+            newest = kept.archive[-1]
+            return newest.number, self._root.unwrap(f"archive {newest.number}", newest.wrapped)
+
+    def archive_key_of(self, number: int) -> bytes | None:
+        """The archive key of a number, None: there is none, perhaps not any more."""
+        keys = keyring_file.archive_keys(self._keyring, self._root)
+        if number not in keys:
+            self._reload()  # another process may have made it
+            keys = keyring_file.archive_keys(self._keyring, self._root)
+        return keys.get(number)
+
+    def forget_archive_before(self, number: int) -> int:
+        """Remove archive keys below a number; gives how many. Raises StorageKeyError."""
+        with self._changing:
+            kept = keyring_file.without_archive_before(self._keyring, number)
+            gone = len(self._keyring.archive) - len(kept.archive)
+            if gone:
+                self._write(kept)
         return gone
 
     def add_slot(self, storage: StorageKey) -> None:
@@ -193,7 +221,7 @@ def _configured(folder: Path) -> StorageKey:
 
 
 def _with_slots(keyring: Keyring, slots: tuple[keyring_file.Slot, ...]) -> Keyring:
-    return Keyring(keyring.id, slots, keyring.names, keyring.files, keyring.keys)
+    return replace(keyring, slots=slots)
 
 
 def _read(path: Path) -> bytes:
