@@ -127,3 +127,34 @@ def test_a_full_disk_costs_no_acknowledged_sample_and_is_over_by_itself(tmp_path
     assert seen["exit"] == 0
     assert "alarm raised" in seen["log"]
     assert "Traceback" not in seen["log"]
+    _judge_start(seen["started_full"], seen["log"])
+
+
+def _judge_start(seen: dict[str, Any], log: str) -> None:
+    """Started while nothing was left: it said so everywhere, took in nothing, and went on."""
+    assert "the disk is full: waiting for room" in log
+    assert "there is room: starting" in log
+    assert seen["answers"]["/healthz"][0] == 200
+    status, body = seen["answers"]["/readyz"]
+    assert status == 503
+    assert {"ledger", "disk", "broker"} <= set(json.loads(body)["reasons"])
+    metrics = seen["answers"]["/metrics"][1]
+    assert 'wattle_alarm_severity{alarm="disk"} 2.0' in metrics
+    assert 'wattle_not_ready{reason="disk"} 1.0' in metrics
+    # What is not known is left out: a counter that falls to 0 and returns looks like a burst.
+    assert "wattle_samples_total" not in metrics
+    assert seen["alarms"] == [["disk", "critical"]]
+    assert seen["said"]["status"][0] == 0
+    assert "WAITS FOR ROOM" in seen["said"]["status"][1]
+    code, text = seen["said"]["alarms"]
+    assert code == 16
+    assert "it goes on by itself once 8 MiB are free" in text
+    code, text = seen["said"]["doctor"]
+    assert code == 16
+    assert "waits for room" in text
+    assert "repair" not in text  # nothing is damaged, and it would need room, too
+    code, text = seen["said"]["meters"]
+    assert code == 20
+    assert "waits for room" in text
+    assert seen["final"] == 13
+    assert (seen["waits_after"], seen["exit"]) == ("", 0)

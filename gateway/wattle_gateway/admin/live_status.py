@@ -16,7 +16,8 @@ class LiveStatus:
     1 but on a bench; `peers` are rows of `peers.status.PeerStatus`, `candidates` of
     `candidate_rows`, `alarms` of `alarms.message.row`; `resources` is `resources.steward.as_row`,
     None before the first look; `alarm_counts` how often each was "raised", and what became of what
-    the "webhook" was told; `certificates` when each ends, Unix s."""
+    the "webhook" was told; `certificates` when each ends, Unix s. `waits`: why nothing but this is
+    known yet, of a gateway that waits for room on its disk; "" of one that runs."""
 
     pid: int
     clock_ms: int
@@ -41,6 +42,7 @@ class LiveStatus:
     alarms: list[dict[str, Any]]
     alarm_counts: dict[str, dict[str, int]]
     certificates: dict[str, int]
+    waits: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,8 @@ def _gateway(home: GatewayHome) -> tuple[Finding, dict[str, Any] | None]:
         return Finding("gateway", WARNING, "not running", "`wattle-gateway run`"), None
     except DeadlineError as error:
         return Finding("gateway", PROBLEM, str(error), "see its log, then start it again"), None
+    if live.get("waits"):
+        return Finding("gateway", PROBLEM, f"waits for room: {live['waits']}", "free space"), live
     return Finding("gateway", OK, f"runs as process {live['pid']}"), live
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from rich.table import Table
 from wattle_wire import downlink, topics
@@ -15,10 +16,11 @@ from wattle_wire.errors import WireError
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.cli.beginning import tell_beginning
 from wattle_gateway.cli.folder import home_of, opened_ledger, opened_operation
-from wattle_gateway.cli.status_text import print_status
+from wattle_gateway.cli.status_text import print_status, print_waiting
 from wattle_gateway.cli.text import console, parsed_time, shown_time
 from wattle_gateway.errors import NotRunningError, UsageError
 from wattle_gateway.home.identity import load_genesis
+from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.reports import coverage
 from wattle_gateway.reports import samples as sample_report
 from wattle_gateway.reports import status as status_report
@@ -40,6 +42,9 @@ def status(arguments: argparse.Namespace) -> None:
         live = ask(home.admin_socket, "live", LIVE_DEADLINE_S)["live"]
     except NotRunningError:
         live = None
+    if live is not None and live.get("waits"):
+        _waiting_status(home, live, arguments.format)
+        return
     with (
         opened_ledger(home) as (first, ledger),
         opened_operation(home, first.ledger_id) as operation,
@@ -49,6 +54,14 @@ def status(arguments: argparse.Namespace) -> None:
         print(json.dumps(found.as_json(), indent=2))
     else:
         print_status(console(), found)
+
+
+def _waiting_status(home: GatewayHome, live: dict[str, Any], form: str) -> None:
+    """Of a gateway that waits for room: its ledger cannot be opened, by nobody."""
+    if form == "json":
+        print(json.dumps({"folder": str(home.folder), "running": True, "live": live}, indent=2))
+    else:
+        print_waiting(console(), live)
 
 
 def samples(arguments: argparse.Namespace) -> None:

@@ -48,6 +48,8 @@ def _disk(disk: Row) -> str:
 
 def _growth(disk: Row) -> str:
     if disk["growth"] is None:
+        if disk["known_from_ms"] is None:
+            return "not known"
         return f"not known yet; from {shown_time(disk['known_from_ms'])} on"
     sign = "-" if disk["growth"] < 0 else ""
     text = f"{sign}{shown_bytes(abs(disk['growth']))} a day"

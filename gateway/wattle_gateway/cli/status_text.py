@@ -1,5 +1,7 @@
 """The status for people."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +25,19 @@ def print_status(console: Console, status: Status) -> None:
         console.print(members_table(status.members, status.live))
     if status.meters:
         console.print(_meters(status.meters, status.live))
+
+
+def print_waiting(console: Console, live: dict[str, Any]) -> None:
+    """What a gateway says that waits for room on its disk."""
+    table = Table(show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_row("gateway", f"started (process {live['pid']}), WAITS FOR ROOM: {live['waits']}")
+    for name, text in resource_text.rows(live["resources"], 0):
+        table.add_row(name, text)
+    table.add_row("certificates", _certificates(live["certificates"]))
+    table.add_row("alarms", _alarms(live))
+    console.print(table)
 
 
 def _facts(status: Status) -> Table:
@@ -69,9 +84,13 @@ def _facts(status: Status) -> Table:
         table.add_row(
             "clock", f"{shown_time(live['clock_ms'])}  {alarm} ({live['clock_jumps']} jumps)"
         )
-        names = [f"{row['alarm']} ({row['severity']})" for row in live["alarms"]]
-        table.add_row("alarms", ", ".join(names) or "none")
+        table.add_row("alarms", _alarms(live))
     return table
+
+
+def _alarms(live: dict[str, Any]) -> str:
+    names = [f"{row['alarm']} ({row['severity']})" for row in live["alarms"]]
+    return ", ".join(names) or "none"
 
 
 def _certificates(ends: dict[str, int]) -> str:

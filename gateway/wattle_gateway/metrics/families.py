@@ -41,6 +41,8 @@ def families(reading: Reading) -> Iterator[Metric]:
     """Every metric of a reading, those without a value now left empty, in a fixed order."""
     yield from _process(reading)
     yield from resource_families.families(reading.live)
+    if reading.live.waits:
+        return  # a counter that is not known is not 0: its return would look like a burst
     yield from _door(reading)
     yield from _broker(reading)
     yield from _ledger(reading)

@@ -37,6 +37,9 @@ def examine(home: GatewayHome, host: Host, live: Live | None) -> Iterator[Findin
     except HomeError as error:
         yield Finding("identity", PROBLEM, str(error), "restore a backup")
         return
+    if doctor_folder.is_full(home, host):
+        yield doctor_folder.disk(home, host, 0, 0)
+        return  # not even a sound database opens there
     yield from doctor_folder.databases(home, identity.genesis.ledger_id)
     yield from _ledger(home, identity, host, live)
 

@@ -13,6 +13,7 @@ from wattle_gateway.pki import authority
 from wattle_gateway.reports import coverage
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, WARNING, Finding
 from wattle_gateway.reports.doctor_host import Host
+from wattle_gateway.resources.levels import DISK_RESERVE_BYTES
 from wattle_gateway.store import connection, own_rows, schema
 from wattle_gateway.store.connection import store_errors_named
 
@@ -140,6 +141,15 @@ def _signed(reader: sqlite3.Connection) -> Iterator[Finding]:
             "restored or lost: what its keys have signed is not known, it follows",
             "start it, and let all members be reachable",
         )
+
+
+def is_full(home: GatewayHome, host: Host) -> bool:
+    """Whether so little is free that databases may not open: what that looks like is not damage,
+    and repairing it would need room, too."""
+    try:
+        return host.free_bytes(home.folder) < DISK_RESERVE_BYTES
+    except OSError:
+        return False
 
 
 def disk(home: GatewayHome, host: Host, first_ms: int, commit_ms: int) -> Finding:

@@ -1,5 +1,6 @@
 """One gateway a folder: a lock that the kernel takes back however the holder ends."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -29,8 +30,11 @@ class InstanceLock:
             raise AlreadyRunningError(
                 f"{self._path.parent}: a gateway is running on it already (process {holder})"
             ) from error
-        os.truncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        number = f"{os.getpid()}\n".encode()
+        # On a full disk the lock holds without the number; what is overwritten needs no room.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, number, 0)
+            os.truncate(self._descriptor, len(number))
         return self
 
     def __exit__(

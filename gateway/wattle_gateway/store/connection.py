@@ -17,6 +17,8 @@ BUSY_DEADLINE_S = 5.0
 # The log is cut back to this after a long read (an audit) has kept it from being folded in.
 LOG_BYTES_KEPT = 64 << 20
 CACHE_KIB = 16_384
+# A writer's page, the size of the index of the log, which every opening of it may have to make.
+_NO_ROOM = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
 @contextmanager
@@ -25,7 +27,13 @@ def store_errors_named(path: Path | str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"{path}: {row_seal.told(error)}") from error
+        raise StoreError(f"{path}: {row_seal.told(error)}{_room(error)}") from error
+
+
+def _room(error: sqlite3.Error) -> str:
+    """For what SQLite calls an I/O error: where a full disk keeps it from opening what is sound."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return ", is its disk full?" if code in _NO_ROOM else ""
 
 
 def create_ledger(path: Path, ledger_id: bytes, *, lost: bool = False) -> None:

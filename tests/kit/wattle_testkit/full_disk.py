@@ -1,4 +1,5 @@
-"""A gateway on a disk of its own, which fills up while a meter sends, and has room again.
+"""A gateway on a disk of its own, which fills up while a meter sends, and has room again; then it
+is started on the full disk.
 
     python -m wattle_testkit.full_disk FOLDER
 
@@ -14,9 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from wattle_gateway.errors import NotRunningError
 from wattle_gateway.ledger.signed_sample import SignedSample
 
-from wattle_testkit.alliance import reading
+from wattle_testkit.alliance import Board, reading
 from wattle_testkit.gateway_process import GatewayProcess, command
 from wattle_testkit.paper_meter import PaperMeter
 from wattle_testkit.waiting import until
@@ -26,6 +28,7 @@ DISK_MIB = 48
 BLOCK_BYTES = 4_096
 DEADLINE_S = 30.0
 RESEND_AFTER_S = 2.0
+LAST_SEQ = 12
 
 
 class Ballast:
@@ -60,7 +63,7 @@ def story(folder: Path) -> dict[str, Any]:
         begin_ms = time.time_ns() // 1_000_000
         samples: list[SignedSample] = []
         prev: bytes | None = None
-        for seq in range(1, 13):
+        for seq in range(1, LAST_SEQ + 1):
             made = board.sample(seq, [reading(begin_ms + seq, ei=seq, p=5)], prev=prev)
             samples.append(made)
             prev = made.digest
@@ -101,10 +104,59 @@ def story(folder: Path) -> dict[str, Any]:
             "finals": [ack.final for ack in meter.acks],
             "audit": [audit.returncode, audit.stdout[-400:] + audit.stderr[-400:]],
             "exit": gateway.stop(),
+            "started_full": started_full(gateway, port, ballast, board, prev),
             "log": gateway.log.read_text(),
         }
     finally:
         gateway.kill()
+
+
+def started_full(
+    gateway: GatewayProcess, port: int, ballast: Ballast, board: Board, prev: bytes | None
+) -> dict[str, Any]:
+    """A gateway that was stopped in order, so that its databases have no log and no index of it,
+    is started while nothing is left of the disk, and goes on once there is room."""
+    seq = LAST_SEQ + 1
+    ballast.fill()
+    gateway.begin()
+
+    def waits() -> dict[str, Any] | None:
+        ballast.fill()
+        if gateway.has_ended:
+            raise AssertionError(f"it ended: {gateway.log.read_text()}")
+        try:
+            live: dict[str, Any] = gateway.ask("live")["live"]
+        except NotRunningError:
+            return None
+        return live if live["waits"] and live["alarms"] else None
+
+    live = until(waits, DEADLINE_S, "it says that it waits for room")
+    assert live is not None
+    answers = {path: fetch(port, path) for path in ("/healthz", "/readyz", "/metrics")}
+    said = {words[0]: command(*words) for words in _asked(gateway.folder)}
+    ballast.drop()
+    gateway.await_up()
+    last = board.sample(seq, [reading(time.time_ns() // 1_000_000, ei=seq, p=5)], prev=prev)
+    with PaperMeter(board, gateway) as meter:
+        meter.send(last)
+        final = meter.await_final(seq).final
+    return {
+        "answers": {path: [answer.status, answer.body] for path, answer in answers.items()},
+        "said": {name: [done.returncode, done.stdout + done.stderr] for name, done in said.items()},
+        "alarms": [[row["alarm"], row["severity"]] for row in live["alarms"]],
+        "final": final,
+        "waits_after": gateway.ask("live")["live"]["waits"],
+        "exit": gateway.stop(),
+    }
+
+
+def _asked(folder: Path) -> tuple[tuple[str | Path, ...], ...]:
+    return (
+        ("status", folder),
+        ("alarms", folder),
+        ("doctor", folder),
+        ("meters", "revoke", folder, "00" * 8),
+    )
 
 
 def _well(live: dict[str, Any]) -> dict[str, Any] | None:
