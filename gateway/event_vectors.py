@@ -73,6 +73,7 @@ class Called(Accounts):
         ]
         publish = self._built("", transaction.PUBLISH, EVENT.row())
         dear = self._built("", transaction.PUBLISH, replace(EVENT, quantity_w=10**9).row())
+        unknown = self._built("", transaction.PUBLISH, replace(EVENT, asset="USD").row())
         event = self._digest(publish)
         declared = [
             self._declared(HOUSE, event, meter, 1, 80_000, (1_500, 1_400)),
@@ -82,7 +83,7 @@ class Called(Accounts):
         return [
             (TIME_MS, [*brought, *money]),
             (TIME_MS + 2_000, [enrol, *offers]),
-            (TIME_MS + 4_000, [publish, dear]),
+            (TIME_MS + 4_000, [publish, dear, unknown]),
             (TIME_MS + 6_000, declared),
             (ORDER_MS, [order]),
             (ORDER_MS + 3_000, [self._sample(self._digest(order))]),

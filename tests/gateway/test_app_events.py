@@ -170,7 +170,7 @@ def test_what_is_wrong_with_a_command_of_events(house: House) -> None:
         ((*declare, "1kW", "2kW"), 2, "2 powers, expected 1 or 8"),
         ((*declare, "1kW", "--price", "1"), 2, "of method fixed, which asks none"),
         ((*declare, "0W"), 2, "no quota above 0"),
-        ((*declare, "4kW"), 7, "above_capacity"),
+        ((*declare, "4kW"), 2, "nothing was sent: above_capacity"),
         (("dr", "withdraw", folder, event, house.point), 7, "not_declared"),
         (("dr", "dispatch", folder, event), 7, "not_selected"),
     ):

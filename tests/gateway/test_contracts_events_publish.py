@@ -244,7 +244,8 @@ def test_a_refusal_is_a_fault_of_who_sent_it(ledger: EventLedger) -> None:
     refused(ledger, asset="USD")
     found = standing(ledger.state, ledger.market, RETAIL.kid, CREATED_MS)
     assert dict(found.faults) == {"error": 2}
-    # A payment that is refused is not.
+    # One that time or others may have made wrong is none, nor is a payment that is refused.
+    assert refused(ledger, select_ms=CREATED_MS - 1) == classes.WINDOW_PASSED
     assert ledger.send(RETAIL, OPEN, ["EUR"]) == classes.ACCOUNT_EXISTS
     assert standing(ledger.state, ledger.market, RETAIL.kid, CREATED_MS) == found
 

@@ -27,9 +27,9 @@ def most(w: int, price_mwh: int, availability: int) -> int:
 
 
 def test_a_published_event_reserves_what_it_can_cost() -> None:
-    (done, refused) = LEDGER.sent(PUBLISH)
+    done, dear, unknown = LEDGER.sent(PUBLISH)
     number, body, digest = done.commit, done.body, done.digest
-    assert (done.verdict, refused.verdict) == (0, 26)
+    assert (done.verdict, dear.verdict, unknown.verdict) == (0, 26, 21)
     state = LEDGER.states[number]
     _, _, _, _, _, begin_ms, intervals, quantity_w = body[:8]
     reserved = most(quantity_w * intervals, body[12], body[11])
@@ -44,11 +44,12 @@ def test_a_published_event_reserves_what_it_can_cost() -> None:
         [end_ms + MARKET["settle_ms"], 4, digest],
         [end_ms + MARKET["dispute_ms"], 5, digest],
     ]
-    # The refused one has cost its originator 5 permille, and could have been an order.
-    faults = {"error": [1, LEDGER.time_ms(number), 1, refused.digest, number + 1]}
+    # An asset that there is not has cost its originator 5 permille, an account that holds less than
+    # it takes nothing; both could have been orders.
+    faults = {"error": [1, LEDGER.time_ms(number), 1, unknown.digest, number + 1]}
     start = MARKET["reputation_start"]
     assert state["standing", AGGREGATOR] == [start - 5, None, faults, []]
-    assert state["vain", AGGREGATOR] == [refused.digest]
+    assert state["vain", AGGREGATOR] == [dear.digest, unknown.digest]
 
 
 def test_the_commit_of_the_order_has_selected_before() -> None:

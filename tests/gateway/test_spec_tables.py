@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wattle_gateway.admin import refusal_words
 from wattle_gateway.contracts import classes, transactions
+from wattle_gateway.contracts.events import transactions as event_transactions
 from wattle_gateway.contracts.settlement import transactions as settlement_transactions
 from wattle_gateway.ledger import genesis, transaction
 from wattle_wire import cose
@@ -55,15 +56,15 @@ def test_who_may_send_what() -> None:
     assert set(transactions.ROLES[1].values()) == {_roles("1 to 5")}
 
 
-def test_which_refusals_of_a_settlement_are_faults() -> None:
+def test_which_refusals_are_faults() -> None:
     numbers = {name: kind for kind, name in transaction.KIND_NAMES.items()}
     said = {
         numbers[name]: {int(code) for code in codes.split(", ")}
         for name, codes in rows(12, "| kind | refusals that charge |")
     }
-    assert said == settlement_transactions.CHARGED
+    assert said == {**event_transactions.CHARGED, **settlement_transactions.CHARGED}
     orders = {
-        numbers[name]: {*map(int, order.split(", ")), 1}
+        numbers[name]: {*map(int, re.findall("[0-9]+", order)), 1}
         for name, order, _ in rows(12, "| kind | order | roles that may send it |")
         if numbers[name] in said
     }

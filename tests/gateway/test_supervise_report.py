@@ -159,7 +159,7 @@ def test_faults_of_parties_are_those_that_the_ledger_charged(ledger: SettledEven
 
 def test_who_is_suspended(ledger: SettledEvent) -> None:
     for _ in range(41):
-        ledger.send(HOUSE, WITHDRAW, ledger.withdrawal(bytes(32), HOUSE))
+        ledger.send(HOUSE, WITHDRAW, [])
     (row,) = report(ledger)["parties"]
     assert row["faults_on_record"] == {"error": 41}
     assert row["suspended_ms"] is not None

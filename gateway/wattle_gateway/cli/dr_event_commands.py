@@ -14,7 +14,7 @@ from wattle_gateway.cli.event_times import boundary, intervals, moment
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.points import parsed_point
 from wattle_gateway.cli.quantities import signed_watts
-from wattle_gateway.cli.sending import DEADLINE_S, send, tell
+from wattle_gateway.cli.sending import DEADLINE_S, Sent, send, tell
 from wattle_gateway.cli.text import shown_time
 from wattle_gateway.contracts import accounts, offering
 from wattle_gateway.contracts.accounts import Asset
@@ -85,9 +85,7 @@ def publish(arguments: argparse.Namespace) -> None:
         body = _published(arguments, place, now_ms)
         asset = place.asset(body.asset)
         interval_ms = place.market.interval_ms
-    if body.fund is not None:
-        trial.check(arguments, transaction.PUBLISH, body.row())
-    sent = send(arguments, transaction.PUBLISH, body.row())
+    sent = _sent(arguments, transaction.PUBLISH, body)
     text = dr_event_text.published(sent.digest, body, asset, interval_ms)
     tell(arguments, sent, text, "")
 
@@ -150,7 +148,7 @@ def declare(arguments: argparse.Namespace) -> None:
         event_bodies.parse_declare(body.row())
     except LedgerError as error:
         raise UsageError(str(error)) from error
-    sent = send(arguments, transaction.DECLARE, body.row())
+    sent = _sent(arguments, transaction.DECLARE, body)
     said = f"{arguments.point} is declared with {dr_event_text.powers(quotas_w)}"
     tell(arguments, sent, f"{said}; replaceable until {shown_time(event.body.select_ms)} UTC", "")
 
@@ -183,7 +181,7 @@ def withdraw(arguments: argparse.Namespace) -> None:
     with _opened(arguments) as place:
         event = place.book.find(arguments.event)
     body = Withdraw(event.digest, meter, device)
-    sent = send(arguments, transaction.WITHDRAW, body.row())
+    sent = _sent(arguments, transaction.WITHDRAW, body)
     with _opened(arguments) as place:
         part = place.book.part(event, meter, device)
     if part is None or part.withdrawn_from is None:
@@ -207,7 +205,7 @@ def dispatch(arguments: argparse.Namespace) -> None:
         event_bodies.parse_dispatch(body.row())
     except LedgerError as error:
         raise UsageError(str(error)) from error
-    sent = send(arguments, transaction.DISPATCH, body.row())
+    sent = _sent(arguments, transaction.DISPATCH, body)
     who = "every selected load" if loads is None else f"{len(loads)} loads"
     when = "" if from_ms == 0 else f" from {shown_time(from_ms)} UTC on"
     until = f"until {shown_time(event.end_ms)} UTC"
@@ -243,6 +241,16 @@ def event(arguments: argparse.Namespace) -> None:
     else:
         dr_event_text.print_event(line, parts)
         dr_event_text.print_answers(answers)
+
+
+def _sent(
+    arguments: argparse.Namespace, kind: int, body: Publish | Declare | Withdraw | Dispatch
+) -> Sent:
+    """Have a transaction committed. UsageError for one that the ledger would refuse whenever it
+    came."""
+    row = body.row()
+    trial.check(arguments, kind, row)
+    return send(arguments, kind, row)
 
 
 def _answers(arguments: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:

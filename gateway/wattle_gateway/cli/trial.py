@@ -8,8 +8,9 @@ from wattle_gateway.admin import refusal_words
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.sending import own_kid
 from wattle_gateway.contracts import classes, parties, transactions
+from wattle_gateway.contracts.events import transactions as event_transactions
 from wattle_gateway.contracts.setting import Setting
-from wattle_gateway.contracts.settlement.transactions import CHARGED
+from wattle_gateway.contracts.settlement import transactions as settlement_transactions
 from wattle_gateway.contracts.state import State
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import crypto, transaction
@@ -17,24 +18,13 @@ from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.transaction import DIGEST_BYTES, Transaction
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
+_EVENTS = event_transactions.CHARGED
 # Kind -> refusals with which it is not sent: those that waiting does not mend.
 HOPELESS: Mapping[int, Collection[int]] = {
-    **CHARGED,
-    transaction.PUBLISH: frozenset(
-        {
-            classes.FUND_UNKNOWN,
-            classes.NOT_THE_SPENDER,
-            classes.FUND_OVER,
-            classes.FUND_ASSET,
-            classes.FUND_METHOD,
-            classes.FUND_AREA,
-            classes.FUND_DIRECTION,
-            classes.FUND_WINDOW,
-            classes.FUND_AVAILABILITY_PRICE,
-            classes.FUND_ENERGY_PRICE,
-            classes.FUND_EVENT_AMOUNT,
-        }
-    ),
+    **settlement_transactions.CHARGED,
+    **_EVENTS,
+    transaction.PUBLISH: _EVENTS[transaction.PUBLISH]
+    | {classes.FUND_OVER, classes.FUND_WINDOW, classes.FUND_EVENT_AMOUNT},
 }
 
 

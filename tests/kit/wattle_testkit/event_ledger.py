@@ -5,6 +5,7 @@ from dataclasses import replace
 from wattle_gateway.contracts import accounts, alliance, classes
 from wattle_gateway.contracts.baseline import presets, rule_form
 from wattle_gateway.contracts.events import rows
+from wattle_gateway.contracts.events import transactions as event_transactions
 from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
 from wattle_gateway.contracts.execute import RECORDED, Executed
 from wattle_gateway.contracts.settlement import transactions as settlement_transactions
@@ -67,12 +68,9 @@ FIXED_PRICE = replace(
     energy_price=9_000,
     penalty_price=0,
 )
-_EVENT_KINDS = (
-    transaction.PUBLISH,
-    transaction.DECLARE,
-    transaction.WITHDRAW,
-    transaction.DISPATCH,
-)
+CHARGED = {**event_transactions.CHARGED, **settlement_transactions.CHARGED}
+# Of these it matters who sends them, or how much.
+_IN_PART = (classes.SELF_DEALING, classes.ABOVE_CAPACITY)
 
 
 class EventLedger(AccountLedger):
@@ -134,14 +132,16 @@ class EventLedger(AccountLedger):
         (outcome,) = executed.outcomes
         assert outcome.effect == RECORDED
         if outcome.verdict != classes.ACCEPTED:
+            changed = {row for row, _ in executed.changes}
             allowed = {key("nonce", who.kid, 0), key("connected")}
-            charged = settlement_transactions.CHARGED.get(kind, frozenset())
-            if kind in _EVENT_KINDS or outcome.verdict in charged:
+            if outcome.verdict in CHARGED.get(kind, ()):
+                assert outcome.verdict in _IN_PART or key("standing", who.kid) in changed
                 # A fault may cost the member that erred its seat, and until then its leader slots.
                 allowed |= {key("standing", who.kid), key("change", alliance.CONTRACT)}
                 allowed.add(key("epoch", self.epoch.number))
+            if kind in (transaction.PUBLISH, transaction.DISPATCH):
                 allowed.add(key("vain", who.kid))
-            assert {row for row, _ in executed.changes} <= allowed
+            assert changed <= allowed
         return outcome.verdict
 
     def entry_again(self, who: Signer, kind: int, body: object) -> bytes:

@@ -5,6 +5,11 @@ committed before the order that it repeats. One such word is kept for each meter
 comes; if none comes, the member that the meter belongs to is charged with a setpoint that nobody
 ordered. An order that was signed and came to nothing (refused, or one of two under one nonce) is
 its signer's affair: the newest of these are kept, so that nobody is charged for having obeyed one.
+
+What charges the home is its meter's word alone. It cannot be more: a command carries a MAC under a
+key that meter and gateway share, so either could have made it and it proves nothing to others. The
+home answers for its meters and alone may revoke one, so it bears the doubt, but not without a
+bound: once a day for each meter, however much that says.
 """
 
 from dataclasses import dataclass, replace
@@ -31,6 +36,9 @@ UNEXPLAINED_MS = 3_600_000
 # Of each member; many more than can be under way at once.
 VAIN_MAX = 64
 _DAY_MS = 86_400_000
+# Nobody falls from the start value to a suspension by one meter in less than the two days after
+# its first lie that it takes to find and revoke it.
+CHARGE_EVERY_MS = _DAY_MS
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,22 @@ def _vain(state: State, signer: bytes) -> list[bytes]:
 
 
 def _charge(state: State, meter: Meter, word: _Word, market: Market, setting: Setting) -> None:
+    """Charge the meter's home, unless this meter has cost it a fault less than a day ago."""
+    row = key("uncommanded", meter.kid)
+    last_ms = _charged_ms(state.get(row), meter.kid)
+    if last_ms is not None and setting.time_ms < last_ms + CHARGE_EVERY_MS:
+        return
+    state.put(row, cbor.encode(setting.time_ms))
     conduct.charge(state, market, meter.home, weights.UNCOMMANDED, word.shown, setting.time_ms)
+
+
+def _charged_ms(value: bytes | None, meter: bytes) -> int | None:
+    if value is None:
+        return None
+    try:
+        return structure.uint(cbor.decode(value), "time_ms")
+    except WireError as error:
+        raise StateError(f"uncommanded {meter.hex()}: {error}") from error
 
 
 def _keep(state: State, meter: bytes, word: _Word) -> None:

@@ -1,6 +1,8 @@
 """Which transaction of an event is executed by what, and what a refused one costs (D14)."""
 
-from wattle_gateway.contracts import classes, weights
+from collections.abc import Mapping
+
+from wattle_gateway.contracts import classes, offering, weights
 from wattle_gateway.contracts.baseline import rule_form
 from wattle_gateway.contracts.events import confirming, declaring, ordering, publishing
 from wattle_gateway.contracts.parties import Party
@@ -20,9 +22,39 @@ KINDS = (
 )
 # A realtime event is its own order.
 _ORDERING = (transaction.PUBLISH, transaction.DISPATCH)
-# A refusal that says more than that somebody erred.
-_FAULTS = {
-    classes.ABOVE_CAPACITY: weights.DECLARED_ABOVE_RATING,
+# A meter stays enrolled with its points for ever, so who names another one never was right.
+_NO_POINT = frozenset({classes.METER_UNKNOWN, classes.POINT_UNKNOWN})
+# Refusals that cost their sender a fault (D14), by the rule of `settlement.transactions.CHARGED`:
+# nobody else's commit and no passing of time can have brought them about. What depends on offers,
+# owners, contracts, reputations, balances, the selection or the market's parameters may have been
+# right when it was sent.
+CHARGED: Mapping[int, frozenset[int]] = {
+    transaction.PUBLISH: frozenset(
+        {
+            classes.MALFORMED_BODY,
+            classes.NOTICE_SHORT,
+            classes.ASSET_UNKNOWN,
+            classes.ACCOUNT_UNKNOWN,
+            classes.FUND_UNKNOWN,
+            classes.NOT_THE_SPENDER,
+            classes.FUND_ASSET,
+            classes.FUND_METHOD,
+            classes.FUND_AREA,
+            classes.FUND_DIRECTION,
+            classes.FUND_AVAILABILITY_PRICE,
+            classes.FUND_ENERGY_PRICE,
+        }
+    ),
+    transaction.DECLARE: _NO_POINT
+    | {
+        classes.MALFORMED_BODY,
+        classes.QUOTAS_MISCOUNTED,
+        classes.PRICE_NOT_ASKED,
+        classes.SELF_DEALING,
+        classes.ABOVE_CAPACITY,
+    },
+    transaction.WITHDRAW: _NO_POINT | {classes.MALFORMED_BODY},
+    transaction.DISPATCH: frozenset({classes.MALFORMED_BODY, classes.NOT_THE_PUBLISHER}),
 }
 
 
@@ -47,12 +79,12 @@ def execute(state: State, tx: Transaction, party: Party, setting: Setting) -> No
 
 
 def refused(state: State, tx: Transaction, party: Party, code: int, setting: Setting) -> None:
-    """A transaction of one of KINDS was refused: its originator is charged with a fault."""
-    fault = _FAULTS.get(code, weights.ERROR)
-    if code == classes.SELF_DEALING and _declares_to_itself(state, tx, party):
-        fault = weights.SELF_DEALING
-    shown = Shown(fault_record.TRANSACTION, tx.digest, setting.index)
-    conduct.charge(state, _market(setting), party.kid, fault, shown, setting.time_ms)
+    """A transaction of one of KINDS was refused: only what nobody honest sends is a fault of its
+    originator."""
+    fault = _fault(state, tx, party, code)
+    if fault is not None:
+        shown = Shown(fault_record.TRANSACTION, tx.digest, setting.index)
+        conduct.charge(state, _market(setting), party.kid, fault, shown, setting.time_ms)
     came_to_nothing(state, tx, setting)
 
 
@@ -63,10 +95,29 @@ def came_to_nothing(state: State, tx: Transaction, setting: Setting) -> None:
         confirming.came_to_nothing(state, tx.digest, tx.kid)
 
 
+def _fault(state: State, tx: Transaction, party: Party, code: int) -> str | None:
+    """What a refusal is charged as, None for one that may have been right when it was sent."""
+    if code not in CHARGED[tx.kind]:
+        return None
+    if code == classes.SELF_DEALING:
+        return weights.SELF_DEALING if _declares_to_itself(state, tx, party) else None
+    if code == classes.ABOVE_CAPACITY:
+        return weights.DECLARED_ABOVE_RATING if _is_above_registry(state, tx) else None
+    return weights.ERROR
+
+
 def _declares_to_itself(state: State, tx: Transaction, party: Party) -> bool:
     """Whether who sells is who buys; a user that answers its own host's event is no cheat."""
     event = declaring.event_of(state, event_bodies.parse_declare(tx.body).event)
     return event.publisher == party.kid
+
+
+def _is_above_registry(state: State, tx: Transaction) -> bool:
+    """Whether more is declared than the point can adjust, which never changes. What it offers the
+    owner and its host may each have changed a moment before the other declared."""
+    body = event_bodies.parse_declare(tx.body)
+    _, point = offering.point_of(state, body.meter, body.device)
+    return max(body.quotas_w) > min(point.capacity_w, point.rating_w)
 
 
 def _market(setting: Setting) -> Market:
