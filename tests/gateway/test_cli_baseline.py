@@ -102,7 +102,7 @@ def test_every_parameter_of_a_rule_has_an_option(
         "--x 3 --y 5 --least-days 2 --weekend-x 1 --weekend-y 2 --weekend-least-days 1 "
         "--look-back 30 --skip-days 1 --low-usage 12.5% --least-intervals 90% "
         "--fallback event-days --adjustment additive --window-before 4h-90min "
-        "--window-after 1h-1h30 --cap-up 15 --cap-down 10% --match-gap 30min"
+        "--window-after 1h-1h30 --cap-up 15 --cap-down 10%"
     )
     rule = as_json(capsys, *words(curve, *RULE, *options))["rule"]
     assert rule == {
@@ -127,8 +127,10 @@ def test_every_parameter_of_a_rule_has_an_option(
         },
         "cap_up_permille": 150,
         "cap_down_permille": 100,
-        "match_gap_min": 30,
+        "match_gap_min": 60,
     }
+    nearest = as_json(capsys, *words(curve, *RULE, "--method", "nearest", "--match-gap", "30min"))
+    assert nearest["rule"]["match_gap_min"] == 30
 
 
 def test_options_that_follow_from_others_follow(
@@ -191,7 +193,10 @@ def test_a_control_group_comes_from_further_columns(
         ((*RULE, "--exclude", "yesterday"), "--exclude: 'yesterday', expected a day such as"),
         ((*RULE, "--exclude", "2026-07-02..2026-07-01"), "the last day lies before the first"),
         ((*RULE, "--past-event", "2026-07-01T10:00"), "--past-event: '2026-07-01T10:00'"),
-        ((*RULE, "--holidays", "/nowhere"), "/nowhere: cannot be read"),
+        ((*RULE, "--holidays", "/nowhere"), "/nowhere: cannot be read: No such file"),
+        ((*RULE, "--match-gap", "30min"), "--match-gap: a rule of method x-of-y does not read it"),
+        (("--rule", "same-day-3-plus-2", "--x", "3"), "--x: a rule of method same-day does not"),
+        ((*RULE, "--control", "a"), "--control: a rule of method x-of-y compares with no other"),
         ((*RULE, "--timezone", "Mars"), "time zone 'Mars', expected an IANA name"),
         ((*RULE, "--y", "0"), "x 0 of y 0, expected 1 <= x <= y"),
         ((*RULE, "--cap", "much"), "'much', expected a percentage"),
@@ -212,7 +217,7 @@ def test_what_cannot_be_used_is_told(
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
-        (("15.07.2026 17:00", "2026-07-15T20:00"), "--event: '15.07.2026 17:00' is no time that"),
+        (("07/05/2026 17:00", "2026-07-05T20:00"), "--event: '07/05/2026 17:00' is no time that"),
         (("2026-07-15T20:00", "2026-07-15T17:00"), "is not after the start"),
         (("2026-07-15T17:30", "2026-07-15T20:00"), "lies within an interval of 3600 s"),
         (("2026-07-15", "2026-07-17"), "at most 25 h"),

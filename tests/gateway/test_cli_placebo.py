@@ -68,6 +68,11 @@ def test_placebo_leaves_days_of_events_and_holidays_out(
         ((*JULY[:4], "--hours", "17:60-20"), "expected a span such as 17:00-20:00"),
         (("--from", "2026-07-02", "--to", "2026-07-01", *JULY[4:]), "expected 1 to 731 days"),
         ((*JULY, "--rule", "control-group"), "has no placebo events"),
+        ((*JULY, "--control", "power"), "has no placebo events"),
+        (
+            (*JULY, "--rule", "caiso-10-of-10", "same-day-3-plus-2", "--match-gap", "1h"),
+            "--match-gap: a rule of method same-day, x-of-y does not read it",
+        ),
     ],
 )
 def test_a_placebo_that_cannot_be_made_is_told(

@@ -302,8 +302,8 @@ def test_holidays_are_a_day_a_line(tmp_path: Path) -> None:
         for day in ("2026-12-25", "2026-12-26", "2026-01-01")
     )
     assert holiday_file.read_holidays(path) == expected
-    path.write_text("2026-12-25\n25.12.2026\n")
-    with pytest.raises(UsageError, match=r"holidays.txt: line 2: '25.12.2026', expected a day"):
+    path.write_text("2026-12-25\n11/12/2026\n")
+    with pytest.raises(UsageError, match=r"holidays.txt: line 2: '11/12/2026', expected a day"):
         holiday_file.read_holidays(path)
     path.write_text("one\ntwo\n")
     with pytest.raises(UsageError, match="line 2: 'two'"):

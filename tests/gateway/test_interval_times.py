@@ -34,6 +34,14 @@ FIVE_PM_S = 1_782_925_200  # 2026-07-01 17:00:00 UTC
         ("2026-07-01 17:00 +0200", 7_200),
         ("2026-07-01T17:00-06", -21_600),
         ("2026-07-01T17:00+05:45", 20_700),
+        ("2026-07-01 5:00 PM", None),
+        ("1.7.2026 17:00", None),
+        ("01.07.2026, 17:00:00", None),
+        ("1 Jul 2026 17:00", None),
+        ("1. July 2026 17:00", None),
+        ("01-JUL-2026 17:00:00", None),
+        ("July 1, 2026 5:00 p.m.", None),
+        ("Jul 1 2026 05:00PM +02:00", 7_200),
     ],
 )
 def test_usual_notations_are_read(text: str, offset_s: int | None) -> None:
@@ -54,9 +62,17 @@ def test_the_end_of_a_day_may_be_24_o_clock() -> None:
     ("text", "problem"),
     [
         ("07/01/2026 17:00", "no time that has one meaning"),
-        ("1.7.2026", "no time that has one meaning"),
         ("01-07-2026", "no time that has one meaning"),
-        ("2026-07-01 5:00 PM", "no time that has one meaning"),
+        ("12/12/2026", "no time that has one meaning"),
+        ("13/13/2026", "no time that has one meaning"),
+        ("07/15-2026", "no time that has one meaning"),
+        ("1 Ju 2026", "no time that has one meaning"),
+        ("1 Juli 2026", "no time that has one meaning"),
+        ("2026-07-01 PM", "no time that has one meaning"),
+        ("2026-07-01 17:00 PM", "hour must be in 1..12"),
+        ("2026-07-01 0:30 AM", "hour must be in 1..12"),
+        ("31.4.2026", "day is out of range"),
+        ("1.13.2026", "month must be in"),
         ("2026-07-01 17:00 CST", "no time that has one meaning"),
         ("2026-07-01T17:00[Europe/Berlin]", "no time that has one meaning"),
         ("2026-07/01", "no time that has one meaning"),
@@ -78,6 +94,18 @@ def test_the_end_of_a_day_may_be_24_o_clock() -> None:
 def test_what_has_more_meanings_or_none_is_refused(text: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         times.parse(text)
+
+
+def test_a_day_that_can_be_no_month_says_which_is_which() -> None:
+    """Of a file with the day first the rows up to the 12th are refused, so none is misread."""
+    assert times.parse("07/15/2026") == times.parse("15/7/2026") == times.parse("2026-07-15")
+    assert times.parse("07-31-2026 24:00") == times.parse("2026-08-01")
+
+
+def test_noon_and_midnight() -> None:
+    assert times.parse("2026-07-01 12:00 AM") == times.parse("2026-07-01")
+    assert times.parse("2026-07-01 12:30pm") == times.parse("2026-07-01 12:30")
+    assert times.parse("2026-07-01 11 PM") == times.parse("2026-07-01 23:00")
 
 
 def test_a_format_reads_what_is_refused_otherwise() -> None:

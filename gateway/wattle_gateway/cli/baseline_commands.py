@@ -30,6 +30,9 @@ class _Curve:
 def baseline(arguments: argparse.Namespace) -> None:
     """The baseline of one event."""
     rule = baseline_rule.rule_of(arguments, arguments.rule)
+    baseline_rule.check_read(arguments, [rule])
+    if arguments.control and rule.method is not Method.CONTROL_GROUP:
+        raise UsageError(f"--control: a rule of method {rule.method} compares with no other points")
     source = PRESETS[arguments.rule].source
     if arguments.csv is not None:
         baseline_csv.check(arguments)
@@ -53,7 +56,8 @@ def placebo(arguments: argparse.Namespace) -> None:
         name for name, preset in PRESETS.items() if preset.rule.method is not Method.CONTROL_GROUP
     ]
     rules = [baseline_rule.rule_of(arguments, name) for name in names]
-    if any(rule.method is Method.CONTROL_GROUP for rule in rules):
+    baseline_rule.check_read(arguments, rules)
+    if arguments.control or any(rule.method is Method.CONTROL_GROUP for rule in rules):
         raise UsageError("a control group is not called either: it has no placebo events")
     curve = _curve(arguments, rules)
     events = list(placebo_events(arguments, curve.days, curve.exclusions))

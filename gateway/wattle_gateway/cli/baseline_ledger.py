@@ -78,8 +78,6 @@ def curve(
     """The energies that rules may ask for on the days of a placebo, and the days that are none:
     those named, and those of the point's events, which come by themselves, too."""
     more = named_exclusions(arguments)
-    if arguments.control:
-        raise UsageError("--control: a control group has no placebo events")
     span_ms = baseline_report.span_ms(*placebo_days(arguments), rules)
     with _opened(arguments) as (ledger, _):
         others = ledger.exclusions()

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +23,17 @@ from wattle_gateway.contracts.baseline.rule import (
 from wattle_gateway.errors import UsageError
 
 NO_CAP = "none"
+_DAYS = (
+    *("day_types", "selection", "rank_by", "fallback", "x", "y", "least_days", "weekend_x"),
+    *("weekend_y", "weekend_least_days", "look_back", "skip_days", "low_usage", "match_gap"),
+)
+# What a rule of a method never reads; of adjustments and caps `Rule` itself says where they fit.
+_UNREAD: Mapping[Method, tuple[str, ...]] = {
+    Method.X_OF_Y: ("match_gap",),
+    Method.NEAREST: ("selection",),
+    Method.SAME_DAY: _DAYS,
+    Method.CONTROL_GROUP: _DAYS,
+}
 _PERCENT = re.compile(r"(\d{1,4}(?:\.\d)?) ?%?")
 _DURATION = re.compile(r"(?:(\d{1,4}) ?h)? ?(?:(\d{1,4}) ?(?:m|min)?)?")
 _MIN_PER_H = 60
@@ -83,6 +95,17 @@ def rule_of(arguments: argparse.Namespace, name: str, prefix: str = "") -> Rule:
     given = vars(arguments).items()
     named = {key.removeprefix(begin): value for key, value in given if key.startswith(begin)}
     return _rule_of(argparse.Namespace(**named), name)
+
+
+def check_read(arguments: argparse.Namespace, rules: Sequence[Rule], prefix: str = "") -> None:
+    """UsageError for a parameter that was given and that none of the rules reads, so that nobody
+    takes a result for what it is not."""
+    for option in _DAYS:
+        given = getattr(arguments, prefix.replace("-", "_") + option)
+        if given is not None and all(option in _UNREAD[rule.method] for rule in rules):
+            methods = ", ".join(sorted({rule.method.value for rule in rules}))
+            name = option.replace("_", "-")
+            raise UsageError(f"--{prefix}{name}: a rule of method {methods} does not read it")
 
 
 def _rule_of(arguments: argparse.Namespace, name: str) -> Rule:

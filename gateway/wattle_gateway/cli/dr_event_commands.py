@@ -106,6 +106,7 @@ def _published(arguments: argparse.Namespace, place: _Place, now_ms: int) -> Pub
         return parsed_amount(text, asset.name, asset.decimals, lowest=0)
 
     rule = baseline_rule.rule_of(arguments, arguments.baseline, RULE_PREFIX)
+    baseline_rule.check_read(arguments, [rule], RULE_PREFIX)
     try:
         body = Publish(
             method=method,

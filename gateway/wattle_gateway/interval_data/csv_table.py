@@ -62,7 +62,8 @@ def _text(path: Path) -> str:
             source = gzip.GzipFile(fileobj=file) if zipped else file
             raw = source.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be read: {why}") from error
     if len(raw) > MAX_BYTES:
         raise UsageError(f"{path}: more than {MAX_BYTES} bytes")
     try:

@@ -17,7 +17,8 @@ def read_holidays(path: Path) -> frozenset[int]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be read: {why}") from error
     if len(lines) > MAX_LINES:
         raise UsageError(f"{path}: {len(lines)} lines, expected at most {MAX_LINES}")
     found = set()

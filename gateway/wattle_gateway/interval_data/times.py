@@ -2,8 +2,11 @@
 
 Read: ISO 8601 with T or a space, with seconds or without, with Z, an offset or neither, the
 year first; 24:00 for the end of a day; a day alone for its 00:00; Unix seconds (9 or 10 digits)
-and milliseconds (12 or 13). Refused: day or month first (07/01/2026 is two different days),
-names of zones (CST is five of them), AM and PM; a file of such times can be read with a format.
+and milliseconds (12 or 13); the year last where the day is certain: with dots (no locale of the
+CLDR has the month first then), with an English month (1 Jul 2026, July 1, 2026), or when only one
+of the two numbers can be a month (07/15/2026); AM and PM. Refused: 07/01/2026, which is two
+different days, and names of zones (CST is five of them); a file of such times can be read with a
+format.
 """
 
 import re
@@ -18,13 +21,30 @@ _MS_PER_S = 1_000
 _EPOCH = datetime(1970, 1, 1)
 _UNIX_S = re.compile(r"\d{9,10}(\.0*)?", re.ASCII)
 _UNIX_MS = re.compile(r"\d{9,10}000", re.ASCII)
-_ISO = re.compile(
-    r"(?P<year>\d{4})(?P<mark>[-/.]?)(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
-    r"(?:(?:[Tt]| +)(?P<hour>\d{1,2}(?!\d)|\d{2}(?=\d{2}))"
+_CLOCK = (
+    r"(?:(?:[Tt]|,? +)(?P<hour>\d{1,2}(?!\d)|\d{2}(?=\d{2}))"
     r"(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,]0+)?)?)?"
-    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?[0-5]\d)?)?)?",
-    re.ASCII,
+    r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
+    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d{2}(?::?[0-5]\d)?)?)?"
 )
+_ISO = re.compile(
+    r"(?P<year>\d{4})(?P<mark>[-/.]?)(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})" + _CLOCK, re.ASCII
+)
+_YEAR_LAST = tuple(
+    re.compile(date + _CLOCK, re.ASCII)
+    for date in (
+        r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})",
+        r"(?P<day>\d{1,2})[ .-] ?(?P<month>[A-Za-z]{3,9})\.?,?[ -](?P<year>\d{4})",
+        r"(?P<month>[A-Za-z]{3,9})\.? (?P<day>\d{1,2}),? (?P<year>\d{4})",
+        r"(?P<month>0?[1-9]|1[0-2])(?P<mark>[/-])(?P<day>1[3-9]|[23]\d)(?P=mark)(?P<year>\d{4})",
+        r"(?P<day>1[3-9]|[23]\d)(?P<mark>[/-])(?P<month>0?[1-9]|1[0-2])(?P=mark)(?P<year>\d{4})",
+    )
+)
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
+)
+_NOON = 12
 _COMPACT_DATE = re.compile(r"\d{8}(\D|$)", re.ASCII)
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?([0-5]\d)?", re.ASCII)
 # A calendar of four-digit years, with room for a day more.
@@ -53,15 +73,15 @@ def parse(text: str, time_format: str | None = None) -> WrittenTime:
         return WrittenTime(int(text.partition(".")[0]), 0)
     if _UNIX_MS.fullmatch(text):
         return WrittenTime(int(text) // _MS_PER_S, 0)
-    found = _ISO.fullmatch(text)
-    if found is None or (not found["mark"] and not _COMPACT_DATE.match(text)):
+    found = _matched(text)
+    if found is None:
         raise UsageError(f"{text!r} is no time that has one meaning: {EXPECTED}")
     return WrittenTime(_wall_s(found, text), _written_offset_s(found["zone"]))
 
 
 def parse_day(text: str) -> int:
     """A day alone, as days since 1970-01-01. Raises UsageError."""
-    found = _ISO.fullmatch(text.strip())
+    found = _matched(text.strip())
     if found is None or found["hour"] is not None:
         raise UsageError(f"{text!r}, expected a day such as 2026-07-01")
     return parse(text).wall_s // DAY_S
@@ -127,13 +147,42 @@ def _by_format(text: str, time_format: str) -> WrittenTime:
     )
 
 
+def _matched(text: str) -> re.Match[str] | None:
+    """The parts of a time; None for what has no meaning, or more than one."""
+    found = _ISO.fullmatch(text)
+    if found is not None:
+        return found if found["mark"] or _COMPACT_DATE.match(text) else None
+    matches = (pattern.fullmatch(text) for pattern in _YEAR_LAST)
+    found = next((match for match in matches if match is not None), None)
+    return None if found is None or _month(found["month"]) is None else found
+
+
+def _month(word: str) -> int | None:
+    """The number of a month, or of its English name or the beginning of that."""
+    if word.isdigit():
+        return int(word)
+    names = [name for name in _MONTHS if name.startswith(word.lower())]
+    return _MONTHS.index(names[0]) + 1 if len(names) == 1 else None
+
+
+def _hour(found: re.Match[str], text: str) -> int:
+    """By a clock of 24 hours: 12 AM is midnight, 12 PM noon."""
+    hour = int(found["hour"] or 0)
+    if found["half"] is None:
+        return hour
+    if not 1 <= hour <= _NOON:
+        raise UsageError(f"{text!r}: hour must be in 1..12 with AM or PM")
+    return hour % _NOON + (_NOON if found["half"] in "Pp" else 0)
+
+
 def _wall_s(found: re.Match[str], text: str) -> int:
-    hour, minute, second = (int(found[name] or 0) for name in ("hour", "minute", "second"))
+    minute, second = (int(found[name] or 0) for name in ("minute", "second"))
+    hour = _hour(found, text)
     ends_day = hour == 24 and not minute and not second
     try:
         date = datetime(
             int(found["year"]),
-            int(found["month"]),
+            _month(found["month"]) or 0,
             int(found["day"]),
             0 if ends_day else hour,
             minute,
