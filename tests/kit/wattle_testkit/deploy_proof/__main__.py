@@ -1,4 +1,5 @@
-"""`make deploy-proof`: image, compose files and units, built and started for real, as root.
+"""`make deploy-proof`: image, compose files and units, built and started for real, as root; and the
+dashboard, of which a real Prometheus answers each query.
 
 It needs the packages of a registry and Debian's. What this machine has no tool for is said, and
 makes exit code 2 if nothing at all could be tried.
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from wattle_hil.parts.folder import build_folder
 
-from wattle_testkit.deploy_proof import image, service
+from wattle_testkit.deploy_proof import dashboard, image, service
 from wattle_testkit.deploy_proof.steps import CannotError, FailedError
 
 DONE, BROKEN, CANNOT = 0, 1, 2
@@ -20,6 +21,7 @@ PROOFS: dict[str, Callable[[Path], None]] = {
     "image": image.prove_one,
     "alliance": image.prove_alliance,
     "service": service.prove,
+    "dashboard": dashboard.prove,
 }
 
 
