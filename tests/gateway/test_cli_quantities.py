@@ -23,6 +23,12 @@ def test_what_is_no_power_is_refused(text: str) -> None:
         watts(text)
 
 
+def test_no_load_has_more_than_the_ledger_can_say() -> None:
+    assert watts("1000GW") == 10**12
+    with pytest.raises(argparse.ArgumentTypeError, match="expected at most 1000GW"):
+        watts("1000.000000001GW")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -135,7 +135,7 @@ def test_people_see_what_is_billed_and_why(story: BilledStory) -> None:
         ([], "a point or a party is missing"),
         (["POINT1", "--to", "2023-11-15T00:00Z"], "is not before"),
         (["POINT1", "--to", "2044-11-15"], "at most ten years"),
-        (["POINT1", "--to", "15.11.2044"], "no time that has one meaning"),
+        (["POINT1", "--to", "11/12/2044"], "no time that has one meaning"),
         (["POINT1", "--timezone", "Mars/Base"], "time zone 'Mars/Base'"),
         (["POINT1", "--to", "2024-03-31 02:30", "--timezone", "Europe/Berlin"], "does not exist"),
         (["POINT1", "--to", "2024-10-27 02:30", "--timezone", "Europe/Berlin"], "happened twice"),

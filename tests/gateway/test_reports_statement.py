@@ -171,6 +171,8 @@ def test_as_text(of: Statements) -> None:
     text = console.export_text()
     assert "statement final, in EUR" in text
     assert "-0.37" in text
+    how = statement_document.as_json(of.one(HOUSE))["resources"][0]["lines"][0]
+    assert f"register {how['uncertainty_mwh'] / 1000:.3f}" in text
     assert "decided, 0.17" in text
     assert "shares 0.69, carried in 0.00, paid 0.69, carried on 0.00" in text
     (line,) = (one for one in of.one(HOUSE).resources[0].lines if one.begin_ms == BEGIN_MS)

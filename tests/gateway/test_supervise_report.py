@@ -268,14 +268,14 @@ def test_programs_get_every_table(ask: Callable[..., Any], home: Path) -> None:
     (fine,) = csv.DictReader(io.StringIO(ask("--format", "csv", "--table", "fines").stdout))
     assert (fine["bearer"], fine["payer"], fine["amount"]) == ("house 1", "retail", "1.48")
     (event,) = csv.DictReader(io.StringIO(ask("--format", "csv").stdout))
-    assert (event["delivered_mwh"], event["paid_per_mwh"]) == ("3.200", "1000.00")
+    assert (event["delivered_mwh"], event["paid_per_mwh"]) == ("3200000", "1000.00")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--from", "2023-11-15", "--to", "2023-11-14"), "is not before"),
-        (("--from", "15.11.2023"), "no time that has one meaning"),
+        (("--from", "11/12/2023"), "no time that has one meaning"),
         (("--from", "2023-11-15", "--timezone", "Mars"), "time zone 'Mars'"),
         (("--snapshot", "/nowhere/state"), "cannot be read"),
     ],

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wattle_gateway.cli.amounts import shown_amount
+from wattle_gateway.cli.baseline_text import described
 from wattle_gateway.cli.text import console, shown_name, shown_time
 from wattle_gateway.contracts.accounts import Asset
 from wattle_gateway.ledger.event_bodies import METHOD_NAMES, REALTIME, Publish
@@ -25,7 +26,7 @@ def published(digest: str, body: Publish, asset: Asset, interval_ms: int) -> str
     """What was published, in a sentence."""
     end_ms = body.begin_ms + body.intervals * interval_ms
     where = f" in {body.area}" if body.area else ""
-    where += f" near {body.near}" if body.near else ""
+    where += _near(body.near)
     until = "" if body.method == REALTIME else f", loads until {shown_time(body.select_ms)} UTC"
     energy = f"{shown_amount(body.energy_price, asset.decimals)} {asset.name} per MWh"
     return (
@@ -101,22 +102,27 @@ def print_event(line: EventLine, parts: Sequence[PartLine]) -> None:
     """The answer of `dr event`."""
     row, body = line.row, line.row.body
     print(f"event {row.digest.hex()}, {line.phase}")
-    where = (body.area or "everywhere") + (f" near {body.near}" if body.near else "")
+    where = (f"in {body.area}" if body.area else "everywhere") + _near(body.near)
     emergency = ", emergency" if body.emergency else ""
     print(
         f"  {METHOD_NAMES[body.method]}{emergency}, by {_named(line.publisher)} at"
         f" {shown_time(row.published_ms)} UTC"
     )
     print(
-        f"  {kilowatts(body.quantity_w)} kW {DIRECTION_NAMES[body.direction]} in {where} from"
+        f"  {kilowatts(body.quantity_w)} kW {DIRECTION_NAMES[body.direction]} {where} from"
         f" {shown_time(row.begin_ms)} to {shown_time(row.end_ms)} UTC:"
         f" {body.intervals} intervals of {row.interval_s} s"
     )
     print(f"  prices: {_prices(line)}; reserved {_money(line, row.reserved)}")
-    print(f"  baseline {row.rule.name}, parameters {row.market.hex()}")
+    print(f"  baseline {row.rule.name}: {described(row.rule)}")
+    print(f"  parameters {row.market.hex()}")
     print(f"  selected {kilowatts(row.reached_w)} kW; {_counts(line) or 'nobody has answered'}")
     if parts:
         console().print(_parts_table(line, parts))
+
+
+def _near(place: str) -> str:
+    return f" near {place}" if place else ""
 
 
 def _parts_table(line: EventLine, parts: Sequence[PartLine]) -> Table:
@@ -129,7 +135,10 @@ def _parts_table(line: EventLine, parts: Sequence[PartLine]) -> Table:
     for part in parts:
         row = part.row
         price = row.price if row.price_mwh is None else row.price_mwh
-        from_interval = f" from interval {row.withdrawn_from} on" if row.withdrawn_from else ""
+        from_interval = ""
+        if row.withdrawn_from is not None:
+            from_ms = line.row.interval_begin_ms(row.withdrawn_from)
+            from_interval = f" from {shown_time(from_ms)} on"
         table.add_row(
             part.point,
             _named(part.owner),

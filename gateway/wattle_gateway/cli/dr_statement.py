@@ -17,6 +17,7 @@ from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.text import console, shown_name, shown_time
 from wattle_gateway.contracts import accounts, usage
 from wattle_gateway.contracts.events.rows import EventRow
+from wattle_gateway.contracts.measurement.energy import Energy
 from wattle_gateway.contracts.settlement.lines import MJ_PER_MWH, STATUS_NAMES
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger import genesis
@@ -136,8 +137,10 @@ def _table(one: EventStatement, resource: ResourceStatement, digits: int) -> Tab
     table = Table(title=f"{resource.point} ({', '.join(resource.roles)})")
     table.add_column("from")
     table.add_column("status")
-    for name in ("quota W", "baseline Wh", "used Wh", "adjusted Wh"):
+    for name in ("quota W", "baseline Wh", "used Wh"):
         table.add_column(name, justify="right")
+    table.add_column("measured, off by Wh")
+    table.add_column("adjusted Wh", justify="right")
     for name in ("availability", "energy", "penalty"):
         table.add_column(name, justify="right")
     table.add_column("entries")
@@ -156,12 +159,20 @@ def _cells(one: EventStatement, line: StatementLine, digits: int) -> tuple[str, 
         str(line.quota_w),
         "" if found.baseline_mj is None else _watt_hours(found.baseline_mj),
         "" if energy_mwh is None else decimal(energy_mwh, -3),
+        _measured(found.energy),
         "" if adjusted_mj is None else _watt_hours(adjusted_mj),
         decimal(found.availability, -digits),
         decimal(found.energy_paid, -digits),
         decimal(-found.penalty, -digits),
         _entries(line),
     )
+
+
+def _measured(energy: Energy) -> str:
+    """How an energy was found, and how far it can be off."""
+    if energy.uncertainty_mwh is None:
+        return ""
+    return f"{energy.how} {decimal(energy.uncertainty_mwh, -3)}"
 
 
 def _watt_hours(energy_mj: int) -> str:

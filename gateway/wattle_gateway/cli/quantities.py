@@ -4,6 +4,8 @@ import argparse
 import re
 from decimal import Decimal
 
+from wattle_gateway.ledger.transaction import RATING_W_MAX
+
 _WATTS = {"W": 1, "kW": 1_000, "MW": 1_000_000, "GW": 1_000_000_000}
 _MS = {"ms": 1, "s": 1_000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)"
@@ -12,7 +14,10 @@ _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)"
 def watts(text: str) -> int:
     """Whole watts of a power such as 50kW, 1.5MW or 800W. Raises argparse.ArgumentTypeError."""
     found = re.fullmatch(_NUMBER + " ?(W|kW|MW|GW)", text)
-    return _whole(text, found, _WATTS, "a power in whole watts such as 800W, 50kW or 1.5MW")
+    power_w = _whole(text, found, _WATTS, "a power in whole watts such as 800W, 50kW or 1.5MW")
+    if power_w > RATING_W_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected at most {RATING_W_MAX // 10**9}GW")
+    return power_w
 
 
 def signed_watts(text: str) -> int:

@@ -120,18 +120,28 @@ def print_report(report: Json) -> None:
 def _table(report: Json, name: str, title: str) -> Table:
     table = Table(title=title)
     for column in _SHOWN[name]:
-        head = column.removesuffix("_ms").replace("_permille", " permille").replace("_mwh", " kWh")
         is_number = column in _AMOUNTS or column.endswith(("_mwh", "_w", "_permille"))
-        head = "paid per MWh" if column == "paid_per_mwh" else head.replace("_", " ")
-        table.add_column(head, justify="right" if is_number else "left")
+        table.add_column(_head(column), justify="right" if is_number else "left")
     for row in report[name]:
         table.add_row(*(shown_name(_shown(report, row, column)) for column in _SHOWN[name]))
     return table
 
 
+def _head(column: str) -> str:
+    """A column's name with its unit as people write it."""
+    if column == "paid_per_mwh":
+        return "paid per MWh"
+    for end, unit in (("_ms", ""), ("_mwh", " kWh"), ("_w", " W")):
+        if column.endswith(end):
+            column = column.removesuffix(end) + unit
+    return column.replace("_", " ")
+
+
 def _shown(report: Json, row: Json, column: str) -> str:
-    """As `cells` have it, but times for people and digests cut short."""
+    """As `cells` have it, but times and energies for people and digests cut short."""
     value = row.get(column)
+    if column == "delivered_mwh":
+        return kwh(value)
     if column.endswith("_ms"):
         return shown_time(value)
     text = _cell(report, row, column)
@@ -144,8 +154,6 @@ def _cell(report: Json, row: Json, column: str) -> str:
         return ""
     if column in _AMOUNTS and row.get("asset") in report["assets"]:
         return decimal(value, -report["assets"][row["asset"]])
-    if column == "delivered_mwh":
-        return kwh(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
