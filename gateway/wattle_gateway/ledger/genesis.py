@@ -6,7 +6,7 @@ two gateways with the same genesis come to the same ledger.
 
 import itertools
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 
@@ -215,9 +215,7 @@ def member_row(member: Member) -> list[object]:
 def constants_map(constants: Constants) -> dict[str, object]:
     """Constants as they stand in CBOR: market parameters only where they are other than those
     of a new ledger. So a change to rules 3 has a form that gateways of older rules can read."""
-    found: dict[str, object] = {
-        name: number for name, number in asdict(constants).items() if name in CONSTANT_BOUNDS
-    }
+    found: dict[str, object] = {name: getattr(constants, name) for name in CONSTANT_BOUNDS}
     if constants.market not in (None, Market()):
         assert constants.market is not None
         found[MARKET] = market_format.market_map(constants.market)

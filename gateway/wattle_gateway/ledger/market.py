@@ -5,7 +5,7 @@ parameters change as members do, by a `change` that a quorum approves.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from hashlib import sha256
 from itertools import pairwise
@@ -206,7 +206,7 @@ _MEANS = (
 def market_map(market: Market) -> dict[str, object]:
     """The parameters as they stand in CBOR."""
     return {
-        **{name: value for name, value in asdict(market).items() if name in MARKET_BOUNDS},
+        **{name: getattr(market, name) for name in MARKET_BOUNDS},
         "holidays": list(market.holidays),
         "weights": {name: list(weights) for name, weights in market.weights},
         "zone": [market.zone.first_offset_s, [list(pair) for pair in market.zone.transitions]],
