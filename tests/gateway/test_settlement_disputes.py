@@ -226,6 +226,19 @@ class TestDecide:
         verdict = ledger.send(who, DECIDE, Decide(digest, 1, "mine").row())
         assert verdict == classes.ROLE_NOT_ALLOWED
 
+    @pytest.mark.parametrize("sign", [1, -1])
+    def test_refused_for_more_than_the_line_can_be_worth(
+        self, ledger: SettledEvent, event: bytes, sign: int
+    ) -> None:
+        """0.6 kWh: 30 for availability, 72 for what is credited, 129 for what is missing."""
+        digest = opened(ledger, event)
+        over, most = (Decide(digest, sign * amount, "so be it").row() for amount in (232, 231))
+        assert ledger.send(GRID, DECIDE, over) == classes.DECISION_OVER
+        ledger.done(GRID, DECIDE, most)
+        ledger.commit_at(FINAL_MS)
+        assert ledger.paid(event, HOUSE).own == 52 + sign * 231
+        ledger.check_money()
+
     def test_refused_from_a_side(self) -> None:
         ledger = fresh()
         event = ledger.call(who=GRID)

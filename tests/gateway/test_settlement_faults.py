@@ -187,6 +187,12 @@ def answered() -> Case:
     return Case(ledger, RETAIL, Answer(dispute, "no").row())
 
 
+def too_much() -> Case:
+    """More than any line of the event is worth."""
+    ledger, _, dispute = stated()
+    return Case(ledger, REGULATOR, Decide(dispute, 10**6, "all of it").row())
+
+
 def decided_meanwhile(who: Signer, kind: int) -> Callable[[], Case]:
     def made() -> Case:
         ledger, _, dispute = stated()
@@ -224,6 +230,7 @@ RACES: dict[tuple[int, int], Callable[[], Case]] = {
     (DECIDE, classes.ROLE_NOT_ALLOWED): role(RETAIL, []),
     (DECIDE, classes.DISPUTE_UNKNOWN): lambda: Case(fresh(), GRID, Decide(NOTHING, 1, "so").row()),
     (DECIDE, classes.DISPUTE_CLOSED): decided_meanwhile(REGULATOR, DECIDE),
+    (DECIDE, classes.DECISION_OVER): too_much,
 }
 # What SPEC section 12 lets each kind be refused with, beside 1 to 3; `kind_unknown` is of rules
 # below 3, where nobody is charged.
@@ -232,7 +239,7 @@ CLAUSES = {
     FUND: {48, 21, 23, 12, 64, 26},
     DISPUTE: {49, 67, 68, 69, 70, 74, 71},
     ANSWER: {72, 74, 70, 73},
-    DECIDE: {72, 74, 75},
+    DECIDE: {72, 74, 75, 90},
 }
 
 

@@ -97,6 +97,7 @@ WORDS: Mapping[int, str] = {
     c.FUND_AVAILABILITY_PRICE: "the availability price is above what the fund pays",
     c.FUND_ENERGY_PRICE: "the energy price is above what the fund pays",
     c.FUND_EVENT_AMOUNT: "the event could cost more than the fund gives one event",
+    c.DECISION_OVER: "the line cannot be worth as much more, or less, by the event's prices",
 }
 """Code -> meaning, after the refusal's name."""
 

@@ -25,6 +25,8 @@ HOPELESS: Mapping[int, Collection[int]] = {
     **_EVENTS,
     transaction.PUBLISH: _EVENTS[transaction.PUBLISH]
     | {classes.FUND_OVER, classes.FUND_WINDOW, classes.FUND_EVENT_AMOUNT},
+    transaction.DECIDE: settlement_transactions.CHARGED[transaction.DECIDE]
+    | {classes.DECISION_OVER},
 }
 
 

@@ -127,6 +127,7 @@ FUND_WINDOW = 86
 FUND_AVAILABILITY_PRICE = 87
 FUND_ENERGY_PRICE = 88
 FUND_EVENT_AMOUNT = 89
+DECISION_OVER = 90
 
 REFUSAL_NAMES = {
     MALFORMED_BODY: "malformed_body",
@@ -218,6 +219,7 @@ REFUSAL_NAMES = {
     FUND_AVAILABILITY_PRICE: "fund_availability_price",
     FUND_ENERGY_PRICE: "fund_energy_price",
     FUND_EVENT_AMOUNT: "fund_event_amount",
+    DECISION_OVER: "decision_over",
 }
 
 

@@ -13,7 +13,8 @@ from wattle_gateway.contracts.events import rows
 from wattle_gateway.contracts.events.rows import EventRow, EventState, QuotaRow
 from wattle_gateway.contracts.parties import Party
 from wattle_gateway.contracts.registry import Rows
-from wattle_gateway.contracts.settlement import funds, parameters, results
+from wattle_gateway.contracts.settlement import funds, lines, parameters, results
+from wattle_gateway.contracts.settlement.lines import Tariff
 from wattle_gateway.contracts.settlement.results import DISPUTES_MAX
 from wattle_gateway.contracts.state import State, key, keys_beginning, prefix
 from wattle_gateway.ledger.account_bodies import AMOUNT_MAX
@@ -133,9 +134,28 @@ def decide(state: State, body: Decide, party: Party, time_ms: int) -> EventRow:
     found, event, quota = _open(state, body.dispute, time_ms)
     if party.kid in (event.publisher, quota.origin, quota.owner, _filler(state, event)):
         raise RefusedError(classes.SIDE_DECIDES)
+    if abs(body.amount) > _most(state, found, event, quota):
+        raise RefusedError(classes.DECISION_OVER)
     decision = Decision(body.amount, Said(party.kid, body.text, time_ms))
     put_dispute(state, replace(found, decision=decision))
     return event
+
+
+def _most(state: State, found: DisputeRow, event: EventRow, quota: QuotaRow) -> int:
+    """Who decides about a line may turn it round and no more."""
+    result = results.result(state, found.event, found.meter, found.device)
+    assert result is not None, "what is disputed has a statement"
+    market = parameters.market_of(state, event)
+    tariff = Tariff(
+        result.availability_price,
+        result.energy_price,
+        result.penalty_price,
+        market.credit_max_permille,
+        market.deadband_permille,
+        event.body.direction,
+        event.interval_s,
+    )
+    return lines.most(quota.quotas_w[found.index], tariff)
 
 
 def _filler(state: State, event: EventRow) -> bytes | None:

@@ -107,6 +107,15 @@ def line(facts: Facts, tariff: Tariff) -> Line:
     )
 
 
+def most(quota_w: int, tariff: Tariff) -> int:
+    """By how much the worth of an interval can be in dispute: from the whole penalty of who goes
+    the wrong way to all that is paid."""
+    promised_mj = quota_w * tariff.interval_s * MJ_PER_W_S
+    beyond_mj = promised_mj * tariff.credit_max_permille
+    best = _availability(tariff, promised_mj) + _energy(tariff, promised_mj, beyond_mj)
+    return best + _penalty(tariff, promised_mj, -beyond_mj)
+
+
 def _availability(tariff: Tariff, promised_mj: int) -> int:
     """Price x W x hours: a MW over an hour is as many mJ as a MWh."""
     return _amount(tariff.availability_price * promised_mj, _MJ_PER_MEGAWATT_HOUR)
