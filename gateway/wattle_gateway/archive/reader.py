@@ -1,5 +1,6 @@
 """Reads what has left ledger.db, a part at a time."""
 
+import bisect
 import heapq
 import itertools
 import sqlite3
@@ -50,6 +51,7 @@ class ArchiveReader:
         for the first time."""
         self._connection = connection
         self._parts = parts
+        self._stored = [(part, part.contents) for part in parts if part.contents is not None]
         self._open = target
         self._target: Target | None = None
         self._logs: OrderedDict[int, _Log] = OrderedDict()
@@ -58,7 +60,10 @@ class ArchiveReader:
     def leaves(self, first: int, end: int) -> Mapping[int, ArchivedLeaf]:
         """As `Archive.leaves`."""
         found = {}
-        for part, contents in self._with_contents():
+        # Parts stand in the order of the log, and an audit asks for each commit: not all of them.
+        low = max(0, bisect.bisect_right(self._stored, first, key=_first_leaf) - 1)
+        high = bisect.bisect_left(self._stored, end, key=_first_leaf)
+        for part, contents in self._stored[low:high]:
             begin, behind = max(first, contents.first_leaf), min(end, contents.end_leaf)
             rows = self._log(part).by_leaf if begin < behind else {}
             for leaf in range(begin, behind):
@@ -68,7 +73,7 @@ class ArchiveReader:
 
     def reach(self, meter: bytes | None, from_ms: int | None, to_ms: int | None) -> None:
         """As `Archive.reach`."""
-        for part, contents in self._with_contents():
+        for part, contents in self._stored:
             if contents.first_ms is None or contents.last_ms is None:
                 continue
             if to_ms is not None and contents.first_ms >= to_ms:
@@ -82,7 +87,7 @@ class ArchiveReader:
     def blocks(self, epoch: int) -> Iterator[ArchivedBlock]:
         """As `Archive.blocks`. Parts overlap by some rounds: what could still be followed by a
         lower one of a later part waits."""
-        parts = [part for part, contents in self._with_contents() if contents.epoch == epoch]
+        parts = [part for part, contents in self._stored if contents.epoch == epoch]
         lowest = [part.contents.first_round for part in parts if part.contents is not None]
         # Of each part the lowest round of all behind it.
         behind = list(itertools.accumulate(reversed(lowest[1:]), min))[::-1]
@@ -108,9 +113,6 @@ class ArchiveReader:
             if part.first_commit <= commit + 1 and commit <= part.last_commit
         ]
         return {block.id: block for part in near for block in self._blocks(part)}
-
-    def _with_contents(self) -> Iterator[tuple[Part, Contents]]:
-        return ((part, part.contents) for part in self._parts if part.contents is not None)
 
     def _blocks(self, part: Part) -> Iterator[ArchivedBlock]:
         entries = self._log(part).entries
@@ -169,6 +171,10 @@ class ArchiveReader:
                 if row.meter is not None and wanted in (None, row.meter)
             ),
         )
+
+
+def _first_leaf(one: tuple[Part, Contents]) -> int:
+    return one[1].first_leaf
 
 
 def _check_contents(part: Part, log: _Log) -> None:

@@ -123,16 +123,16 @@ def reading_rows(row: LogRow, signed: SignedSample) -> Iterator[ReadingRow]:
     words = " ".join(classes.class_names(row.verdict or 0))
     tail = (sample.clock, words, row.seq, row.leaf, row.commit, row.commit_time_ms)
     for reading in sample.readings:
-        values: list[int | None] = []
-        failed = []
-        for name in QUANTITY_COLUMNS:
-            value = reading.values.get(name)
-            if isinstance(value, str):
-                failed.append(f"{name}={value}")
-                value = None
-            values.append(value)
+        values = [*map(reading.values.get, QUANTITY_COLUMNS)]
+        failed = ""
+        if reading.status != quantity.GOOD:  # beside it every value is a number
+            letters = zip(QUANTITY_COLUMNS, values, strict=True)
+            failed = " ".join(
+                f"{name}={value}" for name, value in letters if isinstance(value, str)
+            )
+            values = [None if isinstance(value, str) else value for value in values]
         head = (row.meter, reading.device, reading.time_ms)
-        yield (*head, *values, " ".join(failed), reading.status, *tail)
+        yield (*head, *values, failed, reading.status, *tail)
 
 
 @dataclass(frozen=True)

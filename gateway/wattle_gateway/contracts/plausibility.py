@@ -4,7 +4,7 @@ A counter that only rises and a rating in watts are all that is used; both check
 integers, so every gateway comes to the same class.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wattle_wire import cbor, quantity, structure
 from wattle_wire.errors import WireError
@@ -21,16 +21,14 @@ _MS_PER_H = 3600000
 _P_PER_W = 10  # `p` counts in 0.1 W (SPEC section 4)
 
 
-@dataclass(frozen=True)
-class Counter:
+class Counter(NamedTuple):
     """The newest value of one energy counter and the time of its reading."""
 
     time_ms: int
     energy_wh: int
 
 
-@dataclass(frozen=True)
-class Register:
+class Register(NamedTuple):
     """The energy counters of a point: `imported` (`ei`) and `exported` (`ee`); `since_ms` time of
     the reading with which they began anew, None if they never did."""
 
@@ -86,9 +84,10 @@ def _ratio(point: Point) -> tuple[int, int]:
 
 def _begins_anew(register: Register, reading: Reading) -> bool:
     """Whether the meter marks the reading as another counter's, and it is news."""
+    if reading.status not in (quantity.EXCHANGED, quantity.OUT_OF_RANGE):
+        return False
     newest_ms = register.newest_ms
-    marked = reading.status in (quantity.EXCHANGED, quantity.OUT_OF_RANGE)
-    return marked and newest_ms is not None and reading.time_ms > newest_ms
+    return newest_ms is not None and reading.time_ms > newest_ms
 
 
 def _anew(reading: Reading) -> Register:

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from wattle_wire import cose, sample_reader
+from wattle_wire import cose
 from wattle_wire.sample import SAMPLE_BYTES_MAX, Sample
 
 from wattle_gateway.ledger.errors import LimitError, wire_errors_named
+from wattle_gateway.ledger.reading_forms import SampleForms
+
+# One memory for all who parse: meters of a kind share their forms.
+_FORMS = SampleForms()
 
 
 @dataclass(frozen=True)
@@ -29,5 +33,5 @@ def parse(raw: bytes, ledger_id: bytes) -> SignedSample:
         raise LimitError(f"sample of {len(raw)} bytes, expected at most {SAMPLE_BYTES_MAX}")
     with wire_errors_named("sample"):
         signed = cose.parse_sign1("sample", ledger_id, raw)
-        content = sample_reader.decode(signed.payload)
+        content = _FORMS.decode(signed.payload)
     return SignedSample(raw, signed.kid, signed.digest, signed.signature, content)
