@@ -25,6 +25,7 @@ from wattle_gateway.sealing import file_seal
 from wattle_gateway.sealing import keyring as keyring_file
 from wattle_gateway.sealing import ring as rings
 from wattle_gateway.sealing.ring import Ring
+from wattle_gateway.sealing.storage_key import StorageKey
 from wattle_gateway.store import archive_rows
 from wattle_testkit import sealed_folder
 from wattle_testkit.archived_ledger import ArchivedLedger
@@ -246,7 +247,7 @@ def test_an_auditor_gets_plain_files_and_the_box_none(
 
 
 def test_archive_keys_have_a_limit_and_the_newest_goes_on() -> None:
-    storage = rings.storage_key.StorageKey(bytes(32), False, "a key")
+    storage = StorageKey(bytes(32), False, "a key")
     keyring, root = keyring_file.new(storage, 1)
     for _ in range(keyring_file.ARCHIVE_KEYS_MAX + 1):
         keyring = keyring_file.with_archive_key(keyring, root, 1)

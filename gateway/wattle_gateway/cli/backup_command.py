@@ -11,6 +11,7 @@ from wattle_gateway import config
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.folder import home_of
 from wattle_gateway.cli.text import plain_name, shown_bytes, shown_time
+from wattle_gateway.errors import ConfigError
 from wattle_gateway.home import backup as backup_file
 from wattle_gateway.home import restore as restoring
 from wattle_gateway.home.backup_manifest import BackupManifest
@@ -101,7 +102,20 @@ def restore(arguments: argparse.Namespace) -> None:
             "signing       what it has signed since is not known: it follows and signs nothing\n"
             "              until the members change or, of 2 or 3, all others have answered"
         )
+    target = _archive_missing(arguments.folder)
+    if target:
+        print(f"archive       old days are in {target}: that folder must be here, too")
     print("next          `wattle-gateway run`; the gateway it was copied from must never run again")
+
+
+def _archive_missing(folder: Path) -> str:
+    """The archive's folder, if config.toml names one that is not there; "" if not."""
+    try:
+        target = config.load(folder / "config.toml").archive.target
+    except ConfigError:
+        return ""  # what is wrong with it, `run` says
+    is_missing = target and "://" not in target and not (folder / target).is_dir()
+    return f"{(folder / target).resolve()}" if is_missing else ""
 
 
 def _row(manifest: BackupManifest) -> dict[str, Any]:

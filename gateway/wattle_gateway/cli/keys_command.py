@@ -89,8 +89,10 @@ def _rotate(arguments: argparse.Namespace) -> None:
         pass
     with InstanceLock(home.lock):
         ring = _ring(home)
-        number = ring.rotate(time.time_ns() // 1_000_000)
         ledger_id = load_genesis(home).ledger_id
+        for one in sealing.databases(home):  # both open before anything changes
+            connection.open_writer(one.path, one.kind, ledger_id).close()
+        number = ring.rotate(time.time_ns() // 1_000_000)
         for one in sealing.databases(home):
             writer = connection.open_writer(one.path, one.kind, ledger_id)
             with closing(writer), store_errors_named(one.path):

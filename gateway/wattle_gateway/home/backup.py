@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from wattle_gateway import config
+from wattle_gateway.archive.target import S3_SCHEME
 from wattle_gateway.errors import BackupError, ConfigError
 from wattle_gateway.home import backup_manifest, durable_file
 from wattle_gateway.home.backup_manifest import BackedUpFile, BackupManifest
@@ -67,17 +69,23 @@ def back_up(home: GatewayHome, output: Path, now_ms: int) -> Backup:
 def _write(home: GatewayHome, identity: Identity, work: Path, output: Path, now_ms: int) -> Backup:
     ledger_id = identity.genesis.ledger_id
     copies = {}
-    numbers = _data_keys(home)
+    numbers = _key_numbers(home)
     for path, kind in ((home.database, schema.LEDGER), (home.operation, schema.OPERATION)):
         copies[path.name] = work / path.name
         database_copy.copy(path, kind, ledger_id, copies[path.name])
     small = {str(path.relative_to(home.folder)): path for path in sorted(_small_files(home))}
+    # Years of an archive in the folder fit into no memory.
+    inside = _archive_inside(home)
+    streamed = {name: small.pop(name) for name in list(small) if inside in small[name].parents}
     contents = {name: (path.read_bytes(), _mode(path)) for name, path in small.items()}
-    if _data_keys(home) != numbers:
-        # Rows of one moment and the keyring of another might not fit together.
-        raise BackupError("a data key was made or removed meanwhile (`keys rotate`); try again")
+    streamed |= copies
     files = [_described(name, raw, mode) for name, (raw, mode) in contents.items()]
-    files += [_hashed(name, path) for name, path in copies.items()]
+    files += [_hashed(name, path) for name, path in streamed.items()]
+    if _key_numbers(home) != numbers:
+        # Rows of one moment and the keyring of another might not fit together.
+        raise BackupError(
+            "a key was made or removed meanwhile (`keys rotate`, `archive reseal`); try again"
+        )
     manifest = _manifest(home, identity, copies[home.database.name], tuple(files), now_ms)
     draft = work / "backup.tar"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
@@ -87,9 +95,8 @@ def _write(home: GatewayHome, identity: Identity, work: Path, output: Path, now_
             _add(archive, backup_manifest.NAME, encoded, manifest.made_ms)
             for name, (raw, _) in contents.items():
                 _add(archive, name, raw, manifest.made_ms)
-            for name, path in copies.items():
-                with path.open("rb") as source:
-                    archive.addfile(_row(name, path.stat().st_size, manifest.made_ms), source)
+            for described in files[len(contents) :]:
+                _add_file(archive, streamed[described.path], described, manifest.made_ms)
         file.flush()
         os.fsync(file.fileno())
     size = draft.stat().st_size
@@ -130,10 +137,29 @@ def _left_out(home: GatewayHome) -> Iterator[str]:
         return  # what is wrong with it, `run` says
     if loaded.policy.file:
         path = (home.folder / loaded.policy.file).resolve()
-        if home.folder.resolve() not in path.parents:
+        if not _within(home, path):
             yield str(path)
     if loaded.broker.nats_server:
         yield loaded.broker.nats_server
+    if loaded.archive.target and _archive_inside(home) is None:
+        yield f"the archive in {loaded.archive.target}, which the restored gateway reads on in"
+
+
+def _archive_inside(home: GatewayHome) -> Path | None:
+    """The folder of the archive, if it is below the gateway's own."""
+    try:
+        target = config.load(home.config).archive.target
+    except ConfigError:
+        return None  # what is wrong with it, `run` says
+    if not target or target.startswith(S3_SCHEME):
+        return None
+    path = (home.folder / target).resolve()
+    # As `_small_files` names what is in it.
+    return home.folder / path.relative_to(home.folder.resolve()) if _within(home, path) else None
+
+
+def _within(home: GatewayHome, path: Path) -> bool:
+    return home.folder.resolve() in path.parents
 
 
 def _manifest(
@@ -166,9 +192,13 @@ def _manifest(
     )
 
 
-def _data_keys(home: GatewayHome) -> list[int]:
+def _key_numbers(home: GatewayHome) -> list[int]:
+    """Of data keys, then of archive keys."""
     ring = rings.beside(home.config)
-    return [] if ring is None else [key.number for key in ring.keyring.keys]
+    if ring is None:
+        return []
+    keyring = ring.keyring
+    return [key.number for key in keyring.keys] + [key.number for key in keyring.archive]
 
 
 def _described(name: str, raw: bytes, mode: int) -> BackedUpFile:
@@ -187,6 +217,29 @@ def _mode(path: Path) -> int:
 
 def _add(archive: tarfile.TarFile, name: str, raw: bytes, made_ms: int) -> None:
     archive.addfile(_row(name, len(raw), made_ms), io.BytesIO(raw))
+
+
+class _Hashed:
+    """A file that is read once, and hashed on the way."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, as `addfile` asks for them."""
+        raw = self._file.read(size)
+        self.digest.update(raw)
+        return raw
+
+
+def _add_file(archive: tarfile.TarFile, path: Path, said: BackedUpFile, made_ms: int) -> None:
+    """A file that is too long to be held; BackupError if it is not as the manifest says."""
+    with path.open("rb") as file:
+        source = _Hashed(file)
+        archive.addfile(_row(said.path, said.bytes, made_ms), cast(BinaryIO, source))
+    if source.digest.hexdigest() != said.sha256:
+        raise BackupError(f"{path} was changed meanwhile; try again")
 
 
 def _row(name: str, size: int, made_ms: int) -> tarfile.TarInfo:

@@ -6,8 +6,10 @@ configuration, keyring, databases, private keys, in this order.
 
 import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +22,13 @@ from wattle_gateway.pki import keys
 from wattle_gateway.sealing import ring as rings
 from wattle_gateway.sealing import storage_key
 from wattle_gateway.sealing.ring import Ring
-from wattle_gateway.store import schema, sealing_copy
+from wattle_gateway.store import connection, schema, sealed_file, sealing_copy
 from wattle_gateway.store.migration import ROOM_LEFT_BYTES
 from wattle_gateway.store.schema import Schema
 
+# Of repair, of `snapshot begin`, of a new database; each is made anew by who needs it.
+_DRAFTS = (".repair", ".begin", ".new")
+_ASIDE = (".damaged", ".before")
 _SECTION = re.compile(r"^\[storage\]\s*$", re.MULTILINE)
 _NEXT = re.compile(r"^\[", re.MULTILINE)
 _KEY = re.compile(r"^key\s*=.*$", re.MULTILINE)
@@ -49,6 +54,9 @@ def seal_folder(home: GatewayHome, source: str) -> Ring:
     """
     ledger_id = load_genesis(home).ledger_id
     storage = storage_key.read(source, home.folder)
+    for one in databases(home):  # a version that is refused stops it whole
+        connection.planned_migration(one.path, one.kind, ledger_id)
+    _clear(home)
     _check_room(home)
     if (home.folder / rings.NAME).exists():
         # Sealed before, perhaps not to the end. StorageKeyError for another key than then, before
@@ -129,6 +137,35 @@ def _with_source(text: str, line: str) -> str:
     if _KEY.search(section) is None:
         return f"{text[: found.end()]}\n{line}{section}{text[stop:]}"
     return f"{text[: found.end()]}{_KEY.sub(lambda _: line, section, count=1)}{text[stop:]}"
+
+
+def _clear(home: GatewayHome) -> None:
+    """Nothing plain stays beside the databases: what a power cut has left of a draft goes; what
+    was set aside, its owner has to take away (HomeError)."""
+    for one in databases(home):
+        for path in sorted(home.folder.glob(f"{one.path.name}.*")):
+            if path.name.startswith(tuple(f"{one.path.name}{suffix}" for suffix in _DRAFTS)):
+                sealing_copy.wipe(path)
+            elif _is_plain_aside(one, path):
+                raise HomeError(
+                    f"{path}: set aside by an earlier repair or `snapshot begin`, and not "
+                    "sealed: move it to a safe place, or remove it, then seal the folder"
+                )
+
+
+def _is_plain_aside(database: Database, path: Path) -> bool:
+    names = tuple(f"{database.path.name}{suffix}" for suffix in _ASIDE)
+    if not path.name.startswith(names) or not path.stat().st_size:
+        return False
+    # What a log holds is sealed as its database is.
+    whole = path.with_name(path.name.removesuffix("-wal").removesuffix("-shm"))
+    try:
+        # Immutable: SQLite makes no log beside it.
+        address = f"{whole.absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as reader:
+            return sealed_file.load(reader) is None
+    except sqlite3.Error:
+        return True  # nobody can tell
 
 
 def _check_room(home: GatewayHome) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from wattle_gateway import config as configuration
-from wattle_gateway.errors import ConfigError, GatewayError, HomeError
+from wattle_gateway.errors import ConfigError, GatewayError, HomeError, SchemaVersionError
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import first_epoch
@@ -57,6 +57,8 @@ def _ledger(
             connection.snapshot(reader),
         ):
             ledger = ExecutedLedger(reader, first)
+    except SchemaVersionError:
+        return  # what to do, the finding of ledger.db has said
     except GatewayError as error:
         yield Finding("ledger", PROBLEM, str(error), "`wattle-gateway audit`, then `repair`")
         return
