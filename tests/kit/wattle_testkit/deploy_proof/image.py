@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 from wattle_testkit.deploy_proof.steps import (
@@ -22,7 +23,7 @@ CONTAINERFILE = DEPLOY / "container" / "Containerfile"
 _READY_S = 15.0
 _PROJECT = "wattle-proof"
 # Where this machine says which registry packages come from, and whose certificates it trusts.
-_SETTINGS = ("/etc/pip.conf", "/etc/ssl/certs")
+_SETTINGS = (Path("/etc/pip.conf"), Path("/etc/ssl/certs/ca-certificates.crt"))
 
 
 def _engine() -> str:
@@ -51,6 +52,9 @@ def build(work: Path) -> str:
     known = attempt([engine, "image", "inspect", BASE]).returncode == 0
     if not known and attempt([engine, "pull", "--quiet", BASE]).returncode != 0:
         root = debian(work, "trixie", ["ca-certificates"])
+        for path in _SETTINGS:  # docker has no mounts while it builds
+            if path.is_file():
+                shutil.copy(path, root / path.relative_to("/"))
         archive = work / "trixie.tar"
         run(["tar", "-C", root, "--one-file-system", "-cf", archive, "."])
         run([engine, "import", archive, BASE])
@@ -59,7 +63,7 @@ def build(work: Path) -> str:
     if engine == "podman":
         words += ["--format", "docker"]  # the other format has no health check
         for path in _SETTINGS:
-            words += ["-v", f"{path}:{path}:ro"] if Path(path).exists() else []
+            words += ["-v", f"{path}:{path}:ro"] if path.exists() else []
     run([*words, ROOT])
     return engine
 
