@@ -26,7 +26,7 @@ from wattle_gateway.ledger.epoch import Epoch, first_epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.ledger.genesis import Genesis
 from wattle_gateway.sealing import row_seal
-from wattle_gateway.store import base_rows
+from wattle_gateway.store import archive_rows, base_rows
 
 Progress = Callable[[int, int], None]
 """(blocks verified, blocks in all)."""
@@ -84,7 +84,8 @@ def _audit(
 ) -> None:
     report.differences += remains.check_file(connection)
     counts = report.counts
-    (total,) = connection.execute("SELECT count(*) FROM blocks").fetchone()
+    (here,) = connection.execute("SELECT count(*) FROM blocks").fetchone()
+    total = here + archive_rows.gone(connection).blocks
     executions = Executions(connection, first, counts, lambda: progress(counts.blocks, total))
     try:
         LedgerReplay(connection, executions, _end, adopts=True).run(executions.epoch)
