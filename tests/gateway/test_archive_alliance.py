@@ -13,6 +13,7 @@ from wattle_gateway.archive.reader import ArchiveReader
 from wattle_gateway.archive.target import Folder
 from wattle_gateway.audit.findings import AuditReport
 from wattle_gateway.audit.ledger_audit import audit_ledger
+from wattle_gateway.audit.repair import repair
 from wattle_gateway.ledger import genesis, transaction
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants
@@ -83,6 +84,11 @@ class Copy:
         with closing(writer), database.transaction(writer):
             work(writer)
 
+    def alter(self, *statements: str) -> None:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as file:
+            for statement in statements:
+                assert file.execute(statement).rowcount > 0
+
     def audit(self) -> AuditReport:
         reader = database.open_reader(self.path, schema.LEDGER, SOLO.ledger_id)
         parts = [part for part in archive_rows.load(reader) if part.begun]
@@ -115,3 +121,12 @@ def test_a_member_archives_most_of_its_ledger_and_the_audit_finds_all(
     assert {part.contents.epoch for part in parts if part.contents} == {0, 1}
     assert gone.blocks > before.counts.blocks // 2
     assert gone.samples > before.counts.samples // 2
+    copy.alter("UPDATE leaves SET verdict = 7", "DELETE FROM archive_parts", "DELETE FROM state")
+    assert not copy.audit().ok
+    saved, _aside = repair(copy.path, first_epoch(SOLO), grown[name].kid, lambda: copy.target)
+    assert (saved.parts, saved.left_out, saved.lost) == (len(parts), 0, False)
+    mended = copy.audit()
+    assert mended.differences == []
+    assert (mended.root, mended.state_digest) == (before.root, before.state_digest)
+    with copy.opened() as reader:
+        assert archive_rows.gone(reader).samples == gone.samples

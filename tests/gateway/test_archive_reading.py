@@ -12,7 +12,7 @@ import pytest
 from wattle_gateway.archive.attachment import whole
 from wattle_gateway.audit import repair
 from wattle_gateway.cli import main
-from wattle_gateway.errors import StoreError
+from wattle_gateway.errors import ArchiveError, StoreError
 from wattle_gateway.ledger import merkle
 from wattle_gateway.reports.voucher_readings import PointReadings
 from wattle_gateway.store import archive_rows, schema, tree_rows
@@ -156,7 +156,7 @@ def test_two_ledgers_are_compared_through_the_archive(
 
 def test_repair_does_not_put_together_what_it_cannot_see(archived: ArchivedLedger) -> None:
     before = archived.path.read_bytes()
-    with pytest.raises(StoreError, match="has left for the archive, and repair puts together only"):
+    with pytest.raises(ArchiveError, match="part of it has left, expected an archive beside"):
         repair.repair(archived.path, archived.epoch, GRID.kid)
     assert archived.path.read_bytes() == before
 

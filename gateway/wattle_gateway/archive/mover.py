@@ -138,9 +138,9 @@ class Mover:
         back = {file.dataset: fetching.fetch(self._place.target, file) for file in stored}
         parquet_files.check_same(back, rows)
         part_check.check_payloads(rows, self._place.ledger_id)
-        contents = _contents(reader, part, before, rows, parquet_files.each_log_row(back[LOG]))
+        contents = contents_of(reader, part, before, rows, parquet_files.each_log_row(back[LOG]))
         self._write(lambda writer: archive_rows.mark_stored(writer, part.number, contents, stored))
-        self._removals = (part.number, _removals(reader, part.last_commit, 0, rows))
+        self._removals = (part.number, removals_of(reader, part.last_commit, 0, rows))
         release()
         return Step(STORED, part.number, part.day)
 
@@ -151,7 +151,7 @@ class Mover:
             log = parquet_files.log_rows(fetching.fetch(self._place.target, files[LOG]))
             blocks = parquet_files.block_rows(fetching.fetch(self._place.target, files[BLOCKS]))
             rows = PartRows(log, blocks, [])
-            waiting = (part.number, _removals(reader, part.last_commit, part.gone_commit, rows))
+            waiting = (part.number, removals_of(reader, part.last_commit, part.gone_commit, rows))
         self._removals = None  # unless this write succeeds, they are made anew
         removal = waiting[1].popleft()
         self._write(lambda writer: archive_rows.remove(writer, part.number, removal))
@@ -183,7 +183,7 @@ def last_to_go(reader: sqlite3.Connection, ledger: ExecutedLedger, older_than_ms
     return last
 
 
-def _contents(
+def contents_of(
     reader: sqlite3.Connection,
     part: Part,
     before: Part | None,
@@ -191,17 +191,23 @@ def _contents(
     log: Iterable[LogRow],
 ) -> Contents:
     """What to note of a part once every leaf of `log`, as it came back, was held against the
-    tree; `before`: the part before it."""
+    tree; `before`: the part before it. Raises ArchiveError."""
     last = ledger_rows.load_commit(reader, part.last_commit)
     assert last is not None
     edge = part_check.check_leaves(reader, edge_before(reader, before), log, last.at + 1)
     part_check.check_following(reader, edge)
+    return summary(rows, edge.encode())
+
+
+def summary(rows: PartRows, edge: bytes) -> Contents:
+    """What the rows of a part say of it; `edge` of the log behind it, encoded."""
     times = [row for row in rows.log if row.meter is not None]
+    leaves = [row for row in rows.log if row.leaf is not None]
     return Contents(
-        first_leaf=collection.first_leaf(reader, part.first_commit),
-        end_leaf=last.at + 1,
-        edge=edge.encode(),
-        epoch=last.leaf.epoch,
+        first_leaf=min(row.leaf or 0 for row in leaves),
+        end_leaf=1 + max(row.leaf or 0 for row in leaves),
+        edge=edge,
+        epoch=leaves[0].epoch,
         first_round=min((row.round for row in rows.blocks), default=0),
         first_ms=min((row.first_ms or 0 for row in times), default=None),
         last_ms=max((row.last_ms or 0 for row in times), default=None),
@@ -220,10 +226,11 @@ def edge_before(reader: sqlite3.Connection, before: Part | None) -> RightEdge:
     return RightEdge() if base is None else base.edge
 
 
-def _removals(
+def removals_of(
     reader: sqlite3.Connection, last_commit: int, gone_commit: int, rows: PartRows
 ) -> deque[Removal]:
-    """What is still to go, in the order of commits; blocks that no commit took go last."""
+    """What is still to go of a part, in the order of commits, behind `gone_commit`; blocks that no
+    commit took go last."""
     stay = set(collection.blocks_that_stay(reader, rows))
     leaves: dict[int, list[LogRow]] = {}
     for row in rows.log:

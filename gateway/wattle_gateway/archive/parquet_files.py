@@ -31,15 +31,25 @@ _WORDS = ("meter", "failed", "status", "clock", "classes")
 
 def encode(rows: PartRows) -> dict[str, bytes]:
     """The files of a part, by dataset."""
-    return {dataset: _write(_table(dataset, rows)) for dataset in DATASETS}
+    return {dataset: encode_one(dataset, rows) for dataset in DATASETS}
+
+
+def encode_one(dataset: str, rows: PartRows) -> bytes:
+    """One file of a part."""
+    return _write(_table(dataset, rows))
 
 
 def check_same(files: dict[str, bytes], rows: PartRows) -> None:
     """Raises ArchiveError unless the files hold these rows. Compares columns, without a second
     copy of every row."""
     for dataset in DATASETS:
-        if not _read(dataset, files[dataset]).equals(_table(dataset, rows)):
+        if not holds(dataset, files[dataset], rows):
             raise ArchiveError(f"the file of {dataset} holds other rows than were put there")
+
+
+def holds(dataset: str, raw: bytes, rows: PartRows) -> bool:
+    """Whether a file of a dataset holds these rows. Raises ArchiveError as `decode`."""
+    return bool(_read(dataset, raw).equals(_table(dataset, rows)))
 
 
 def decode(files: dict[str, bytes]) -> PartRows:

@@ -88,7 +88,7 @@ def _audit(
     total = here + archive_rows.gone(connection).blocks
     executions = Executions(connection, first, counts, lambda: progress(counts.blocks, total))
     try:
-        LedgerReplay(connection, executions, _end, adopts=True).run(executions.epoch)
+        LedgerReplay(connection, executions, _end).run(executions.epoch)
     finally:
         replayed = executions.replayed
         report.begins = begins.of(executions.begun)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Protocol
 
 from wattle_gateway.audit.commit_replay import CommitReplay
@@ -18,6 +19,9 @@ from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.snapshot import stored as stored_base
 from wattle_gateway.store import base_rows, ledger_rows, log_index
 from wattle_gateway.store.ledger_rows import StoredCommit
+
+# No ledger has that many commits.
+INDEX_MAX = (1 << 63) - 1
 
 
 class Taker(Protocol):
@@ -44,38 +48,60 @@ class Taker(Protocol):
 class LedgerReplay:
     """Goes through a ledger's epochs. What is wrong is told to `found`.
 
-    With `adopts` a commit that the stored blocks do not decide is taken from its row, if the
-    commit votes of q authors among them prove it; without, the replay ends there.
+    A commit that the stored blocks do not decide is taken from its row, if the commit votes of q
+    authors among them prove it: `unproved` is the first one that these do not, and the replay ends
+    with its epoch.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, taker: Taker, found: Found, *, adopts: bool
+        self,
+        connection: sqlite3.Connection,
+        taker: Taker,
+        found: Found,
+        *,
+        adopts_through: int = INDEX_MAX,
+        doubts_rows: bool = False,
     ) -> None:
+        """`adopts_through`: the last commit that may be taken from its row. `doubts_rows`: the
+        ledger is damaged. What the archive has, too, is taken from there, and where nothing more
+        will be decided the replay ends."""
+        self.unproved: int | None = None
         self._connection = connection
         self._taker = taker
         self._found = found
-        self._adopts = adopts
+        self._adopts_through = adopts_through
+        self._doubts_rows = doubts_rows
 
     def run(self, first: Epoch) -> None:
         """Replay from `first` on, epoch 0 or the one in force after the base."""
         epoch: Epoch | None = first
-        while epoch is not None:
+        while epoch is not None and self.unproved is None:
             epoch = self._run_epoch(epoch)
 
     def _run_epoch(self, epoch: Epoch) -> Epoch | None:
         replay = _replay_of(self._connection, epoch, self._taker.head)
-        walk = _EpochWalk(self._connection, epoch, self._taker, self._found, replay)
-        for stored in stored_blocks(self._connection, epoch, self._found):
-            self._taker.saw(stored)
-            if self._adopts:
-                walk.adopt_below(stored.block.round)
-            walk.take(stored)
-            if not self._adopts and walk.is_stuck:
-                break
-        if self._adopts:
-            walk.adopt_below(None)
-        walk.finish()
+        walk = _EpochWalk(
+            self._connection, epoch, self._taker, self._found, replay, self._adopts_through
+        )
+        try:
+            self._walk(walk, epoch)
+            walk.finish()
+        finally:
+            self.unproved = walk.unproved
         return walk.following
+
+    def _walk(self, walk: "_EpochWalk", epoch: Epoch) -> None:
+        blocks = stored_blocks(
+            self._connection, epoch, self._found, archive_first=self._doubts_rows
+        )
+        with closing(blocks):  # whatever ends it: its cursors do not outlive the connection
+            for stored in blocks:
+                self._taker.saw(stored)
+                walk.adopt_below(stored.block.round)
+                walk.take(stored)
+                if self._doubts_rows and walk.is_stuck:
+                    break
+        walk.adopt_below(None)
 
 
 def _replay_of(connection: sqlite3.Connection, epoch: Epoch, head: CommitHead) -> CommitReplay:
@@ -98,6 +124,7 @@ class _EpochWalk:
         taker: Taker,
         found: Found,
         replay: CommitReplay,
+        adopts_through: int,
     ) -> None:
         self.following: Epoch | None = None
         self._connection = connection
@@ -107,6 +134,7 @@ class _EpochWalk:
         self._replay = replay
         self._votes = VoteProof(epoch, taker.digest_of)
         self._adopted: list[int] = []
+        self._adopts_through = adopts_through
 
     @property
     def is_stuck(self) -> bool:
@@ -126,7 +154,7 @@ class _EpochWalk:
         `gc_depth` on, so nothing of what it has is needed to decide these commits.
         """
         depth = self._epoch.constants.gc_depth
-        while self.following is None:
+        while self.following is None and self._taker.head.index < self._adopts_through:
             if round_number is not None and not self._replay.waiting:
                 return
             stored = ledger_rows.load_commit(self._connection, self._taker.head.index + 1)
@@ -135,14 +163,21 @@ class _EpochWalk:
             leader = stored.leaf.leader
             if round_number is not None and leader.round + depth >= round_number:
                 return
-            self._adopted.append(stored.leaf.index)
             try:
                 commit = self._replay.adopt(leader, self._refs(stored))
             except HistoryError as error:
                 self._found(Difference(str(error), "commits", commit=stored.leaf.index))
+                self._adopts_through = self._taker.head.index
                 return
+            self._adopted.append(stored.leaf.index)
             self._run([commit])
             self._enter(self._replay.wake())
+
+    @property
+    def unproved(self) -> int | None:
+        """The first adopted commit that no votes so far prove, None: there is none."""
+        proved = self._votes.proved
+        return next((index for index in self._adopted if index > proved), None)
 
     def finish(self) -> None:
         """All blocks of the epoch were given."""
@@ -152,11 +187,9 @@ class _EpochWalk:
                 place = f"{stored.block.round}/{stored.block.author}"
                 text = f"its parent of round {missing[0].round} is not stored"
                 self._found(Difference(text, block=place))
-        proved = self._votes.proved
-        for index in self._adopted:
-            if index > proved:
-                text = "neither the stored blocks nor the votes of a quorum decide it"
-                self._found(Difference(text, commit=index))
+        if self.unproved is not None:
+            text = "neither the stored blocks nor the votes of a quorum decide it"
+            self._found(Difference(text, commit=self.unproved))
 
     def _enter(self, entered: Sequence[StoredBlock]) -> None:
         if not entered:

@@ -3,15 +3,20 @@
 Blocks that verify and the commits that they decide are executed anew, so that every row of the
 new ledger is one that execution wrote. What waited in the pool waits again. What this gateway has
 signed is kept in mind; if that cannot be trusted, the ledger counts as lost (rule 32).
+
+Blocks that have left for the archive are taken from there, verified like all others, and are left
+there.
 """
 
 import sqlite3
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wattle_gateway.audit.findings import Difference
-from wattle_gateway.audit.ledger_replay import LedgerReplay
+from wattle_gateway.audit.ledger_replay import INDEX_MAX, LedgerReplay
 from wattle_gateway.contracts.errors import SnapshotError
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import block as block_format
@@ -35,15 +40,23 @@ from wattle_gateway.store import (
     schema,
 )
 from wattle_gateway.store import connection as database
+from wattle_gateway.store.archived import attached
 from wattle_gateway.store.block_rows import StoredBlock
 from wattle_gateway.store.own_rows import OwnMark
+
+if TYPE_CHECKING:
+    from wattle_gateway.archive.remaking import Remaking  # Arrow comes with it
+
+# What SQLite keeps beside a database in WAL mode.
+BESIDE = ("-wal", "-shm")
 
 
 @dataclass
 class Salvaged:
     """What the new ledger has: its `head` and `epoch`, `blocks`, entries that `waiting` in the
     pool; `lost`: nobody knows what was signed; `difference`: the first thing that was wrong;
-    `left_out`: blocks that could not be taken over."""
+    `left_out`: blocks that could not be taken over; `parts` of the archive that are its own again,
+    `made_again` the names of their files that had to be."""
 
     head: CommitHead
     epoch: Epoch
@@ -52,20 +65,48 @@ class Salvaged:
     waiting: int
     lost: bool
     difference: Difference | None
+    parts: int = 0
+    made_again: list[str] = field(default_factory=list)
 
 
-def salvage(damaged: sqlite3.Connection, target: Path, first: Epoch, kid: bytes) -> Salvaged:
-    """Make a new ledger at `target` from a damaged one; `kid` of the own block key.
+def salvage(
+    damaged: sqlite3.Connection,
+    target: Path,
+    first: Epoch,
+    kid: bytes,
+    beside: "Callable[[], Remaking | None]" = lambda: None,
+) -> Salvaged:
+    """Make a new ledger at `target` from a damaged one; `kid` of the own block key; `beside` makes
+    what reads its archive, None: it has none.
 
-    The damaged one is only read. Raises StoreError if `target` exists or cannot be written.
+    The damaged one is only read. Raises StoreError if `target` exists or cannot be written,
+    ArchiveError if the archive does not answer or has something else than its files should say.
     """
     mark = trusted_mark(damaged, kid, first)
-    database.create_ledger(target, first.ledger_id, lost=mark is None or mark.lost)
-    writer = database.open_writer(target, schema.LEDGER, first.ledger_id)
-    try:
-        return _fill(damaged, writer, first, kid, mark)
-    finally:
-        writer.close()
+    adopts_through = INDEX_MAX
+    while True:
+        database.create_ledger(target, first.ledger_id, lost=mark is None or mark.lost)
+        writer = database.open_writer(target, schema.LEDGER, first.ledger_id)
+        try:
+            with closing(writer):
+                return _fill(damaged, writer, first, kid, mark, beside(), adopts_through)
+        except _UnprovedError as error:
+            adopts_through = error.index - 1
+            remove(target)
+
+
+class _UnprovedError(Exception):
+    """A commit was executed that its row alone speaks for."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        self.index = index
+
+
+def remove(path: Path) -> None:
+    """Remove a database and what SQLite keeps beside it."""
+    for name in (path.name, *(path.name + suffix for suffix in BESIDE)):
+        path.with_name(name).unlink(missing_ok=True)
 
 
 def _fill(
@@ -74,18 +115,30 @@ def _fill(
     first: Epoch,
     kid: bytes,
     mark: OwnMark | None,
+    remaking: "Remaking | None",
+    adopts_through: int,
 ) -> Salvaged:
     # Nobody relies on the new file before it is whole; what is written is synced at the end.
     writer.execute("PRAGMA synchronous = OFF")
     differences: list[Difference] = []
     with database.transaction(writer):
         _begin(damaged, writer, first)
-        rebuild = _Rebuild(damaged, writer, first)
+        rebuild = _Rebuild(damaged, writer, first, remaking)
+        replay = LedgerReplay(
+            damaged,
+            rebuild,
+            differences.append,
+            adopts_through=adopts_through,
+            doubts_rows=True,
+        )
         try:
-            replay = LedgerReplay(damaged, rebuild, differences.append, adopts=False)
-            replay.run(rebuild.ledger.epoch)
+            with nullcontext() if remaking is None else attached(damaged, remaking):
+                replay.run(rebuild.ledger.epoch)
         except (sqlite3.DatabaseError, LedgerError, StoreError) as error:
             differences.append(Difference(f"the database cannot be read: {row_seal.told(error)}"))
+        if replay.unproved is not None:
+            raise _UnprovedError(replay.unproved)
+        rebuild.finish()
         keep_waiting(damaged, writer, first.ledger_id, kid)
         if mark is not None:
             own_rows.raise_to(writer, mark.epoch, mark.round)
@@ -96,6 +149,8 @@ def _fill(
     stored = 0
     with suppress(sqlite3.DatabaseError):
         (stored,) = damaged.execute("SELECT count(*) FROM blocks").fetchone()
+    if remaking is not None:
+        stored += remaking.gone
     return Salvaged(
         rebuild.head,
         rebuild.ledger.epoch,
@@ -104,6 +159,8 @@ def _fill(
         pool_rows.size(writer),
         own_rows.load(writer).lost,
         differences[0] if differences else None,
+        0 if remaking is None else remaking.noted,
+        [] if remaking is None else remaking.made_again,
     )
 
 
@@ -128,10 +185,15 @@ class _Rebuild:
     """A `Taker` that writes what it is given into the new ledger."""
 
     def __init__(
-        self, damaged: sqlite3.Connection, writer: sqlite3.Connection, first: Epoch
+        self,
+        damaged: sqlite3.Connection,
+        writer: sqlite3.Connection,
+        first: Epoch,
+        remaking: "Remaking | None",
     ) -> None:
         self.ledger = ExecutedLedger(writer, first)
         self.blocks = 0
+        self._remaking = remaking
         self._damaged = damaged
         self._writer = writer
         self._waiting: dict[BlockRef, StoredBlock] = {}
@@ -146,12 +208,15 @@ class _Rebuild:
         return self.ledger.digest_of(index)
 
     def saw(self, stored: StoredBlock) -> None:
-        """Nothing, until it is in the graph."""
+        """Nothing, until it is in the graph, or it is found that it belongs to an archived part."""
+        if self._remaking is not None:
+            self._remaking.saw(stored)
 
     def entered(self, stored: StoredBlock) -> None:
         """Store it."""
         self.blocks += 1
-        place = block_rows.insert(self._writer, stored.verified())
+        given = None if self._remaking is None else self._remaking.id_for(stored)
+        place = block_rows.insert(self._writer, stored.verified(), given)
         self._waiting[stored.block.ref] = StoredBlock(place, stored.block, stored.entries)
 
     def run(self, commit: Commit, floor: int) -> Epoch | None:
@@ -160,12 +225,19 @@ class _Rebuild:
         epoch = self.ledger.epoch
         executed = self.ledger.execute(commit, blocks, crypto.verify, signed_sample.parse)
         self._take_checkpoint(commit.index, epoch)
+        if self._remaking is not None:
+            self.blocks += self._remaking.executed(self._writer, self.ledger)
         for ref in [ref for ref in self._waiting if ref.round <= floor]:
             del self._waiting[ref]
         if executed.ended is None:
             return None
         self._waiting.clear()
         return self.ledger.epoch
+
+    def finish(self) -> None:
+        """No commit follows."""
+        if self._remaking is not None:
+            self.blocks += self._remaking.executed(self._writer, self.ledger, last=True)
 
     def _take_checkpoint(self, index: int, epoch: Epoch) -> None:
         row = self._damaged.execute(

@@ -52,7 +52,7 @@ def replay_to(
         return _begun(connection, base)
     until = _Until(connection, first, index, seen)
     try:
-        LedgerReplay(connection, until, _differ, adopts=True).run(until.epoch)
+        LedgerReplay(connection, until, _differ).run(until.epoch)
     except _ReachedError as reached:
         return reached.past
     raise StoreError(f"commit {index} cannot be reached again; run `wattle-gateway audit`")

@@ -2,7 +2,7 @@
 
 import heapq
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from wattle_gateway.audit.findings import Difference
 from wattle_gateway.ledger import block as block_format
@@ -19,18 +19,21 @@ Found = Callable[[Difference], None]
 """Told of what is wrong; raises to end there, or returns to leave the row out."""
 
 _Row = tuple[int, int, int, bytes]
-_Found = tuple[int, int, int, bytes, tuple[bytes, ...]]
-"""A row, and the entries that the archive has of it."""
+_Found = tuple[int, int, int, bytes, tuple[bytes, ...] | None]
+"""A row, and the entries that the archive has of it, None: it is of ledger.db."""
 
 
 def stored_blocks(
-    connection: sqlite3.Connection, epoch: Epoch, found: Found
-) -> Iterator[StoredBlock]:
-    """Every sound block of an epoch by (round, author): bytes, signature, rules, payload.
+    connection: sqlite3.Connection, epoch: Epoch, found: Found, *, archive_first: bool = False
+) -> Generator[StoredBlock, None, None]:
+    """Every sound block of an epoch by (round, author): bytes, signature, rules, payload. One that
+    is in ledger.db and in the archive is taken from ledger.db, or from the `archive_first`.
 
     Rows of authors that the epoch does not have are not given: the caller counts.
     """
-    for round_number, author, block_id, header, archived in _in_order(connection, epoch):
+    for round_number, author, block_id, header, archived in _in_order(
+        connection, epoch, archive_first=archive_first
+    ):
         place = f"{round_number}/{author}"
         try:
             block = block_format.parse(header, epoch.ledger_id)
@@ -41,7 +44,7 @@ def stored_blocks(
             text = "the row names another block than its bytes"
             found(Difference(text, "blocks", block=place))
             continue
-        entries, whole = (archived, True) if archived else _entries(connection, block_id)
+        entries, whole = _entries(connection, block_id) if archived is None else (archived, True)
         if not whole:
             found(Difference("an entry is missing", "entries", block=place))
             continue
@@ -53,10 +56,12 @@ def stored_blocks(
         yield StoredBlock(block_id, block, entries)
 
 
-def _in_order(connection: sqlite3.Connection, epoch: Epoch) -> Iterator[_Found]:
-    """The blocks of ledger.db and of the archive; one that is in both as ledger.db has it."""
+def _in_order(
+    connection: sqlite3.Connection, epoch: Epoch, *, archive_first: bool
+) -> Iterator[_Found]:
+    """The blocks of ledger.db and of the archive; one that is in both once."""
     streams = [_rows(connection, epoch.number, author) for author in range(epoch.size)]
-    here = ((*row, ()) for row in heapq.merge(*streams))
+    here = ((*row, None) for row in heapq.merge(*streams))
     archive = archive_of(connection)
     if archive is None:
         yield from here
@@ -66,7 +71,8 @@ def _in_order(connection: sqlite3.Connection, epoch: Epoch) -> Iterator[_Found]:
         for block in archive.blocks(epoch.number)
     )
     newest = 0
-    for row in heapq.merge(here, left, key=lambda row: row[:3]):
+    both = (left, here) if archive_first else (here, left)
+    for row in heapq.merge(*both, key=lambda row: row[:3]):
         if row[2] != newest:
             yield row
         newest = row[2]

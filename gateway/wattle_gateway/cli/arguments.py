@@ -290,9 +290,16 @@ def _audit(command: argparse.ArgumentParser) -> None:
 def _repair(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Of a stopped gateway: keeps what verifies, sets the old file aside; what is lacking the "
-        "gateway fetches from the others when it runs."
+        "gateway fetches from the others when it runs. What has left for the archive is read and "
+        "verified there, and stays there."
     )
     folder(command)
+    command.add_argument(
+        "--refetch",
+        action="store_true",
+        help="where a file of the archive is missing or altered, keep what comes before it and let "
+        "the others give the rest",
+    )
     output_format(command, "text", "json")
     command.set_defaults(run=audit_command.repair)
 

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from wattle_gateway.archive.attachment import whole
+from wattle_gateway.archive.attachment import target_of, whole
 from wattle_gateway.audit import comparison, ledger_audit
 from wattle_gateway.audit import repair as ledger_repair
 from wattle_gateway.audit.begins import Begins
@@ -27,14 +27,14 @@ from wattle_gateway.errors import (
     StoreError,
     UsageError,
 )
-from wattle_gateway.home.identity import load_identity
+from wattle_gateway.home.identity import load_genesis, load_member
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.runtime.lock import InstanceLock
+from wattle_gateway.store import archive_rows, schema
 from wattle_gateway.store import connection as database
-from wattle_gateway.store import schema
 from wattle_gateway.store.connection import store_errors_named
 
 EXIT_SOUND = 0
@@ -65,13 +65,13 @@ def audit(arguments: argparse.Namespace) -> int:
 def repair(arguments: argparse.Namespace) -> None:
     """Put the damaged ledger of a stopped gateway together again."""
     home = home_of(arguments.folder)
-    identity = load_identity(home)
+    first, kid = first_epoch(load_genesis(home)), load_member(home).kid
     with InstanceLock(home.lock):
         if _is_sound(home):
             _print_repair(arguments, {"repaired": False}, "nothing is wrong with it")
             return
         saved, aside = ledger_repair.repair(
-            home.database, first_epoch(identity.genesis), identity.kid
+            home.database, first, kid, lambda: target_of(home), refetch=arguments.refetch
         )
     row = {
         "repaired": True,
@@ -80,6 +80,8 @@ def repair(arguments: argparse.Namespace) -> None:
         "left_out": saved.left_out,
         "waiting": saved.waiting,
         "lost": saved.lost,
+        "archive_parts": saved.parts,
+        "made_again": saved.made_again,
         "difference": None if saved.difference is None else str(saved.difference),
         "damaged_file": str(aside),
     }
@@ -88,11 +90,28 @@ def repair(arguments: argparse.Namespace) -> None:
 
 def _is_sound(home: GatewayHome) -> bool:
     try:
-        return _run(home).ok
+        return _run(home).ok and _archive_is_sound(home)
     except (SchemaVersionError, StorageKeyError):
         raise  # nothing is wrong with it: another version understands it, or a key opens it
     except StoreError:
         return False  # so torn that it does not even open
+
+
+def _archive_is_sound(home: GatewayHome) -> bool:
+    """Whether each file of the archive is what was put there, also those that no audit reads."""
+    ledger_id = database.ledger_of(home.database, schema.LEDGER)
+    reader = database.open_reader(home.database, schema.LEDGER, ledger_id)
+    with (
+        closing(reader),
+        store_errors_named(home.database),
+        whole(home, reader),
+        database.snapshot(reader),
+    ):
+        if all(part.contents is None for part in archive_rows.load(reader)):
+            return True
+        from wattle_gateway.archive.verification import verify  # Arrow comes with it
+
+        return not any(one.wrong for one in verify(reader, target_of(home), ledger_id))
 
 
 def _repair_text(row: dict[str, Any]) -> str:
@@ -103,6 +122,10 @@ def _repair_text(row: dict[str, Any]) -> str:
         f"old file      {row['damaged_file']}",
         "next          start the gateway: it fetches what is lacking from the others",
     ]
+    if row["archive_parts"]:
+        text = f"{row['archive_parts']} parts verified and noted again"
+        lines.insert(2, f"archive       {text}")
+    lines += [f"made again    {name}" for name in row["made_again"]]
     if row["lost"]:
         lines.append(
             "signing       what it has signed is not known for sure: it follows and signs "

@@ -30,12 +30,14 @@ class StoredBlock:
         return VerifiedBlock(self.block, self.entries)
 
 
-def insert(connection: sqlite3.Connection, verified: VerifiedBlock) -> int:
-    """Store a block with its entries and give the id of its row."""
+def insert(
+    connection: sqlite3.Connection, verified: VerifiedBlock, block_id: int | None = None
+) -> int:
+    """Store a block with its entries and give the id of its row: the given one, or the next."""
     header = verified.block
     cursor = connection.execute(
-        "INSERT INTO blocks (epoch, round, author, header) VALUES (?, ?, ?, ?)",
-        (header.epoch, header.round, header.author, header.raw),
+        "INSERT INTO blocks (id, epoch, round, author, header) VALUES (?, ?, ?, ?, ?)",
+        (block_id, header.epoch, header.round, header.author, header.raw),
     )
     assert cursor.lastrowid is not None
     seal = row_seal.of(connection)
