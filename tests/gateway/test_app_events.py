@@ -181,3 +181,28 @@ def test_what_is_wrong_with_a_command_of_events(house: House) -> None:
     gone = house.do("dr", "withdraw", folder, event, house.point)
     assert "takes no part in the event" in gone
     assert house.event(event)["parts"] == []
+
+
+def test_a_policy_file_is_tried_and_nothing_sent(house: House, tmp_path: Path) -> None:
+    folder, file = house.gateway.folder, tmp_path / "policy.toml"
+    file.write_text('[[answer]]\npoints = "all"\nleast_price = "999.00 EUR"\n')
+    event = house.publish("--begin", "+1h", "--energy", "79.99")
+    said = house.do("dr", "policy", folder, file)
+    assert f"{file}: 1 rule, " in said
+    assert f"{house.point} left: pays less than 999.00 EUR per MWh" in said
+    file.write_text('[[answer]]\npoints = "all"\nleast_price = "1.00 EUR"\n')
+    answers = json.loads(house.do("dr", "policy", folder, file, "--json"))
+    assert "would be declared" in {one["did"] for one in answers if one["event"] == event}
+    assert house.event(event)["parts"] == []
+    file.write_text('[[answer]]\npoints = "all"\nshare = "180%"\n')
+    done = command("dr", "policy", folder, file)
+    assert (done.returncode, "expected a part of the capacity" in done.stderr) == (3, True)
+
+
+def test_who_calls_at_once_is_told_how_much(house: House) -> None:
+    said = house.do(
+        "dr", "publish", house.gateway.folder, "--method", "realtime", "--quantity", "1kW",
+        "--begin", "+4s", "--for", "16s", "--asset", "EUR", "--energy", "1",
+        "--baseline", "same-day-3-plus-2",
+    )  # fmt: skip
+    assert "; 0.000 kW are called" in said  # the load asks more

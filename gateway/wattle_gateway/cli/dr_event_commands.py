@@ -87,6 +87,10 @@ def publish(arguments: argparse.Namespace) -> None:
         interval_ms = place.market.interval_ms
     sent = _sent(arguments, transaction.PUBLISH, body)
     text = dr_event_text.published(sent.digest, body, asset, interval_ms)
+    if body.method == REALTIME:
+        with _opened(arguments) as place:
+            reached_w = place.book.find(sent.digest).reached_w
+        text += f"; {dr_event_text.kilowatts(reached_w)} kW are called"
     tell(arguments, sent, text, "")
 
 

@@ -12,7 +12,7 @@ from wattle_gateway.ledger import crypto
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.participation import policy as policies
 from wattle_gateway.participation.answers import SENDING
-from wattle_gateway.participation.plan import plan
+from wattle_gateway.participation.plan import plan, to_answer
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 
 # What the running gateway would send now it only would send here.
@@ -27,13 +27,23 @@ def policy(arguments: argparse.Namespace) -> None:
         ledger = ExecutedLedger(reader, first_epoch(first))
         head, epoch = ledger.head, ledger.epoch
         setting = Setting(head.time_ms, epoch, head, crypto.verify, ledger.digest_of)
-        found = plan(ledger.state, setting, load_member(home).kid, chosen, {})
+        kid = load_member(home).kid
+        found = plan(ledger.state, setting, kid, chosen, {})
+        events, loads = to_answer(ledger.state, head.time_ms, kid)
     answers = [asdict(planned.answer) for planned in found.planned]
     for answer in answers:
         answer["did"] = WOULD_DECLARE if answer["did"] == SENDING else answer["did"]
     if arguments.format == "json":
         print(json.dumps(answers, indent=2))
         return
-    rules = len(chosen.rules)
-    print(f"{arguments.file}: {rules} rule{'' if rules == 1 else 's'}, {len(answers)} answers now")
+    print(f"{arguments.file}: {_counted(len(chosen.rules), 'rule')}, {len(answers)} answers now")
+    if not answers:
+        print(
+            f"open are {_counted(events, 'event')}, and offered by this member"
+            f" {_counted(loads, 'load')} (what users offer themselves, they declare themselves)"
+        )
     dr_event_text.print_answers(answers)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"

@@ -1,6 +1,6 @@
 """What the policy would answer now, to every open event and for every load of a party."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from wattle_wire import topics
@@ -56,14 +56,10 @@ def plan(
     known = rows.events(base)
     events = tuple(row.digest.hex() for row in known)
     party = parties.party(base, setting.epoch, kid)
-    open_now = [
-        row
-        for row in known
-        if row.state == EventState.OPEN and row.body.select_ms > setting.time_ms
-    ]
+    open_now = _open(known, setting.time_ms)
     if party is None or not open_now:
         return Plan((), events)
-    own = [one for one in offering.offers_in(State(base), setting.time_ms) if one.origin == kid]
+    own = _own_offers(base, setting.time_ms, kid)
     planned = []
     for event in open_now:
         for offer in own:
@@ -75,6 +71,20 @@ def plan(
             if said is not None:
                 planned.append(said)
     return Plan(tuple(planned), events)
+
+
+def to_answer(base: Mapping[bytes, bytes], time_ms: int, kid: bytes) -> tuple[int, int]:
+    """How many events are open, and how many offers of `kid` a policy answers them for. Raises
+    StateError."""
+    return len(_open(rows.events(base), time_ms)), len(_own_offers(base, time_ms, kid))
+
+
+def _open(known: Iterable[EventRow], time_ms: int) -> list[EventRow]:
+    return [row for row in known if row.state == EventState.OPEN and row.body.select_ms > time_ms]
+
+
+def _own_offers(base: Mapping[bytes, bytes], time_ms: int, kid: bytes) -> list[StandingOffer]:
+    return [one for one in offering.offers_in(State(base), time_ms) if one.origin == kid]
 
 
 def _answer(
