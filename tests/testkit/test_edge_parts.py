@@ -14,7 +14,8 @@ from wattle_gateway.ledger.epoch import first_epoch
 from wattle_testkit import stored_home
 from wattle_testkit.alliance import GRID, enrol_entry, genesis_of, sample_entry
 from wattle_testkit.commit_chain import CommitChain
-from wattle_testkit.edge import ledgers, meters, usage
+from wattle_testkit.edge import groups, ledgers, meters, usage
+from wattle_testkit.edge.groups import Group
 from wattle_testkit.edge.meters import EdgeMeter
 from wattle_testkit.edge.sender import Sender
 from wattle_testkit.edge.shares import Share
@@ -46,10 +47,39 @@ def test_a_share_binds_core_and_memory() -> None:
 def test_a_group_says_whom_the_kernel_killed(tmp_path: Path) -> None:
     (tmp_path / "memory.peak").write_text(f"{250 * MIB}\n")
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\n")
-    share = Share(0, 256 * MIB, tmp_path)
-    assert share.kernel_says() == "memory.peak 250 MiB, 1 killed for want of memory"
+    (tmp_path / "cpu.stat").write_text("usage_usec 9\nnr_periods 7\nnr_throttled 3\n")
+    share = Share(0, 256 * MIB, Group(2, tmp_path, tmp_path))
+    said = (
+        "the group's peak 250 MiB with pages of files, 1 killed for want of memory, throttled in 3"
+    )
+    assert share.kernel_says() == f"{said} periods of 0.1 s"
     assert share.words[-2:] == ("--cgroup", str(tmp_path))
     assert (Share(0, MIB, None).kernel_says(), Share(0, MIB, None).kills()) == ("", 0)
+
+
+def test_groups_of_version_2_where_both_controllers_are_there(tmp_path: Path) -> None:
+    control = tmp_path / "cgroup.subtree_control"
+    control.write_text("cpu memory pids\n")
+    group = groups.make(64 * MIB, tmp_path)
+    assert group is not None
+    assert group.folders == (group.memory,)
+    assert (group.memory / "memory.max").read_text() == str(64 * MIB)
+    assert (group.memory / "cpu.max").read_text() == "100000 100000"
+    control.write_text("hugetlb\n")
+    assert groups.make(64 * MIB, tmp_path) is None
+
+
+def test_groups_of_version_1_where_there_are_no_others(tmp_path: Path) -> None:
+    for controller in ("memory", "cpu"):
+        (tmp_path / controller).mkdir()
+        (tmp_path / controller / "tasks").touch()
+    group = groups.make(64 * MIB, tmp_path)
+    assert group is not None
+    assert [folder.parent.name for folder in group.folders] == ["memory", "cpu"]
+    assert (group.memory / "memory.limit_in_bytes").read_text() == str(64 * MIB)
+    assert (group.cpu / "cpu.cfs_quota_us").read_text() == "100000"
+    (group.memory / "memory.oom_control").write_text("oom_kill_disable 0\noom_kill 2\n")
+    assert group.kills == 2
 
 
 @pytest.fixture
