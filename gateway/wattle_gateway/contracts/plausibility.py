@@ -72,10 +72,14 @@ def judge(
             return found, register  # of the counter before
         if _begins_anew(register, reading):
             return found | classes.EXCHANGED, _anew(reading)
-    imported, bits = _judge_counter(register.imported, reading, "ei", limit, numerator)
-    found |= bits
-    exported, bits = _judge_counter(register.exported, reading, "ee", limit, numerator)
-    return found | bits, Register(imported, exported, register.since_ms)
+    imported, exported, since_ms = register
+    if "ei" in reading.values:
+        imported, bits = _judge_counter(imported, reading, "ei", limit, numerator)
+        found |= bits
+    if "ee" in reading.values:
+        exported, bits = _judge_counter(exported, reading, "ee", limit, numerator)
+        found |= bits
+    return found, Register(imported, exported, since_ms)
 
 
 def _ratio(point: Point) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import le
 from typing import Any
 
 from wattle_wire import cbor, sample, sample_reader
@@ -36,12 +37,13 @@ _BASE_NAME_WITHIN = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """Bytes that differ in some fields: `constants` with a field between each two of them, each
-    within its `bounds` as encoded."""
+    """Bytes that differ in some fields: `constants` with a field between each two of them, as
+    encoded from `least` to `most`."""
 
     packed: struct.Struct
     constants: tuple[bytes, ...]
-    bounds: tuple[tuple[Any, Any], ...]
+    least: tuple[Any, ...]
+    most: tuple[Any, ...]
 
     def fields(self, payload: bytes, start: int) -> list[Any] | None:
         """The fields of what begins at `start`, None if the bytes there are others."""
@@ -51,10 +53,9 @@ class Layout:
         if found[::2] != self.constants:
             return None
         fields = list(found[1::2])
-        for field, (low, high) in zip(fields, self.bounds, strict=True):
-            if not low <= field <= high:
-                return None
-        return fields
+        if all(map(le, self.least, fields)) and all(map(le, fields, self.most)):
+            return fields
+        return None
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class _Maker:
         self.time_at = 0
         self._constants = [bytearray()]
         self._letters: list[str] = []
-        self._bounds: list[tuple[Any, Any]] = []
+        self._least: list[Any] = []
+        self._most: list[Any] = []
 
     def take(self, record: dict[int, object], most: int = cbor.INT_MAX) -> None:
         """A record of a sample, as `sample.pack` gives it; its number is `most` at most."""
@@ -146,7 +148,8 @@ class _Maker:
         for letter, constant in zip(self._letters, self._constants[1:], strict=True):
             parts += [letter, f"{len(constant)}s"]
         constants = tuple(bytes(constant) for constant in self._constants)
-        return Layout(struct.Struct(">" + "".join(parts)), constants, tuple(self._bounds))
+        packed = struct.Struct(">" + "".join(parts))
+        return Layout(packed, constants, tuple(self._least), tuple(self._most))
 
     def _number(self, value: int, low: int, high: int) -> bool:
         """Whether it is one that differs from sample to sample: not a single byte."""
@@ -163,7 +166,8 @@ class _Maker:
     def _field(self, letter: str, low: object, high: object) -> None:
         self._constants.append(bytearray())
         self._letters.append(letter)
-        self._bounds.append((low, high))
+        self._least.append(low)
+        self._most.append(high)
 
 
 def form_of(reading: Reading) -> Form:

@@ -15,7 +15,7 @@ from wattle_gateway.store.pool_rows import PoolEntry
 from wattle_wire import cbor, cose, sample
 from wattle_wire.sample import Reading, Sample
 
-from wattle_testkit.alliance import CREATED_MS, reading, sample_entry
+from wattle_testkit.alliance import CREATED_MS, sample_entry
 from wattle_testkit.archived_ledger import DAY_MS, ArchivedLedger
 
 READING_MS = 1000
@@ -28,15 +28,15 @@ _FIRST_WH = 70_000
 
 def read_at(second: int) -> Reading:
     """What a single-phase meter reads in a second, Unix time."""
-    return reading(
-        second * READING_MS,
-        ei=_FIRST_WH + (second - FIRST_DAY_MS // READING_MS) // 2,
-        p=18_000 + second % 97,
-        q=1_200 + second % 31,
-        u=2_301 + second % 7,
-        i=7_826 + second % 89,
-        f=4_998 + second % 5,
-    )
+    values: dict[str, int | str] = {
+        "ei": _FIRST_WH + (second - FIRST_DAY_MS // READING_MS) // 2,
+        "p": 18_000 + second % 97,
+        "q": 1_200 + second % 31,
+        "u": 2_301 + second % 7,
+        "i": 7_826 + second % 89,
+        "f": 4_998 + second % 5,
+    }
+    return Reading(1, second * READING_MS, "G", values)
 
 
 class Encoder:
@@ -160,13 +160,13 @@ class MeterAt1Hz(ArchivedLedger):
         return SignedSample(raw, board.kid, digest, signature, content)
 
     def _payload(self, content: Sample) -> bytes:
-        own = [
-            record
-            for record in sample.pack(
-                Sample(content.eui64, content.seq, content.boot, content.prev, "S", [_STAND_IN])
-            )
-            if str(record[0]).startswith("0/")
+        own: list[dict[int, object]] = [
+            {-1: 26, -2: sample.base_name(content.eui64), 0: "0/seq", 2: content.seq},
+            {0: "0/boot", 2: content.boot},
+            {0: "0/clk", 3: content.clock},
         ]
+        if content.prev is not None:
+            own.insert(2, {0: "0/prev", 8: content.prev})
         count = len(own) + sum(len(one.values) + 1 for one in content.readings)
         return b"".join(
             (
