@@ -5,21 +5,24 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from wattle_gateway.archive import mover
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger import transaction
-from wattle_gateway.ledger.account_bodies import Issue
+from wattle_gateway.ledger.account_bodies import Issue, Register
 from wattle_testkit import sealed_folder
+from wattle_testkit.account_ledger import User
 from wattle_testkit.gateway_process import command
-from wattle_testkit.home_alliance import DAY_MS, HomeAlliance
+from wattle_testkit.home_alliance import DAY_MS, ENERGY_WH, HomeAlliance
 
 DAYS = 3
 SAMPLES_A_DAY = 3
 # Of the newest, so few that a short life has something to archive.
 COMMITS_KEPT = 4
+ORDERS: tuple[Literal["big", "little"], ...] = ("big", "little")
+USER = User("Mrs Miller of the mill by the brook")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,10 @@ def alliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HomeAlliance]
     made.cut("newcomer")
     body = Issue("CNY", 2, made.members["ann"].kid, 500).row()
     made.transact("ann", transaction.ISSUE, body)
+    made.run(1000)
+    word = USER.word(made.epoch, made.members["ann"].party)
+    made.transact("ann", transaction.REGISTER, Register(word).row())
+    made.run(1000)
     made.live("ann", 1, SAMPLES_A_DAY)
     begin(made, "watcher", snapshot_of(made, "ann"))
     made.heal()
@@ -90,6 +97,7 @@ def answers(alliance: HomeAlliance, home: GatewayHome) -> dict[str, Any]:
         "energy": printed("energy", home.folder, point, *period, "--format", "csv"),
         "voucher": printed("voucher", home.folder, point, *seconds, "--format", "json"),
         "meters": said(home, "meters", "list"),
+        "parties": said(home, "party", "list"),
         "accounts": said(home, "account", "show"),
         "audit": [audit[key] for key in ("root", "state_digest")],
         "status": [status[key] for key in ("ledger_id", "leaves", "root")],
@@ -121,7 +129,7 @@ def test_both_say_the_same_of_what_both_have(
 ) -> None:
     # What came before the snapshot only one of them has: the enrolment that a voucher rests on,
     # the first samples of the meter.
-    for what in ("samples", "energy", "accounts", "audit", "status"):
+    for what in ("samples", "energy", "parties", "accounts", "audit", "status"):
         assert said_by["ann"][what] == said_by["watcher"][what], what
     folders = [alliance.homes[name].folder for name in ("ann", "watcher")]
     assert command("audit", folders[0], "--compare", folders[1]).returncode == 0
@@ -156,8 +164,16 @@ def test_it_is_said_where_a_restored_one_looks_for_its_archive(
 
 def test_a_copied_disk_gives_nothing(alliance: HomeAlliance) -> None:
     """What lies in the folders and archives of all; the snapshots are not on that disk."""
-    secret = [one.raw for one in alliance.samples] + [alliance.board.kid, alliance.board.eui64]
-    secret += [alliance.board.signing_key, alliance.board.proof()]
+    board = alliance.board
+    secret = [one.raw for one in alliance.samples] + [board.signing_key, board.proof()]
+    # The meter and its serial number, as bytes and as they are written.
+    secret += [form for name in (board.kid, board.eui64) for form in (name, name.hex().encode())]
+    registers = [ENERGY_WH + 7 * one.sample.seq for one in alliance.samples]
+    assert registers[0].to_bytes(8, "big") in alliance.samples[0].raw
+    # As samples have them (CBOR), as Parquet would, as a report prints them.
+    secret += [value.to_bytes(8, order) for value in registers for order in ORDERS]
+    secret += [str(value).encode() for value in registers]
+    secret += [USER.name.encode(), USER.key]
     for path in (path for path in alliance.folder.iterdir() if path.is_dir()):
         assert sealed_folder.holding(path, *secret) == [], path
 

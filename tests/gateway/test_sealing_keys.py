@@ -250,6 +250,18 @@ def test_a_configuration_that_cannot_be_edited_stays_as_it_is(tmp_path: Path) ->
     assert path.read_text() == 'storage.key = "file:/old"\n'
 
 
+def test_no_command_leaves_a_core_dump() -> None:
+    script = (
+        "import ctypes, resource\n"
+        "from wattle_gateway.cli import main\n"
+        "code = main()\n"
+        "print(code, resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3))"
+    )
+    words = [sys.executable, "-c", script, "keys", "show", "no folder of a gateway"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "4 (0, 0) 0\n"
+
+
 def test_a_process_keeps_its_memory_to_itself() -> None:
     script = (
         "import ctypes, resource\n"

@@ -14,7 +14,7 @@ from wattle_gateway.archive.arrow import check_installed
 from wattle_gateway.archive.mover import Mover, Place, Step
 from wattle_gateway.archive.pace import Pace
 from wattle_gateway.archive.sealed_target import open_target
-from wattle_gateway.errors import GatewayError, StoreError
+from wattle_gateway.errors import GatewayError, StoreError, UsageError
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.runtime.logs import Log
@@ -100,9 +100,12 @@ class ArchiveSide:
     async def _reseal(self, request: Answer) -> Answer:
         """A part of the archive: takes `part` and `least` as `resealing.reseal`; its answer."""
 
+        part, least = request.get("part"), request.get("least")
+        if type(part) is not int or type(least) not in (int, type(None)):
+            raise UsageError("expected a part to reseal, and the number of an archive key or null")
+
         def reseal() -> Answer:
             with self._opened() as reader:
-                part, least = request["part"], request["least"]
                 return resealing.reseal(reader, self._target, part, least).as_json()
 
         async with self._busy:

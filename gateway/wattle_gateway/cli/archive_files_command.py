@@ -88,6 +88,7 @@ def reseal(arguments: argparse.Namespace) -> None:
     """Put every file into today's form."""
     home = home_of(arguments.folder)
     plain = configuration.load(home.config).archive.plain
+    target_of(home)  # says what is wrong with it before anything else
     written = of = forgotten = 0
     part: int | None = 1
     least: int | None = None

@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from wattle_gateway.cli.arguments import parser
 from wattle_gateway.consensus.errors import SafetyError
@@ -29,6 +30,7 @@ from wattle_gateway.errors import (
 )
 from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.runtime.errors import DivergenceError
+from wattle_gateway.runtime.secrecy import keep_memory_private
 
 EXIT_DONE = 0
 EXIT_USAGE = 2
@@ -59,7 +61,11 @@ EXIT_CODES: dict[type[GatewayError], int] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; see the package for exit codes."""
+    """Run one command; see the package for exit codes. Without `argv` this process is the program
+    itself: most commands open private keys for a moment, none leaves them in a core dump."""
+    if argv is None:
+        with suppress(OSError):  # a sandbox may forbid it; `run` says so
+            keep_memory_private()
     arguments = parser().parse_args(argv)
     try:
         return int(arguments.run(arguments) or EXIT_DONE)

@@ -21,6 +21,8 @@ from wattle_testkit.gateway_folders import choice
 DAY_MS = 86_400_000
 # A checkpoint of members is at least a minute younger than the one before.
 _CHECKPOINT_MS = 61_000
+# Of the register at first: a number that stands nowhere by chance.
+ENERGY_WH = 7_310_584_921
 CONSTANTS = Constants(enrol_approvals=1, leader_commits=4, gc_depth=4, state_root_every=4)
 
 
@@ -52,7 +54,8 @@ class HomeParty(Party):
 
 
 class HomeAlliance(DrivenAlliance):
-    """`voting` members and `observers`, founded at CREATED_MS; a meter is on the ledger.
+    """`voting` members, who may host users, and `observers`, founded at CREATED_MS; a meter is on
+    the ledger.
 
     Every folder is sealed under `storage_key` (as in config.toml), if that is given, and its
     archive goes to `archive.<name>` beside it.
@@ -68,7 +71,7 @@ class HomeAlliance(DrivenAlliance):
                 choice(
                     name,
                     storage_key=storage_key,
-                    role=genesis.OBSERVER if name in observers else genesis.GRID_COMPANY,
+                    role=genesis.OBSERVER if name in observers else genesis.AGGREGATOR,
                 ),
             )
             for name in names
@@ -109,7 +112,7 @@ class HomeAlliance(DrivenAlliance):
             for _ in range(samples_a_day):
                 prev = self.samples[-1].digest if self.samples else None
                 seq = len(self.samples) + 1
-                taken = [reading(self.unix_ms, ei=seq * 7)]
+                taken = [reading(self.unix_ms, ei=ENERGY_WH + seq * 7)]
                 self.samples.append(self.board.sample(seq, taken, prev=prev))
                 self.add(by, sample_entry(self.samples[-1]))
                 self.run(4_000)
