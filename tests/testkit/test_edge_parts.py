@@ -1,6 +1,7 @@
 """The parts of `make edge`: who limits, who looks, and who finds what is missing."""
 
 import ast
+import json
 import os
 import ssl
 import subprocess
@@ -9,16 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from wattle_gateway import config
 from wattle_gateway.ledger import signed_sample
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_testkit import stored_home
 from wattle_testkit.alliance import GRID, enrol_entry, genesis_of, sample_entry
 from wattle_testkit.commit_chain import CommitChain
-from wattle_testkit.edge import groups, ledgers, meters, usage
+from wattle_testkit.edge import groups, ledgers, meters, usage, virtual_time
 from wattle_testkit.edge.groups import Group
 from wattle_testkit.edge.meters import EdgeMeter
 from wattle_testkit.edge.sender import Sender
 from wattle_testkit.edge.shares import Share
+from wattle_testkit.edge.small_alliance import SmallAlliance
 from wattle_testkit.edge.usage import Usage
 from wattle_testkit.gateway_process import GatewayProcess, environment
 
@@ -42,6 +45,28 @@ def test_a_share_binds_core_and_memory() -> None:
     cores, limits = done.stdout.splitlines()[0].split("} ")
     assert ast.literal_eval(f"{cores}}}") == {core}
     assert ast.literal_eval(limits) == (200 * MIB, 200 * MIB)
+
+
+def test_time_may_begin_days_ahead(tmp_path: Path) -> None:
+    assert virtual_time.begin(1).words(tmp_path) == ()
+    clock = virtual_time.begin(1, 86_400_000)
+    _, path = clock.words(tmp_path)
+    told = json.loads(Path(path).read_text())
+    assert told["base_ms"] - told["anchor_ms"] == 86_400_000
+    assert clock.now_ms() >= told["base_ms"]
+    assert clock.wait_s(told["base_ms"]) == 0
+
+
+def test_a_small_alliance_may_be_sealed_and_archive(tmp_path: Path) -> None:
+    made = SmallAlliance(tmp_path, [Share(0, MIB, None)], sealed=True, archives=True)
+    (gateway,) = made.gateways
+    loaded = config.load(gateway.home.config)
+    assert loaded.archive.target == str(made.archive_of(gateway))
+    assert (loaded.archive.retention_days, loaded.storage.key) == (
+        1,
+        f"file:{tmp_path}/storage.key",
+    )
+    assert (gateway.folder / "keyring.json").exists()
 
 
 def test_a_group_says_whom_the_kernel_killed(tmp_path: Path) -> None:

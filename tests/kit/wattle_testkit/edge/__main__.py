@@ -23,6 +23,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--meters", type=int, default=200, metavar="N")
     parser.add_argument("--minutes", type=float, default=60, help="of samples (default 60)")
     parser.add_argument("--speed", type=int, default=10, help="virtual s a second; 1: real time")
+    parser.add_argument("--sealed", action="store_true", help="capacity: every folder is")
+    parser.add_argument(
+        "--past",
+        type=float,
+        default=0,
+        metavar="MINUTES",
+        help="capacity: of samples of three days before, archived meanwhile (default: none)",
+    )
     parser.add_argument("--fault", choices=faults.FAULTS, help="this one only")
     parser.add_argument(
         "--short", action="store_true", help="faults: no longer than until the log names them"
@@ -32,10 +40,14 @@ def main(words: Sequence[str] | None = None) -> int:
         return _fault(given.fault, long=not given.short)
     codes = []
     if given.only != "faults":
-        codes.append(_capacity(Load(given.meters, given.minutes, given.speed)))
+        codes.append(_capacity(_load(given)))
     if given.only != "capacity":
         codes += [_fault_by_itself(name, given.short) for name in faults.FAULTS]
     return BROKEN if BROKEN in codes else max(codes)
+
+
+def _load(given: argparse.Namespace) -> Load:
+    return Load(given.meters, given.minutes, given.speed, given.sealed, given.past)
 
 
 def _capacity(load: Load) -> int:

@@ -1,14 +1,15 @@
 """Four gateways on small machines, with meters at their pace: what each of them took.
 
-python -m wattle_testkit.edge --capacity --meters 200 --minutes 60 --speed 8
+python -m wattle_testkit.edge --only capacity --meters 200 --minutes 60 --speed 8
 """
 
 import asyncio
+import json
 import resource
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wattle_testkit.edge import ledgers, virtual_time
@@ -17,34 +18,42 @@ from wattle_testkit.edge.sender import Sender
 from wattle_testkit.edge.shares import Share, shares
 from wattle_testkit.edge.small_alliance import SmallAlliance, send_all
 from wattle_testkit.edge.usage import Usage
+from wattle_testkit.gateway_process import GatewayProcess, command
 
 GATEWAYS = 4
 # Until the first sample is due, in virtual time: enrolling takes some seconds.
 _LEAD_MS = 5_000
 # After the last sample is due, real seconds.
 _TAIL_S = 90.0
-_HEAD_S = 60.0
+# After so long, with a day kept here, all is old.
+_PAST_MS = 3 * 86_400_000
 
 
 @dataclass(frozen=True)
 class Load:
     """So many meters, each with a sample every ten seconds for so long (virtual time), at so many
-    virtual seconds a second."""
+    virtual seconds a second. `sealed`: every folder is. `past_minutes`: so long as many others
+    have sent three days before, which leaves for the archive meanwhile."""
 
     meters: int
     minutes: float
     speed: int
+    sealed: bool = False
+    past_minutes: float = 0
 
     @property
     def samples_each(self) -> int:
-        return max(1, int(self.minutes * 60_000) // paper.PERIOD_MS)
+        return _samples_in(self.minutes)
 
     @property
     def described(self) -> str:
         times = "in real time" if self.speed == 1 else f"at {self.speed} times real time"
+        more = ", folders sealed" if self.sealed else ""
+        if self.past_minutes:
+            more += f", {self.past_minutes:g} min of three days before being archived"
         return (
             f"{self.meters} meters at 0.1 Hz for {self.minutes:g} min {times}: "
-            f"{self.meters * self.samples_each} samples"
+            f"{self.meters * self.samples_each} samples{more}"
         )
 
 
@@ -52,7 +61,8 @@ class Load:
 class Taken:
     """What one gateway took: memory as `usage` says, share of a core while samples came, finality
     in real seconds as its meters were told, bytes in its folder, and what its ledger lacks;
-    `kills` and `kernel`: for want of memory, and what else the cgroup counted, where it has one."""
+    `kills` and `kernel`: for want of memory, and what else the cgroup counted, where it has one;
+    `archived` samples that have left, `archive` what is wrong with where they are."""
 
     share: Share
     usage: Usage
@@ -65,12 +75,14 @@ class Taken:
     restarts: int
     kills: int
     kernel: str
+    archived: int
+    archive: str
 
     @property
     def fits(self) -> bool:
         """Whether it stayed within its share, without loss and without a restart."""
         is_within = self.usage.peak_bytes <= self.share.memory_bytes
-        return is_within and not (self.lost or self.restarts or self.kills)
+        return is_within and not (self.lost or self.restarts or self.kills or self.archive)
 
 
 @dataclass(frozen=True)
@@ -93,13 +105,51 @@ class Outcome:
 def measure(load: Load) -> Outcome:
     """Run the load on an alliance of four in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="wattle-edge-") as folder, shares(GATEWAYS) as given:
-        alliance = SmallAlliance(Path(folder), given)
+        archives = load.past_minutes > 0
+        alliance = SmallAlliance(Path(folder), given, sealed=load.sealed, archives=archives)
         clock = virtual_time.begin(load.speed)
         try:
             alliance.start(clock)
+            if archives:
+                _live_in_the_past(load, alliance, clock)
+                clock = virtual_time.begin(load.speed, _PAST_MS)
+                alliance.start(clock)
             return _run(load, alliance, clock)
         finally:
             alliance.stop()
+
+
+def _live_in_the_past(load: Load, alliance: SmallAlliance, clock: virtual_time.VirtualTime) -> None:
+    """As many other meters have sent, and all gateways are ended."""
+    epoch, name = alliance.gateways[0].epoch, "meter of before"
+    alliance.enrol(paper.signed_ahead(epoch, load.meters, GATEWAYS, clock.now_ms(), 1, name=name))
+    samples = _samples_in(load.past_minutes)
+    first_ms = clock.now_ms() + _LEAD_MS
+    made = paper.signed_ahead(epoch, load.meters, GATEWAYS, first_ms, samples, name=name)
+    # Of that time nothing is measured: they send as fast as they can.
+    fast = [replace(meter, times_ms=range(first_ms, first_ms + samples)) for meter in made]
+    if not asyncio.run(send_all(alliance.senders(fast), clock, _TAIL_S)):
+        raise AssertionError("what was sent before has not become final")
+    alliance.stop()
+    alliance.usages[:] = [Usage() for _ in alliance.usages]
+
+
+def _samples_in(minutes: float) -> int:
+    return max(1, int(minutes * 60_000) // paper.PERIOD_MS)
+
+
+def _archived(alliance: SmallAlliance, gateway: GatewayProcess) -> tuple[int, str]:
+    """How many samples have left for the archive, and what is wrong with it or with the audit
+    through it."""
+    if not alliance.archive_of(gateway).exists():
+        return 0, ""
+    said = []
+    for words in (("archive", "verify"), ("audit",)):
+        done = command(*words, gateway.folder, "--format", "json")
+        if done.returncode != 0:
+            said.append(done.stdout + done.stderr)
+    status = json.loads(command("archive", "status", gateway.folder, "--format", "json").stdout)
+    return int(status["gone"]["samples"]), " ".join(said)
 
 
 def _run(load: Load, alliance: SmallAlliance, clock: virtual_time.VirtualTime) -> Outcome:
@@ -156,6 +206,7 @@ def _taken(
         alliance.restarts[number],
         alliance.shares[number].kills(),
         alliance.shares[number].kernel_says(),
+        *_archived(alliance, gateway),
     )
 
 

@@ -46,6 +46,7 @@ def signed_ahead(
     first_ms: int,
     samples: int,
     period_ms: int = PERIOD_MS,
+    name: str = "edge meter",
 ) -> list[EdgeMeter]:
     """`count` meters in turn at `gateways`, each with so many samples from `first_ms` (virtual
     Unix ms) on; all phases of the period are taken in equal parts, as by meters in the field."""
@@ -53,7 +54,7 @@ def signed_ahead(
     for number in range(count):
         begin_ms = first_ms + number * period_ms // count
         times_ms = range(begin_ms, begin_ms + samples * period_ms, period_ms)
-        jobs.append((epoch, f"edge meter {number}", number % gateways, times_ms))
+        jobs.append((epoch, f"{name} {number}", number % gateways, times_ms))
     if count * samples < _FEW:
         return [_signed(*job) for job in jobs]
     with ProcessPoolExecutor(_SIGNERS) as pool:

@@ -5,9 +5,12 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+from wattle_gateway.config_keys import RETENTION_DAYS
 from wattle_gateway.ledger.genesis import Constants
+from wattle_gateway.sealing import storage_key
 
 from wattle_testkit.alliance_processes import START_DEADLINE_S, AllianceProcesses
 from wattle_testkit.edge import meters as paper
@@ -27,10 +30,26 @@ CONSTANTS = Constants(enrol_approvals=1)
 class SmallAlliance:
     """`gateways` on small machines, each with a process of its own and `usages` of what it took."""
 
-    def __init__(self, folder: Path, shares: Sequence[Share]) -> None:
+    def __init__(
+        self, folder: Path, shares: Sequence[Share], *, sealed: bool = False, archives: bool = False
+    ) -> None:
+        """`sealed`: every folder, under one key beside them; `archives`: all but the last full day
+        leaves for a folder beside each."""
         self.shares = list(shares)
         self.folder = folder
-        self.alliance = AllianceProcesses(folder, len(self.shares), constants=CONSTANTS)
+        key = folder / "storage.key"
+        if sealed:
+            storage_key.make_file(key)
+        self.alliance = AllianceProcesses(
+            folder,
+            len(self.shares),
+            constants=CONSTANTS,
+            change=lambda _, choice: (
+                replace(choice, storage_key=f"file:{key}") if sealed else choice
+            ),
+        )
+        for gateway in self.gateways if archives else ():
+            _let_archive(gateway, self.archive_of(gateway))
         self.usages = [Usage() for _ in self.shares]
         self.restarts = [0] * len(self.shares)
         self._watches: dict[int, Watch] = {}
@@ -42,6 +61,10 @@ class SmallAlliance:
     def gateways(self) -> list[GatewayProcess]:
         """The processes, in the order of their shares."""
         return self.alliance.gateways
+
+    def archive_of(self, gateway: GatewayProcess) -> Path:
+        """The folder that a gateway's archive is in, if it has one."""
+        return self.folder / f"archive.{gateway.folder.name}"
 
     def start(self, clock: VirtualTime, module: str = "wattle_gateway") -> None:
         """Start all, each within its share, and wait until they are linked. `module`: which
@@ -110,6 +133,18 @@ async def send_all(senders: list[Sender], clock: VirtualTime, deadline_s: float)
                 tasks.create_task(sender.run(clock))
         return True
     return False
+
+
+def _let_archive(gateway: GatewayProcess, folder: Path) -> None:
+    folder.mkdir()
+    text = gateway.home.config.read_text()
+    for old, new in (
+        ('target = ""', f'target = "{folder}"'),
+        (f"retention_days = {RETENTION_DAYS}", "retention_days = 1"),
+    ):
+        assert old in text, old
+        text = text.replace(old, new)
+    gateway.home.config.write_text(text)
 
 
 def _end(gateway: GatewayProcess) -> None:

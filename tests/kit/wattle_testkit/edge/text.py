@@ -53,6 +53,8 @@ def _line(number: int, taken: Taken) -> str:
         f"{taken.samples} samples final after {taken.p50_s:.1f} s (p50), {taken.p99_s:.1f} s (p99)",
         f"{taken.disk_bytes / _MB:.1f} MB on disk",
         f"lost {taken.lost}",
+        f"{taken.archived} samples archived" if taken.archived else "",
+        f"NOT SOUND: {taken.archive}" if taken.archive else "",
         taken.kernel,
     )
     return f"gateway {number}      {', '.join(word for word in words if word)}"
