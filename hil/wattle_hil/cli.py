@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from wattle_hil.children.programs import find_programs
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="The bench: emulated metering devices, replayed loads, energy checks.",
         epilog=_EPILOG,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('wattle-grid')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     device = commands.add_parser("device", help="serve an emulated metering device on a pty")
     serve_device.add_arguments(device)

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from wattle_tools import certificate, dry_run, update_bundle
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--home", type=Path, metavar="DIR", help="the tool's folder (default: WATTLE_TOOL_HOME)"
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('wattle-grid')}")
     parser.add_argument("--who", metavar="NAME", help="for the audit record (default: the user)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     site_command.add(commands)

@@ -1,6 +1,7 @@
 """The grammar of the command line."""
 
 import argparse
+from importlib.metadata import version
 from pathlib import Path
 
 from wattle_gateway import config
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         prog="wattle-gateway",
         description="Checks what meters signed and keeps it in a ledger that anybody can check.",
     )
+    top.add_argument("--version", action="version", version=f"%(prog)s {version('wattle-grid')}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _init(commands.add_parser("init", help="make a new gateway with its own ledger"))
     _run(commands.add_parser("run", help="run a gateway until SIGTERM or Ctrl-C"))

@@ -34,6 +34,7 @@ complete -c wattle-tool -n '__wattle_tool_at \'\'' -f -a 'manual' -d 'print the 
 complete -c wattle-tool -n '__wattle_tool_at \'\'' -f -a 'completion' -d 'print what completes words in a shell'
 complete -c wattle-tool -n '__wattle_tool_at \'\'' -l help
 complete -c wattle-tool -n '__wattle_tool_at \'\'' -l 'home' -r -d 'the tool\'s folder (default: WATTLE_TOOL_HOME)'
+complete -c wattle-tool -n '__wattle_tool_at \'\'' -l 'version' -d 'show program\'s version number and exit'
 complete -c wattle-tool -n '__wattle_tool_at \'\'' -l 'who' -r -d 'for the audit record (default: the user)'
 complete -c wattle-tool -n '__wattle_tool_at \' site\'' -f -a 'add' -d 'take a gateway\'s site.json; makes a request beside it'
 complete -c wattle-tool -n '__wattle_tool_at \' site\'' -f -a 'authority' -d 'take what the gateway\'s operator made of a request'
