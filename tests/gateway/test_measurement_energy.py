@@ -21,6 +21,7 @@ LENGTH_MS = 900_000
 BEGIN_MS = 1_700_006_400_000  # 00:00 UTC
 PERIOD_MS = 10_000
 DAY_MS = 86_400_000
+STEP_MWH = 25  # 0.1 W over an interval
 assert BEGIN_MS % DAY_MS == 0
 
 
@@ -59,6 +60,18 @@ def test_a_boundary_more_than_a_sampling_period_off_is_none() -> None:
     assert energy(counted((-10_000, 0), (LENGTH_MS, 150)), BEGIN_MS, metering()).how == REGISTER
 
 
+@pytest.mark.parametrize("lacking", [0, LENGTH_MS])
+def test_without_a_boundary_reading_powers_do_not_measure_either(lacking: int) -> None:
+    """All powers are there, and what flowed at the boundary nobody has read off the register."""
+    near = {0: 10_001, LENGTH_MS: LENGTH_MS - 10_001}
+    at_ms = [near[lacking], LENGTH_MS - lacking]
+    found = counted(*((offset_ms, 0) for offset_ms in at_ms))
+    powered(found, 0, 4_000)
+    assert energy(found, BEGIN_MS, metering()) == Energy(UNMEASURED)
+    found.add(reading(BEGIN_MS + lacking + (10_000 if lacking == 0 else -10_000), ei=0), 0)
+    assert energy(found, BEGIN_MS, metering()) == Energy(INTEGRATED, 100_000, STEP_MWH)
+
+
 def test_export_counts_against_import_and_the_ratio_is_applied() -> None:
     found = Intervals(LENGTH_MS)
     found.add(reading(BEGIN_MS, ei=10, ee=700), 0)
@@ -93,7 +106,7 @@ def test_a_counter_exchanged_before_the_opening_reading_is_no_matter() -> None:
 
 def test_what_is_less_than_a_milliwatt_hour_divides_nothing() -> None:
     """Steps of the register that vanish on the primary side: nothing, not an error."""
-    found = counted((0, 0), (2 * LENGTH_MS, 0))
+    found = counted((0, 0), (LENGTH_MS, 0), (2 * LENGTH_MS, 0))
     powered(found, 0, 0)
     powered(found, 1, 0)
     tiny = metering(Ratio(1, 10**9, 1))
@@ -104,7 +117,7 @@ def test_what_is_less_than_a_milliwatt_hour_divides_nothing() -> None:
 def test_a_coarse_register_gives_way_to_the_integral() -> None:
     found = counted((0, 0), (LENGTH_MS, 90))
     powered(found, 0, 4_000)  # 400 W: 100 Wh
-    assert energy(found, BEGIN_MS, metering()) == Energy(INTEGRATED, 100_000, 0)
+    assert energy(found, BEGIN_MS, metering()) == Energy(INTEGRATED, 100_000, STEP_MWH)
 
 
 def test_the_integral_is_scaled_to_the_shortest_period_that_the_register_resolves() -> None:
@@ -115,7 +128,7 @@ def test_the_integral_is_scaled_to_the_shortest_period_that_the_register_resolve
     first = energy(found, BEGIN_MS, metering())
     assert (first.how, first.energy_mwh) == (INTEGRATED, 66_666)
     # off by the correction and by its share of a register's step
-    assert first.uncertainty_mwh == 6_666 + 333
+    assert first.uncertainty_mwh == STEP_MWH + 6_666 + 333
     second = energy(found, BEGIN_MS + LENGTH_MS, metering())
     # the second is 134 Wh by its own register, which resolves it
     assert second == Energy(REGISTER, 134_000, 1_000)
@@ -127,7 +140,7 @@ def test_a_period_does_not_cross_midnight() -> None:
     powered(found, last, 4_000)
     powered(found, last + 1, 9_000)
     measured = energy(found, BEGIN_MS + last * LENGTH_MS, metering())
-    assert measured == Energy(INTEGRATED, 100_000, 0)
+    assert measured == Energy(INTEGRATED, 100_000, STEP_MWH)
 
 
 def test_too_few_powers_are_unmeasured_never_zero() -> None:
@@ -135,7 +148,8 @@ def test_too_few_powers_are_unmeasured_never_zero() -> None:
     powered(found, 0, 0, count=80)
     assert energy(found, BEGIN_MS, metering()) == Energy(UNMEASURED)
     powered(found, 1, 0, count=81)
-    assert energy(found, BEGIN_MS + LENGTH_MS, metering()) == Energy(INTEGRATED, 0, 0)
+    measured = energy(found, BEGIN_MS + LENGTH_MS, metering())
+    assert measured == Energy(INTEGRATED, 0, STEP_MWH)
     assert energy(found, BEGIN_MS + 2 * LENGTH_MS, metering()) == Energy(UNMEASURED)
 
 

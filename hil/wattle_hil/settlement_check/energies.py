@@ -53,8 +53,8 @@ class Metering:
 
     @property
     def resolution_mwh(self) -> int:
-        """The step of the register behind the transformers."""
-        return abs(self.register_mwh(self.resolution_wh))
+        """The step of the register behind the transformers, 1 mWh at the least."""
+        return max(1, abs(self.register_mwh(self.resolution_wh)))
 
     def register_mwh(self, shown_wh: int) -> int:
         """A register as shown, behind the transformers."""
@@ -83,6 +83,7 @@ class _Inside:
     powers_dw: list[int] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
     marked_ms: list[int] = field(default_factory=list)
+    has_registers: bool = False
 
 
 class Energies:
@@ -135,6 +136,7 @@ class Energies:
         if reading.status in _OTHER_COUNTER:
             inside.marked_ms.append(reading.time_ms)
         if reading.has_registers:
+            inside.has_registers = True
             for near_ms in (begin_ms, begin_ms + length_ms):
                 if 2 * abs(reading.time_ms - near_ms) <= length_ms:
                     self._near.setdefault(near_ms, []).append(reading)
@@ -153,11 +155,12 @@ class Energies:
         span = self._span(begin_ms, begin_ms + metering.interval_ms)
         if span is not None and abs(span[0]) >= 100 * metering.resolution_mwh:
             return "register", span[0], self._off_register(begin_ms, span)
-        if self._is_sparse(begin_ms):
+        if self._is_sparse(begin_ms) or self._lacks_boundary(begin_ms):
             return "unmeasured", None, None
         powers_dw = self._at(begin_ms).powers_dw
         swing_dw = max(powers_dw) - min(powers_dw)
         swing_mwh = abs(metering.power_mwh(swing_dw, 1, metering.period_ms))
+        swing_mwh += abs(metering.power_mwh(1, 1, metering.interval_ms))
         integral_mwh = self._integral(begin_ms)
         scale = self._scale(begin_ms)
         if scale is None:
@@ -189,6 +192,16 @@ class Energies:
             )
 
         return min(self._near.get(at_ms, ()), key=rank, default=None)
+
+    def _lacks_boundary(self, begin_ms: int) -> bool:
+        """Whether a point with registers was not read near enough to a boundary (D11)."""
+        if not self._at(begin_ms).has_registers:
+            return False
+        for at_ms in (begin_ms, begin_ms + self._metering.interval_ms):
+            nearest = self._boundary(at_ms)
+            if nearest is None or abs(nearest.time_ms - at_ms) > self._metering.period_ms:
+                return True
+        return False
 
     def _span(self, begin_ms: int, end_ms: int) -> tuple[int, int, int] | None:
         """(energy in mWh, time between the readings, how far both are from the boundaries)."""

@@ -73,16 +73,19 @@ def _energy(
     if span is not None and abs(span.energy_mwh) >= RESOLUTION_PARTS * metering.resolution_mwh:
         return Energy(REGISTER, span.energy_mwh, _register_uncertainty(span, row, metering))
     integral_mwh = _integral(row, metering)
-    if integral_mwh is None:
+    if integral_mwh is None or _lacks_boundary(intervals, row, metering):
         return Energy(UNMEASURED)
-    swing_mwh = abs(metering.ratio.mean_energy_mwh(row.high_dw - row.low_dw, 1, metering.period_ms))
+    ratio = metering.ratio
+    power_mwh = abs(ratio.mean_energy_mwh(row.high_dw - row.low_dw, 1, metering.period_ms))
+    # Powers are whole steps of 0.1 W.
+    power_mwh += abs(ratio.mean_energy_mwh(1, 1, row.length_ms))
     enclosing = _enclosing(intervals, begin_ms, metering, within_ms, periods)
     if enclosing is None:
-        return Energy(INTEGRATED, integral_mwh, swing_mwh)
+        return Energy(INTEGRATED, integral_mwh, power_mwh)
     register_mwh, sum_mwh = enclosing
     scaled_mwh = divided(integral_mwh * register_mwh * _sign(sum_mwh), abs(sum_mwh))
     share_mwh = divided(abs(scaled_mwh) * metering.resolution_mwh, abs(register_mwh))
-    off_mwh = swing_mwh + abs(scaled_mwh - integral_mwh) + share_mwh
+    off_mwh = power_mwh + abs(scaled_mwh - integral_mwh) + share_mwh
     return Energy(INTEGRATED, scaled_mwh, off_mwh)
 
 
@@ -109,6 +112,17 @@ def _span(intervals: Intervals, begin_ms: int, end_ms: int, metering: Metering) 
     ratio = metering.ratio
     energy_mwh = _net_mwh(closing, ratio) - _net_mwh(opening, ratio)
     return _Span(energy_mwh, closing.time_ms - opening.time_ms, sum(off))
+
+
+def _lacks_boundary(intervals: Intervals, row: Interval, metering: Metering) -> bool:
+    """Whether a meter that shows registers was not read within one sampling period of a boundary:
+    what flowed there nobody knows. One that shows only power has none to be read."""
+    if row.first is None:
+        return False
+    shown = [(at_ms, intervals.opening(at_ms)) for at_ms in (row.begin_ms, row.end_ms)]
+    return any(
+        found is None or abs(found.time_ms - at_ms) > metering.period_ms for at_ms, found in shown
+    )
 
 
 def _net_mwh(registers: RegisterReading, ratio: Ratio) -> int:
