@@ -219,7 +219,7 @@ def test_a_missing_file_is_named(
         ("UPDATE archive_parts SET blocks = 1 WHERE part = 2", "other blocks than its row"),
         ("UPDATE archive_parts SET gone_leaves = 1", "table leaves: "),
         ("UPDATE archive_files SET sha256 = zeroblob(32) WHERE dataset = 'log'", "altered in the"),
-        ("DELETE FROM archive_files", "has no file of log"),
+        ("DELETE FROM archive_files", "has no file of blocks"),
     ],
 )
 def test_the_audit_believes_no_row_about_the_archive(

@@ -5,7 +5,7 @@ from wattle_gateway.ledger import crypto
 from wattle_gateway.sync.history import HISTORY_DISTRUST_MS, HISTORY_TIMEOUT_MS, HistoryClient
 from wattle_gateway.sync.intake import Intake
 from wattle_gateway.sync.messages import Commits, History, Holdings
-from wattle_gateway.sync.peer import Links, Peer
+from wattle_gateway.sync.peer import BEGINS_AGAIN_MS, Links, Peer
 from wattle_gateway.sync.reader import parse
 from wattle_gateway.sync.serving import answer_commits
 from wattle_testkit.alliance import CREATED_MS, Party, epoch_of
@@ -102,9 +102,9 @@ def test_an_answer_that_was_not_asked_for_is_no_answer() -> None:
     scene.claim(0, 100)
     scene.plan(0)
     for author, answer in ((1, History(1, 1)), (0, History(2, 1)), (0, History(1, 2))):
-        assert scene.client.answered(scene.peer(author), answer, scene.intake) == ()
+        assert scene.client.answered(scene.peer(author), answer, scene.intake, 0) == ()
     assert not scene.peer(0).proves_no_more
-    assert scene.client.answered(scene.peer(0), NOTHING, scene.intake) == ()
+    assert scene.client.answered(scene.peer(0), NOTHING, scene.intake, 0) == ()
     assert scene.peer(0).proves_no_more
 
 
@@ -179,16 +179,29 @@ def test_who_begins_later_is_asked_no_more_before_we_are_there() -> None:
     for author in (0, 1):
         scene.claim(author, 1000)
     assert scene.plan(0) == [(0, 1, 1)]
-    assert scene.client.answered(scene.peer(0), History(1, 1, begins=501), scene.intake) == ()
+    assert scene.client.answered(scene.peer(0), History(1, 1, begins=501), scene.intake, 0) == ()
     scene.claim(0, 1001)
     assert scene.plan(1) == [(1, 2, 1)]
     assert scene.client.begins_too_late() is None
-    assert scene.client.answered(scene.peer(1), History(2, 1, begins=301), scene.intake) == ()
+    assert scene.client.answered(scene.peer(1), History(2, 1, begins=301), scene.intake, 1) == ()
     assert scene.plan(2) == []
     assert not scene.client.far_behind(2)
     assert scene.client.begins_too_late() == 301
     scene.shelf.index = 300
     assert scene.plan(3) == [(1, 3, 301)]
+    assert scene.client.begins_too_late() is None
+
+
+def test_who_begins_later_is_asked_again_after_a_minute() -> None:
+    """Its archive may be back."""
+    scene = Scene(0)
+    scene.claim(0, 1000)
+    assert scene.plan(0) == [(0, 1, 1)]
+    scene.client.answered(scene.peer(0), History(1, 1, begins=501), scene.intake, 5)
+    assert scene.plan(4 + BEGINS_AGAIN_MS) == []
+    assert scene.client.begins_too_late() == 501
+    assert scene.plan(5 + BEGINS_AGAIN_MS) == [(0, 2, 1)]
+    scene.client.answered(scene.peer(0), History(2, 1), scene.intake, 6 + BEGINS_AGAIN_MS)
     assert scene.client.begins_too_late() is None
 
 

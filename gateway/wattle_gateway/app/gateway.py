@@ -19,6 +19,7 @@ from wattle_gateway.admin.signatory import Signatory
 from wattle_gateway.admin.standing_approval import StandingApproval
 from wattle_gateway.app import administration, broker_side, observation, resource_side, site_bundle
 from wattle_gateway.app.alarm_side import AlarmSide
+from wattle_gateway.app.archive_desk import ArchiveDesk
 from wattle_gateway.app.archive_side import ArchiveSide
 from wattle_gateway.app.certificate_keeper import CertificateKeeper
 from wattle_gateway.app.desk_keeper import DeskKeeper
@@ -87,6 +88,7 @@ class Gateway:
         self.broker: NatsBroker | None = None
         self.peering: Peering | None = None
         self.archive: ArchiveSide | None = None
+        self._archive_desk: ArchiveDesk | None = None
         self._registry_changed = asyncio.Event()
         self._epoch_changed = asyncio.Event()
 
@@ -130,6 +132,8 @@ class Gateway:
             duties.append(self.broker.supervise())
         if self.archive is not None:
             duties.append(self.archive.run())
+        if self._archive_desk is not None:
+            duties.append(self._archive_desk.run())
         if self.peering is not None:
             duties += [self.peering.run(), self._follow_epochs(self.peering)]
         return duties
@@ -174,6 +178,7 @@ class Gateway:
             self.identity.kid,
             crypto.signer(self.identity.block_key),
             self.identity.checkpoint_key.sign,
+            archive_read=bool(self.config.archive.target),
         )
         self.ledger = LedgerThread(driver, self.clock, self._on_progress, self._on_reopen)
         self.signatory = Signatory(self.identity, self.ledger)
@@ -248,6 +253,9 @@ class Gateway:
             self._renew_bundle,
         )
         self.peering = peering
+        if self.config.archive.target:
+            self._archive_desk = ArchiveDesk(self.home, self.ledger, peering.send)
+            parts.push_async_callback(self._archive_desk.stop)
         parts.push_async_callback(peering.links.stop)
         head = await self.ledger.read(lambda driver: driver.head)
         await peering.start(self.epoch, head, self.config.peers, draft.reach(self.config))
@@ -297,6 +305,8 @@ class Gateway:
         self.market.follow(progress)
         if self.peering is not None:
             self.peering.follow(progress)
+        if self._archive_desk is not None:
+            self._archive_desk.ask(progress.archived)
         if progress.registry_changed:
             self._registry_changed.set()
             self.approval.look()

@@ -31,7 +31,7 @@ from wattle_gateway.runtime.logs import Log
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.store.operation_file import OperationFile
 from wattle_gateway.sync.messages import HISTORY, Hello, Join
-from wattle_gateway.sync.parcels import JoinRequest
+from wattle_gateway.sync.parcels import JoinRequest, Parcel
 
 # A candidate says again that it follows: its `ready` names a commit that must not be old.
 JOIN_EVERY_S = 15.0
@@ -111,11 +111,15 @@ class Peering:
         """A step of the ledger is durable: send what it made."""
         self._head = progress.head
         for parcel in progress.to_send:
-            if self.serves_slowly and parcel.kind == HISTORY:
-                loop = asyncio.get_running_loop()
-                loop.call_later(SERVING_PAUSE_S, self.links.send, parcel.to, parcel.raw)
-            else:
-                self.links.send(parcel.to, parcel.raw)
+            self.send(parcel)
+
+    def send(self, parcel: Parcel) -> None:
+        """To a peer, if it is linked; a piece of history later while the gateway is short."""
+        if self.serves_slowly and parcel.kind == HISTORY:
+            loop = asyncio.get_running_loop()
+            loop.call_later(SERVING_PAUSE_S, self.links.send, parcel.to, parcel.raw)
+        else:
+            self.links.send(parcel.to, parcel.raw)
 
     def shed_observers(self, sheds: bool) -> None:
         """Whether only voting members have a link: observers, guests and who once was a member

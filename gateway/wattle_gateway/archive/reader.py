@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from wattle_gateway.archive import fetching, parquet_files
-from wattle_gateway.archive.rows import BLOCKS, LOG, LogRow
+from wattle_gateway.archive.rows import BLOCKS, LOG, HeaderRow, LogRow
 from wattle_gateway.archive.target import Target
 from wattle_gateway.errors import ArchiveError
-from wattle_gateway.store import archive_rows
+from wattle_gateway.store import archive_rows, ledger_rows
 from wattle_gateway.store.archive_rows import Contents, Part
 from wattle_gateway.store.archived import ArchivedBlock, ArchivedLeaf
 
@@ -55,6 +55,7 @@ class ArchiveReader:
         self._open = target
         self._target: Target | None = None
         self._logs: OrderedDict[int, _Log] = OrderedDict()
+        self._header_rows: OrderedDict[int, Sequence[HeaderRow]] = OrderedDict()
         self._reached: set[tuple[int, bytes | None]] = set()
 
     def leaves(self, first: int, end: int) -> Mapping[int, ArchivedLeaf]:
@@ -84,26 +85,32 @@ class ArchiveReader:
                 self._insert(part, meter)
                 self._reached.add((part.number, meter))
 
-    def blocks(self, epoch: int) -> Iterator[ArchivedBlock]:
-        """As `Archive.blocks`. Parts overlap by some rounds: what could still be followed by a
-        lower one of a later part waits."""
+    def blocks(
+        self, epoch: int, above_round: int = 0, parts_max: int | None = None
+    ) -> Iterator[ArchivedBlock]:
+        """As `Archive.blocks`; those above a round, with some at or below it, of no more than so
+        many parts. Parts overlap by some rounds: what could still be followed by a lower one of a
+        later part waits."""
         parts = [part for part, contents in self._stored if contents.epoch == epoch]
+        parts = parts[self._first_above(parts, above_round) :]
         lowest = [part.contents.first_round for part in parts if part.contents is not None]
         # Of each part the lowest round of all behind it.
         behind = list(itertools.accumulate(reversed(lowest[1:]), min))[::-1]
         waiting: list[tuple[int, int, int, ArchivedBlock]] = []
-        for at, part in enumerate(parts):
-            for block in self._blocks(part):
+        for at, part in enumerate(parts[:parts_max]):
+            for row in self._headers(part):
+                block = self._block(part, row)
                 heapq.heappush(waiting, (block.round, block.author, block.id, block))
             while waiting and (at >= len(behind) or waiting[0][0] < behind[at]):
                 yield heapq.heappop(waiting)[3]
 
     def blocks_of(self, commit: int) -> Mapping[int, ArchivedBlock]:
         """As `Archive.blocks_of`."""
-        for part in self._parts:
-            if part.first_commit <= commit <= part.last_commit:
-                return {block.id: block for block in self._blocks(part) if block.commit == commit}
-        return {}
+        return {row.block: self._block(part, row) for part, row in self._taken_by(commit)}
+
+    def headers_of(self, commit: int) -> Mapping[int, bytes]:
+        """The headers alone of `blocks_of`: its part's log is not fetched."""
+        return {row.block: row.header for _part, row in self._taken_by(commit)}
 
     def around(self, commit: int) -> Mapping[int, ArchivedBlock]:
         """As `Archive.around`."""
@@ -112,25 +119,46 @@ class ArchiveReader:
             for part in self._parts
             if part.first_commit <= commit + 1 and commit <= part.last_commit
         ]
-        return {block.id: block for part in near for block in self._blocks(part)}
+        return {row.block: self._block(part, row) for part in near for row in self._headers(part)}
 
-    def _blocks(self, part: Part) -> Iterator[ArchivedBlock]:
-        entries = self._log(part).entries
-        rows = parquet_files.block_rows(self._fetch(part, BLOCKS))
-        assert part.contents is not None
-        lowest = min((row.round for row in rows), default=0)
-        _agree(
-            part, "blocks", (len(rows), lowest), (part.contents.blocks, part.contents.first_round)
-        )
-        for row in rows:
-            yield ArchivedBlock(
-                row.round,
-                row.author,
-                row.block,
-                row.commit,
-                row.header,
-                tuple(entries.get(row.block, ())),
-            )
+    def _taken_by(self, commit: int) -> Iterator[tuple[Part, HeaderRow]]:
+        at = bisect.bisect_right(self._parts, commit, key=_first_commit) - 1
+        if at < 0 or commit > self._parts[at].last_commit:
+            return
+        part = self._parts[at]
+        for row in self._headers(part):
+            if row.commit == commit:
+                yield part, row
+
+    def _first_above(self, parts: Sequence[Part], round_number: int) -> int:
+        """How many parts of an epoch have nothing above a round: a commit takes nothing above its
+        leader, and what no commit took lies lower, but for what followed the last commit."""
+        low, high = 0, max(0, len(parts) - 1) if round_number else 0
+        while low < high:
+            middle = (low + high) // 2
+            stored = ledger_rows.load_commit(self._connection, parts[middle].last_commit)
+            if stored is not None and stored.leaf.leader.round <= round_number:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _headers(self, part: Part) -> Sequence[HeaderRow]:
+        if part.number not in self._header_rows:
+            rows = parquet_files.block_rows(self._fetch(part, BLOCKS))
+            said = part.contents
+            assert said is not None
+            lowest = min((row.round for row in rows), default=0)
+            _agree(part, "blocks", (len(rows), lowest), (said.blocks, said.first_round))
+            self._header_rows[part.number] = rows
+            while len(self._header_rows) > PARTS_KEPT:
+                self._header_rows.popitem(last=False)
+        self._header_rows.move_to_end(part.number)
+        return self._header_rows[part.number]
+
+    def _block(self, part: Part, row: HeaderRow) -> ArchivedBlock:
+        entries = tuple(self._log(part).entries.get(row.block, ()))
+        return ArchivedBlock(row.round, row.author, row.block, row.commit, row.header, entries)
 
     def _log(self, part: Part) -> _Log:
         if part.number not in self._logs:
@@ -175,6 +203,10 @@ class ArchiveReader:
 
 def _first_leaf(one: tuple[Part, Contents]) -> int:
     return one[1].first_leaf
+
+
+def _first_commit(part: Part) -> int:
+    return part.first_commit
 
 
 def _check_contents(part: Part, log: _Log) -> None:

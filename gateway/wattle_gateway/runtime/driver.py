@@ -72,10 +72,12 @@ class LedgerDriver:
         parse_block: ParseBlock = block_format.parse,
         check_block: CheckBlock = block_format.check,
         follow_only: bool = False,
+        archive_read: bool = False,
     ) -> None:
         """`first` is epoch 0; the others stand in the ledger. `kid`, `sign`: the own block key;
         `checkpoint_sign` with the own checkpoint key, None: none are signed. `follow_only`:
-        sign no block whatever happens (repair). `parse_block`, `check_block`: or caches of them."""
+        sign no block whatever happens (repair). `archive_read`: the caller answers
+        `Progress.archived`. `parse_block`, `check_block`: or caches of them."""
         self.kid = kid
         self._path = path
         self._first = first
@@ -87,6 +89,7 @@ class LedgerDriver:
         self._parse_block = parse_block
         self._check_block = check_block
         self._follow_only = follow_only
+        self._archive_read = archive_read
         self._peers: dict[bytes, bool] = {}
         self._database: sqlite3.Connection | None = None
 
@@ -121,6 +124,7 @@ class LedgerDriver:
                 self.queue.carried(stored.entries)
         self._start_engine(restart.recovered)
         shelf = LedgerShelf(connection, self.kid, self.ledger, lambda: self.engine)
+        shelf.archive_read = self._archive_read
         self.synchronizer = Synchronizer(
             self.epoch,
             self.kid,
@@ -259,10 +263,7 @@ class LedgerDriver:
         out, and those only for our own disk or ledger: its faults are in the progress."""
         with self._step(now) as step:
             received = self.synchronizer.receive(peer, raw, now.steady_ms)
-            step.progress.to_send += received.parcels
-            step.progress.cards += received.cards
-            step.progress.joins += received.joins
-            step.progress.faults += received.faults
+            step.progress.note(received)
             self._take_in(received, step)
             self._settle_recovery(step)
         return step.progress

@@ -7,7 +7,7 @@ from wattle_gateway.contracts.execute import Outcome
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.orders.book import PointOrder
-from wattle_gateway.sync.parcels import JoinRequest, Parcel
+from wattle_gateway.sync.parcels import ArchiveRequest, JoinRequest, Parcel, Received
 
 
 @dataclass
@@ -21,7 +21,8 @@ class Progress:
     `registry_changed`: meters were enrolled, moved or revoked, or something waits; `epoch_changed`
     the epoch in force, if another than before the step; `cheats` kids of members that the ledger
     has newly found out; `cards`, `joins` and `faults` of the peer whose message the step was: new
-    peer cards, requests to become a member, and what was wrong with it (any fault ends the link).
+    peer cards, requests to become a member, and what was wrong with it (any fault ends the link);
+    `archived` what it asked for that lies in the archive.
     """
 
     head: CommitHead
@@ -37,3 +38,12 @@ class Progress:
     cards: list[bytes] = field(default_factory=list)
     joins: list[JoinRequest] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    archived: list[ArchiveRequest] = field(default_factory=list)
+
+    def note(self, received: Received) -> None:
+        """What a peer's message led to, as far as it is for others than the driver."""
+        self.to_send += received.parcels
+        self.cards += received.cards
+        self.joins += received.joins
+        self.faults += received.faults
+        self.archived += received.archived

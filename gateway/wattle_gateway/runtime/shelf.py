@@ -13,6 +13,7 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.store import archive_rows, block_rows, ledger_rows
 from wattle_gateway.store.block_rows import StoredBlock
+from wattle_gateway.sync.messages import Commits, Fetch
 from wattle_gateway.sync.packed import PackedBlock, pack
 from wattle_gateway.sync.shelf import StoredCommit
 
@@ -28,6 +29,8 @@ class LedgerShelf:
         engine: Callable[[], Engine],
     ) -> None:
         """`engine` gives the one of the epoch in force."""
+        # Whether somebody answers peers out of the archive.
+        self.archive_read = False
         self._connection = connection
         self._kid = kid
         self._ledger = ledger
@@ -45,6 +48,36 @@ class LedgerShelf:
         base = self._ledger.base
         first = 1 if base is None else base.index + 1
         return max(first, archive_rows.gone_through(self._connection) + 1)
+
+    def has_left(self, request: Commits | Fetch) -> bool:
+        """`Shelf.has_left`. Of an author whose newest block is known to the peer nothing is
+        looked for: that one stays here, and others go by it."""
+        if not self.archive_read:
+            return False
+        if isinstance(request, Commits):
+            base = self._ledger.base
+            return (0 if base is None else base.index) < request.first < self.begins
+        epoch = self._ledger.epoch_at(request.epoch)
+        left = 0 if epoch is None else self._round_left(request.epoch)
+        if epoch is None or not left:
+            return False
+        for ref in request.refs:
+            if ref.round <= left and self.find(request.epoch, ref) is None:
+                return True
+        return len(request.rounds) == epoch.size and any(
+            above < left and self._has_newer(request.epoch, author, above)
+            for author, above in enumerate(request.rounds)
+        )
+
+    def _round_left(self, epoch: int) -> int:
+        """The round of an epoch up to which blocks may have left, 0: none have."""
+        index = archive_rows.gone_through(self._connection, epoch)
+        found = ledger_rows.load_commit(self._connection, index) if index else None
+        return 0 if found is None else found.leaf.leader.round
+
+    def _has_newer(self, epoch: int, author: int, above_round: int) -> bool:
+        newest = block_rows.load_newest(self._connection, self._ledger_id, epoch, author)
+        return newest is not None and newest.round > above_round
 
     def epoch(self, number: int) -> Epoch | None:
         """An epoch by number; None for one that has not begun."""

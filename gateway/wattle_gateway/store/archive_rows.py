@@ -179,10 +179,12 @@ def gone(connection: sqlite3.Connection) -> Gone:
     return Gone(*row)
 
 
-def gone_through(connection: sqlite3.Connection) -> int:
-    """The newest commit whose blocks may not be in ledger.db any more, 0: all are."""
+def gone_through(connection: sqlite3.Connection, epoch: int | None = None) -> int:
+    """The newest commit, or the newest of an epoch, whose blocks may not be in ledger.db any more,
+    0: all are."""
     (found,) = connection.execute(
-        "SELECT coalesce(max(gone_commit), 0) FROM archive_parts"
+        "SELECT coalesce(max(gone_commit), 0) FROM archive_parts WHERE ?1 IS NULL OR epoch = ?1",
+        (epoch,),
     ).fetchone()
     return int(found)
 

@@ -104,7 +104,9 @@ class HistoryClient:
         if peer is not None:
             peer.distrusted_ms = steady_ms + HISTORY_DISTRUST_MS
 
-    def answered(self, peer: Peer, message: History, intake: Intake) -> tuple[ProvedCommit, ...]:
+    def answered(
+        self, peer: Peer, message: History, intake: Intake, steady_ms: int
+    ) -> tuple[ProvedCommit, ...]:
         """The commits of an answer that follow the own head, proved; none if it was not asked
         for. Raises UnprovedHistoryError or LedgerError for a lie."""
         if self._out is None or self._out[:3] != (peer.kid, message.id, message.first):
@@ -113,7 +115,9 @@ class HistoryClient:
         head = self._shelf.head
         if message.begins is not None:
             peer.begins = message.begins  # others are asked for what lies before
+            peer.begins_told_ms = steady_ms
             return ()
+        peer.begins = 1
         if not message.commits:
             peer.proves_no_more = True
             return ()
@@ -140,7 +144,7 @@ class HistoryClient:
             for peer in self._links.members()
             if peer.claim is not None
             and peer.claim.index > far
-            and peer.begins <= head_index + 1
+            and (peer.begins <= head_index + 1 or peer.may_reach_further(steady_ms))
             and not peer.proves_no_more
             and not peer.distrusted(steady_ms)
         ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wattle_gateway.ledger.block import BlockRef, VerifiedBlock
+from wattle_gateway.sync.messages import Commits, Fetch
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,15 @@ class JoinRequest:
 
 
 @dataclass(frozen=True)
+class ArchiveRequest:
+    """What peer `kid` asks for lies in the archive: for whoever reads that. The answer is sent
+    later, or the synchronizer's `answer_here` if the archive gives none."""
+
+    kid: bytes
+    message: Commits | Fetch
+
+
+@dataclass(frozen=True)
 class CheckpointShare:
     """One voting member's signature under a checkpoint, NOT verified: `kid` the member."""
 
@@ -76,6 +86,7 @@ class Received:
     `Engine.accuse` of `accused`, author indices of the epoch in force); `cards` new, verified
     peer cards for the address book; `carried` verified transactions of members without a vote, as
     entries for the own pool; `contested` verified checkpoints that are not of the sender's log;
+    `archived` a request that only the archive can answer;
     `faults` what was wrong with it: any ends the link.
     """
 
@@ -90,4 +101,5 @@ class Received:
     checkpoints: tuple[CheckpointShare, ...] = ()
     carried: tuple[bytes, ...] = ()
     contested: tuple[SignedCheckpoint, ...] = ()
+    archived: tuple[ArchiveRequest, ...] = ()
     faults: tuple[str, ...] = field(default=())

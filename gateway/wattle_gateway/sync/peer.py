@@ -11,6 +11,8 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.genesis import MEMBERS_MAX
 from wattle_gateway.sync.messages import Holdings
 
+# Whose history begins too late may read its archive again by then.
+BEGINS_AGAIN_MS = 60_000
 # Members of the epochs that are being left and entered, and as many guests.
 PEERS_MAX = 3 * MEMBERS_MAX
 # What a peer may ask of disk and link: a gateway that catches up gets a day of an alliance of
@@ -78,7 +80,8 @@ class Peer:
     of it, `overdue` what came of it by another way; `fetches` ours in flight to it, `late` those
     that ran out of time; `dry` and `proves_no_more`: since its last claim it has given all the
     blocks it has and we lack, or proved all the commits it could; `begins` the first commit that it
-    said it has; `distrusted_ms` until when no history is asked of it.
+    said it has when, at `begins_told_ms`, it was asked for an earlier one; `distrusted_ms` until
+    when no history is asked of it.
     """
 
     kid: bytes
@@ -95,6 +98,7 @@ class Peer:
     dry: bool = False
     proves_no_more: bool = False
     begins: int = 1
+    begins_told_ms: int = 0
     distrusted_ms: int | None = None
     asked_last_ms: int | None = None
     joined_ms: int | None = None
@@ -102,6 +106,10 @@ class Peer:
     def distrusted(self, steady_ms: int) -> bool:
         """Whether its histories are not wanted now."""
         return self.distrusted_ms is not None and steady_ms < self.distrusted_ms
+
+    def may_reach_further(self, steady_ms: int) -> bool:
+        """Whether it is time to ask again for commits that it could not give."""
+        return steady_ms >= self.begins_told_ms + BEGINS_AGAIN_MS
 
 
 class Links:

@@ -20,7 +20,7 @@ from wattle_gateway.sync.messages import (
 )
 from wattle_gateway.sync.packed import PackedBlock
 from wattle_gateway.sync.reader import BLOCK_ENTRIES_MAX
-from wattle_gateway.sync.shelf import Shelf
+from wattle_gateway.sync.shelf import Served
 
 # Where votes for the newest commits are looked for: a vote is some four commits old when the block
 # that carries it is committed.
@@ -55,7 +55,7 @@ class _Filling:
         self.size_bytes += LENGTH_BYTES * (1 + len(block.entries))
 
 
-def answer_fetch(shelf: Shelf, request: Fetch) -> Blocks:
+def answer_fetch(shelf: Served, request: Fetch) -> Blocks:
     """What is held of what a peer asks for; empty for an epoch that is not known here.
 
     Raises PeerMessageError if its rounds are not those of the epoch's authors.
@@ -85,7 +85,7 @@ def filled(blocks: Iterable[PackedBlock]) -> bool:
     return filling.full
 
 
-def _asked_and_lacking(shelf: Shelf, request: Fetch) -> Iterator[PackedBlock]:
+def _asked_and_lacking(shelf: Served, request: Fetch) -> Iterator[PackedBlock]:
     given = set()
     for ref in sorted(set(request.refs)):
         packed = shelf.find(request.epoch, ref)
@@ -98,7 +98,7 @@ def _asked_and_lacking(shelf: Shelf, request: Fetch) -> Iterator[PackedBlock]:
                 yield packed
 
 
-def answer_commits(shelf: Shelf, request: Commits, intake: Intake) -> History:
+def answer_commits(shelf: Served, request: Commits, intake: Intake) -> History:
     """Commits of one epoch from the one asked for on, as far as votes on this shelf prove them.
 
     For commits that lie before those on this shelf it says where these begin. Otherwise empty
@@ -125,7 +125,7 @@ def answer_commits(shelf: Shelf, request: Commits, intake: Intake) -> History:
     )
 
 
-def _commits_from(shelf: Shelf, first_index: int) -> Iterator[HistoryCommit]:
+def _commits_from(shelf: Served, first_index: int) -> Iterator[HistoryCommit]:
     """Whole commits of one epoch, as many as one answer holds."""
     filling = _Filling()
     epoch: int | None = None
@@ -146,7 +146,7 @@ def _commits_from(shelf: Shelf, first_index: int) -> Iterator[HistoryCommit]:
 class _Votes:
     """The commit votes on the shelf for commits of an epoch."""
 
-    def __init__(self, shelf: Shelf, intake: Intake, epoch: int) -> None:
+    def __init__(self, shelf: Served, intake: Intake, epoch: int) -> None:
         self._shelf = shelf
         self._intake = intake
         self._epoch = epoch

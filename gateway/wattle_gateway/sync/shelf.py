@@ -11,6 +11,7 @@ from typing import Protocol
 from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
+from wattle_gateway.sync.messages import Commits, Fetch
 from wattle_gateway.sync.packed import PackedBlock
 
 
@@ -22,8 +23,9 @@ class StoredCommit:
     leaf: bytes
 
 
-class Shelf(Protocol):
-    """Blocks and commits of one gateway. "Held" = in the graph, parked, or stored."""
+class Served(Protocol):
+    """What an answer to a fetch or to a request for commits is made of. "Held" = in the graph,
+    parked, or stored."""
 
     @property
     def head(self) -> CommitHead:
@@ -36,6 +38,33 @@ class Shelf(Protocol):
 
     def epoch(self, number: int) -> Epoch | None:
         """An epoch by number, from 0 to the one in force; None for any other."""
+
+    def find(self, epoch: int, ref: BlockRef) -> PackedBlock | None:
+        """A held block of any epoch, the stored ones included."""
+
+    def lacking(self, epoch: int, rounds: Sequence[int]) -> Iterator[PackedBlock]:
+        """Accepted blocks of an epoch above `rounds[author]`, by rising (round, author, digest);
+        `rounds` has as many items as the epoch has voting members."""
+
+    def newest_of(self, epoch: int, author: int) -> Block | None:
+        """The held block of the highest round by an author in an epoch."""
+
+    def commit(self, index: int) -> StoredCommit | None:
+        """An executed commit, from `begins` to `head.index`; None for any other."""
+
+    def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
+        """The blocks of an executed commit in the order of execution, the leader's last."""
+
+    def headers_of_commit(self, index: int) -> Sequence[bytes]:
+        """The headers of `blocks_of_commit`."""
+
+
+class Shelf(Served, Protocol):
+    """Blocks and commits of one gateway."""
+
+    def has_left(self, request: Commits | Fetch) -> bool:
+        """Whether what a peer asks for, or some of it, is not here any more but in an archive that
+        somebody reads for peers. Asks no archive, only what is here."""
 
     def holdings(self) -> tuple[int, ...]:
         """`Engine.holdings` of the epoch in force."""
@@ -53,24 +82,5 @@ class Shelf(Protocol):
     def accepted(self, ref: BlockRef) -> bool:
         """Whether a block of the epoch in force is in the graph, or at or below the floor."""
 
-    def find(self, epoch: int, ref: BlockRef) -> PackedBlock | None:
-        """A held block of any epoch, the stored ones included."""
-
     def own_blocks(self, epoch: int, above_round: int) -> Iterator[tuple[int, PackedBlock]]:
         """Own blocks of an epoch above a round, with their rounds, rising."""
-
-    def lacking(self, epoch: int, rounds: Sequence[int]) -> Iterator[PackedBlock]:
-        """Accepted blocks of an epoch above `rounds[author]`, by rising (round, author, digest);
-        `rounds` has as many items as the epoch has voting members."""
-
-    def newest_of(self, epoch: int, author: int) -> Block | None:
-        """The held block of the highest round by an author in an epoch."""
-
-    def commit(self, index: int) -> StoredCommit | None:
-        """An executed commit, from `begins` to `head.index`; None for any other."""
-
-    def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
-        """The blocks of an executed commit in the order of execution, the leader's last."""
-
-    def headers_of_commit(self, index: int) -> Sequence[bytes]:
-        """The headers of `blocks_of_commit`."""

@@ -21,7 +21,8 @@ from wattle_gateway.ledger.crypto import Verify
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.ledger.errors import BlockError, LedgerError
 from wattle_gateway.sync import messages as m
-from wattle_gateway.sync import reader, serving
+from wattle_gateway.sync import reader
+from wattle_gateway.sync.answering import REQUEST_COST_BYTES, Answerer
 from wattle_gateway.sync.errors import PeerMessageError, SyncError
 from wattle_gateway.sync.fetching import Fetcher
 from wattle_gateway.sync.gossip import Gossip
@@ -29,15 +30,18 @@ from wattle_gateway.sync.history import HistoryClient
 from wattle_gateway.sync.holdings import HoldingsTeller
 from wattle_gateway.sync.intake import CheckBlock, Intake, ParseBlock
 from wattle_gateway.sync.packed import PackedBlock
-from wattle_gateway.sync.parcels import CheckpointShare, Parcel, Received, SignedCheckpoint
+from wattle_gateway.sync.parcels import (
+    ArchiveRequest,
+    CheckpointShare,
+    Parcel,
+    Received,
+    SignedCheckpoint,
+)
 from wattle_gateway.sync.peer import Links, Peer, Request
 from wattle_gateway.sync.recovery import Recovery, Silence
 from wattle_gateway.sync.shelf import Shelf
 from wattle_gateway.sync.streams import Streams
 
-# What a request costs of a peer's budget even if the answer is small: the look-ups behind it.
-REQUEST_COST_BYTES = 16 << 10
-COMMITS_COST_BYTES = 128 << 10
 # How often a candidate's papers are looked at.
 JOIN_AGAIN_MS = 1000
 
@@ -71,6 +75,7 @@ class Synchronizer:
         self._streams = Streams(self._links, shelf)
         self._fetcher = Fetcher(self._links, shelf)
         self.history = HistoryClient(self._links, shelf)
+        self._answerer = Answerer(shelf, self._intake)
         self._gossip = Gossip(self._links, self._intake)
         self._silence = Silence(wiped, silent_through)
         self._recovery = self._begin_recovery()
@@ -198,6 +203,10 @@ class Synchronizer:
         """The graph did not bear out a proved commit of this peer: it lied about its blocks."""
         self.history.refuse(kid, steady_ms)
 
+    def answer_here(self, request: ArchiveRequest) -> Parcel:
+        """The answer to a request that the archive did not answer: what is here of it."""
+        return self._answerer.here(request)
+
     def gossip_evidence(self, raw: bytes) -> Sequence[Parcel]:
         """Evidence that was found here: an entry, encoded."""
         return self._gossip.evidence(raw, None).parcels
@@ -224,10 +233,10 @@ class Synchronizer:
         return {
             m.OwnBlock: self._own_block,
             m.Holdings: self._holdings_of,
-            m.Fetch: self._fetch,
+            m.Fetch: self._answerer.fetch,
             m.Blocks: self._blocks,
             m.Subscribe: self._subscribe,
-            m.Commits: self._commits,
+            m.Commits: self._answerer.commits,
             m.History: self._history_of,
             m.AskLast: self._ask_last,
             m.Last: self._last,
@@ -266,13 +275,6 @@ class Synchronizer:
         if message.epoch < self._links.epoch.number:
             return Received(self._holdings.tell_straggler(peer, steady_ms))
         return Received()
-
-    def _fetch(self, peer: Peer, message: m.Fetch, steady_ms: int) -> Received:
-        if not peer.budget.allows(steady_ms):
-            return Received()
-        raw = serving.answer_fetch(self._shelf, message).encode()
-        peer.budget.spend(REQUEST_COST_BYTES + len(raw))
-        return Received([Parcel(peer.kid, raw, m.BLOCKS)])
 
     def _blocks(self, peer: Peer, message: m.Blocks, steady_ms: int) -> Received:
         request = self._fetcher.answered(peer, message)
@@ -313,16 +315,9 @@ class Synchronizer:
         peer.budget.spend(REQUEST_COST_BYTES)
         return Received(self._streams.subscribed(peer, message, steady_ms))
 
-    def _commits(self, peer: Peer, message: m.Commits, steady_ms: int) -> Received:
-        if not peer.budget.allows(steady_ms):
-            return Received()
-        raw = serving.answer_commits(self._shelf, message, self._intake).encode()
-        peer.budget.spend(COMMITS_COST_BYTES + len(raw))
-        return Received([Parcel(peer.kid, raw, m.HISTORY)])
-
     def _history_of(self, peer: Peer, message: m.History, steady_ms: int) -> Received:
         try:
-            return Received(history=self.history.answered(peer, message, self._intake))
+            return Received(history=self.history.answered(peer, message, self._intake, steady_ms))
         except GatewayError:
             self.history.refuse(peer.kid, steady_ms)
             raise

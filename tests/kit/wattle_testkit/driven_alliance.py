@@ -16,6 +16,7 @@ from wattle_gateway.runtime.driver import LedgerDriver, OpenDatabase
 from wattle_gateway.runtime.progress import Progress
 from wattle_gateway.runtime.queue import entry_row
 from wattle_gateway.store import connection as database
+from wattle_gateway.sync.parcels import ArchiveRequest, Parcel
 
 from wattle_testkit.alliance import (
     CREATED_MS,
@@ -58,7 +59,8 @@ class DrivenMember:
 class DrivenAlliance:
     """Gateways of one ledger; all that are up are linked unless `cut` said otherwise.
 
-    `opened` how a member's database is opened, if not as usual. `messages`, `message_bytes`: what
+    `opened` how a member's database is opened, if not as usual. `archives`: what a member answers
+    out of its archive, from its next start on. `messages`, `message_bytes`: what
     each gateway has sent to and was sent by the others.
     """
 
@@ -70,6 +72,7 @@ class DrivenAlliance:
         self.steady_ms = 1_000_000
         self.members: dict[str, DrivenMember] = {}
         self.opened: dict[str, OpenDatabase] = {}
+        self.archives: dict[str, Callable[[ArchiveRequest], Parcel]] = {}
         self.messages: Counter[str] = Counter()
         self.message_bytes: Counter[str] = Counter()
         self._cut: set[frozenset[str]] = set()
@@ -103,6 +106,7 @@ class DrivenAlliance:
             member.party.sign,
             member.party.checkpoint_key.sign,
             open_database=self.opened.get(name, database.open_writer),
+            archive_read=name in self.archives,
         )
         member.driver.open()
         member.heard.clear()
@@ -280,7 +284,8 @@ class DrivenAlliance:
         member.next_tick_ms = progress.next_tick_ms
         member.heard.append(progress)
         kids = {other.kid: other.party.name for other in self._up()}
-        for parcel in progress.to_send:
+        archived = [self.archives[name](request) for request in progress.archived]
+        for parcel in [*progress.to_send, *archived]:
             if parcel.to in kids:
                 self._post.append((name, kids[parcel.to], parcel.raw))
                 for end in (name, kids[parcel.to]):
