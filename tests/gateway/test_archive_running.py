@@ -13,6 +13,7 @@ from wattle_gateway.app.archive_side import ArchiveSide
 from wattle_gateway.archive.mover import Mover
 from wattle_gateway.errors import ArchiveError
 from wattle_gateway.home.identity import load_identity
+from wattle_testkit import sealed_folder
 from wattle_testkit.gateway_process import GatewayProcess, command
 from wattle_testkit.old_gateway import OLD_DAYS, SAMPLES_A_DAY, OldGateway
 from wattle_testkit.paper_meter import PaperMeter
@@ -23,7 +24,10 @@ DEADLINE_S = 30.0
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> OldGateway:
-    return OldGateway(tmp_path_factory.mktemp("old") / "gateway")
+    """Sealed, so that the archive is, too."""
+    folder = tmp_path_factory.mktemp("old")
+    assert command("keys", "make", folder / "key").returncode == 0
+    return OldGateway(folder / "gateway", storage_key=f"file:{folder / 'key'}")
 
 
 def said(gateway: GatewayProcess, *words: str) -> Any:
@@ -102,9 +106,17 @@ def test_old_days_leave_while_a_meter_sends(old: OldGateway) -> None:
         status = said(gateway, "archive", "now")
         assert not status["under_way"]
         assert said(gateway, "archive", "verify")["ok"]
+        # The running gateway does this itself, too.
+        assert command("keys", "rotate", gateway.folder).returncode == 0
+        resealed = said(gateway, "archive", "reseal")
+        assert resealed["written"] == resealed["files"] == 3 * status["parts"]
+        assert (resealed["key"], resealed["forgotten"]) == (2, 1)
+        assert said(gateway, "archive", "verify")["ok"]
         rows = said(gateway, "samples")
         assert [row["seq"] for row in rows] == list(range(1, len(old.samples) + 1))
         assert said(gateway, "audit")["ok"]
     finally:
         assert gateway.stop() == 0
     assert "archive: a part is in the archive part=1" in gateway.log.read_text()
+    secret = [signed.raw for signed in old.samples]
+    assert sealed_folder.holding(gateway.folder.parent, *secret) == []

@@ -30,7 +30,7 @@ def test_what_init_writes_can_be_loaded(tmp_path: Path) -> None:
 def test_every_key_is_written_with_a_comment() -> None:
     lines = TEXT.splitlines()
     keys = [place for place, line in enumerate(lines) if " = " in line and line[0] != "#"]
-    assert len(keys) == 30
+    assert len(keys) == 31
     assert all(lines[place - 1].startswith("# ") for place in keys)
 
 
