@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from wattle_testkit.deploy_proof import member
 from wattle_testkit.deploy_proof.steps import (
     DEPLOY,
     FailedError,
@@ -23,6 +24,7 @@ NAME = "proof"
 UNIT = f"wattle-gateway@{NAME}.service"
 FOLDER = f"/var/lib/wattle/{NAME}"
 PORT = "18893"
+PEERS_PORT = "18894"
 _BOOT_S = 20.0
 # The unit's own times are made for a busy ledger; with these the proof ends today.
 QUICK = "[Service]\nWatchdogSec=6\nTimeoutStopSec=5\nRestartSec=1\n"
@@ -45,10 +47,14 @@ def prove(work: Path) -> None:
     drop_in = root / f"etc/systemd/system/{UNIT}.d/quick.conf"
     drop_in.parent.mkdir(parents=True, exist_ok=True)
     drop_in.write_text(QUICK)
-    shutil.rmtree(root / f"var/lib/wattle/{NAME}", ignore_errors=True)
+    for name in (NAME, member.NAME):
+        shutil.rmtree(root / f"var/lib/wattle/{name}", ignore_errors=True)
+        shutil.rmtree(root / f"var/backups/wattle/{name}", ignore_errors=True)
+    shutil.rmtree(root / f"etc/systemd/system/{member.UNIT}.d", ignore_errors=True)
     with _booted(root, work / "nspawn.log") as inside:
         install = ["/srv/given/deploy/install", NAME, f"/srv/given/{built.name}"]
-        run([*inside, *install, "--host", "127.0.0.1", "--port", PORT])
+        peers = ["--peers-listen", "127.0.0.1", "--peers-port", PEERS_PORT]
+        run([*inside, *install, "--host", "127.0.0.1", "--port", PORT, *peers])
         _is_up(inside)
         _is_closed(inside)
         run([*inside, "systemctl", "start", f"wattle-backup@{NAME}.service"])
@@ -58,6 +64,7 @@ def prove(work: Path) -> None:
             _comes_back_after(number, inside)
         run([*inside, *install])  # as for an upgrade: the folder stays
         _is_up(inside)
+        member.prove(inside, install[0], install[2], FOLDER, _is_up)
         run([*inside, "systemctl", "stop", UNIT])
         # Not its Result: without the unified hierarchy nothing says that a group is empty.
         ended = (_shown(inside, "ExecMainCode"), _shown(inside, "ExecMainStatus"))
@@ -120,23 +127,23 @@ def _comes_back_after(number: signal.Signals, inside: list[str]) -> None:
     _is_up(inside)
 
 
-def _shown(inside: list[str], name: str) -> str:
-    return run([*inside, "systemctl", "show", "--property", name, "--value", UNIT]).strip()
+def _shown(inside: list[str], name: str, unit: str = UNIT) -> str:
+    return run([*inside, "systemctl", "show", "--property", name, "--value", unit]).strip()
 
 
-def _is_up(inside: list[str]) -> None:
+def _is_up(inside: list[str], unit: str = UNIT, folder: str = FOLDER) -> None:
     """It says that it is ready, and the doctor finds no problem."""
     program = "/usr/local/lib/wattle/current/bin/wattle-gateway"
-    wait(lambda: _shown(inside, "ActiveState") == "active", 20, "the service is active")
+    wait(lambda: _shown(inside, "ActiveState", unit) == "active", 20, "the service is active")
     wait(
-        lambda: "ok        broker" in attempt([*inside, program, "doctor", FOLDER]).stdout,
+        lambda: "ok        broker" in attempt([*inside, program, "doctor", folder]).stdout,
         10,
         "the gateway is connected to its broker",
     )
-    doctor = attempt([*inside, program, "doctor", FOLDER]).stdout
+    doctor = attempt([*inside, program, "doctor", folder]).stdout
     if "PROBLEM" in doctor:
         raise FailedError(f"the doctor says {doctor}")
-    wait(lambda: "meters connected" in _shown(inside, "StatusText"), 10, "it says how it is")
+    wait(lambda: "meters connected" in _shown(inside, "StatusText", unit), 10, "it says how it is")
 
 
 def _is_closed(inside: list[str]) -> None:
