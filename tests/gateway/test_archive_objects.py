@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from wattle_gateway import config
 from wattle_gateway.archive import mover
-from wattle_gateway.archive.sealed_target import open_target
-from wattle_gateway.archive.target import MissingFileError, Target
+from wattle_gateway.archive.sealed_target import SealedTarget, open_target
+from wattle_gateway.archive.target import MissingFileError, Target, store_of
 from wattle_gateway.cli import main
 from wattle_gateway.errors import ArchiveError, ConfigError
 from wattle_gateway.home.paths import GatewayHome
+from wattle_testkit import sealed_folder
 from wattle_testkit.archived_ledger import ArchivedLedger
 from wattle_testkit.object_server import ObjectServer
 
@@ -66,6 +67,23 @@ def test_days_leave_for_a_bucket_and_are_read_through(
     capsys.readouterr()
     assert main(["archive", "verify", folder, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["parts"] == 2
+
+
+def test_a_bucket_of_a_sealed_gateway_has_sealed_objects(
+    ledger: ArchivedLedger, server: ObjectServer, tmp_path: Path
+) -> None:
+    store = store_of(config.load(ledger.home.config).archive, ledger.home)
+    target = SealedTarget(store, sealed_folder.make(tmp_path / "sealed"))
+    name, place = "day=2026-10-01/b.parquet", "bucket/substation%207/wattle/day=2026-10-01"
+    store.put(name, b"readings")  # before the gateway was sealed
+    assert server.get(f"{place}/b.parquet") == b"readings"
+    assert not target.is_as_put(name, 1)
+    target.put(name, b"readings")
+    assert target.is_as_put(name, 1)
+    assert b"readings" not in server.get(f"{place}/b.parquet.sealed")
+    assert target.get(name) == b"readings"
+    assert not store.has(name)
+    store.remove(name)  # it is not there
 
 
 def test_an_upload_that_was_cut_is_made_again(ledger: ArchivedLedger) -> None:
@@ -122,6 +140,8 @@ def test_a_store_that_does_not_answer_keeps_everything_here(ledger: ArchivedLedg
     with pytest.raises(ArchiveError, match="cannot be stored") as caught:
         ledger.archive(1, ledger.mover(target_of(ledger)))
     assert SECRET not in str(caught.value)
+    with pytest.raises(ArchiveError, match="cannot be looked for"):
+        store_of(config.load(ledger.home.config).archive, ledger.home).remove("a/b.parquet")
     with ledger.opened() as reader:
         assert reader.execute("SELECT count(*) FROM samples").fetchone() == (18,)
 

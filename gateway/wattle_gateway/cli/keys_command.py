@@ -84,6 +84,7 @@ def _rotate(arguments: argparse.Namespace) -> None:
     try:
         number = int(ask(home.admin_socket, "rotate", _ROTATE_DEADLINE_S)["number"])
         print(f"data key {number} seals from now on; older rows follow while the gateway runs")
+        _tell_archive(home)
         return
     except NotRunningError:
         pass
@@ -100,6 +101,16 @@ def _rotate(arguments: argparse.Namespace) -> None:
                     pass
         gone = ring.forget_before(number)
     print(f"data key {number} seals, and all rows are resealed; {gone} older keys are removed")
+    _tell_archive(home)
+
+
+def _tell_archive(home: GatewayHome) -> None:
+    older = [f"{key.number}" for key in _ring(home).keyring.archive]
+    if older:
+        print(
+            f"what is in the archive stays under archive key {', '.join(older)}: "
+            "`wattle-gateway archive reseal`"
+        )
 
 
 def _ring(home: GatewayHome) -> Ring:
