@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wattle_hil.parts.folder import build_folder
 
-from wattle_testkit.deploy_proof import dashboard, image, service
+from wattle_testkit.deploy_proof import dashboard, image, pipx, service
 from wattle_testkit.deploy_proof.steps import CannotError, FailedError
 
 DONE, BROKEN, CANNOT = 0, 1, 2
@@ -21,6 +21,7 @@ PROOFS: dict[str, Callable[[Path], None]] = {
     "image": image.prove_one,
     "alliance": image.prove_alliance,
     "service": service.prove,
+    "pipx": pipx.prove,
     "dashboard": dashboard.prove,
 }
 
