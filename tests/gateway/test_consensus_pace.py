@@ -1,5 +1,8 @@
 """The pace of rounds: a gateway that is short of its machine makes those for samples slower."""
 
+import itertools
+import statistics
+
 import pytest
 from wattle_gateway.consensus.engine import Now
 from wattle_gateway.consensus.pace import (
@@ -11,6 +14,7 @@ from wattle_gateway.consensus.pace import (
 )
 from wattle_gateway.consensus.pool import Pool
 from wattle_gateway.ledger.genesis import Constants
+from wattle_testkit.paper_cluster import PaperCluster
 
 # A meter turns to another gateway when a sample is not final by then (DESIGN section 3), and with
 # rule 12 a sample is final within four rounds of the gateway that carries it.
@@ -58,3 +62,27 @@ def test_a_deadline_does_not_wait_for_a_slow_round() -> None:
     made.deadline_ms = 5_500
     made.start(Now(5_000, 1_000))
     assert made.due_ms(urgent=False, carries=True, keeps_step=False) == 1_500
+
+
+@pytest.mark.parametrize(
+    ("size", "slow", "apart_ms"),
+    [
+        (4, 2, SAMPLE_ROUND_MS),
+        (4, 3, SLOW_SAMPLE_ROUND_MS),
+        (7, 4, SAMPLE_ROUND_MS),
+        (7, 5, SLOW_SAMPLE_ROUND_MS),
+    ],
+)
+def test_an_alliance_is_slower_when_a_quorum_is(size: int, slow: int, apart_ms: int) -> None:
+    """RESOURCES.md says of how many: with fewer all keep step with those that are not."""
+    cluster = PaperCluster(size)
+    for at in range(slow):
+        cluster[at].engine.set_pace(SLOW_SAMPLE_ROUND_MS)
+    for second in range(30):
+        for at in range(size):
+            cluster.propose(at, f"s{second}")
+        cluster.run(1_000)
+    for at in range(size):
+        times = [block.time_ms for block in cluster.own(at)]
+        steps = [later - sooner for sooner, later in itertools.pairwise(times)]
+        assert statistics.median(steps) == apart_ms
