@@ -17,6 +17,7 @@ from wattle_gateway.ledger import merkle
 from wattle_gateway.reports.voucher_readings import PointReadings
 from wattle_gateway.store import archive_rows, schema, tree_rows
 from wattle_gateway.store import connection as database
+from wattle_gateway.store.archived import archive_of
 from wattle_testkit import sealed_folder
 from wattle_testkit.alliance import GRID
 from wattle_testkit.archived_ledger import DAY_MS, ArchivedLedger
@@ -177,6 +178,21 @@ def test_a_sealed_ledger_archives_and_reads_alike(
     assert said(capsys, "samples", ledger.home.folder, "--raw") == before
     assert said(capsys, "audit", ledger.home.folder)["ok"]
     assert said(capsys, "archive", "verify", ledger.home.folder)["ok"]
+    with reading(ledger) as reader:
+        archive = archive_of(reader)
+        assert archive is not None
+        archive.reach(None, None, None)
+        kid = ledger.board.kid
+        rows = "SELECT meter, body FROM {} ORDER BY leaf"
+        told = reader.execute(rows.format("temp.archived_samples")).fetchall()
+        on_disk = reader.execute(rows.format("spill.archived_samples")).fetchall()
+        assert len(told) == len(on_disk) == 12
+        for (_, body), (meter, sealed) in zip(told, on_disk, strict=True):
+            assert kid in body
+            assert kid not in sealed
+            assert meter != kid
+        (folder,) = {row[2] for row in reader.execute("PRAGMA database_list") if row[1] == "spill"}
+        assert not Path(folder).exists(), "it has no name any more"
 
 
 @pytest.mark.parametrize("dataset", ["log", "blocks"])

@@ -13,9 +13,9 @@ from wattle_gateway.archive import fetching, parquet_files
 from wattle_gateway.archive.rows import BLOCKS, LOG, HeaderRow, LogRow
 from wattle_gateway.archive.target import Target
 from wattle_gateway.errors import ArchiveError
-from wattle_gateway.store import archive_rows, ledger_rows
+from wattle_gateway.store import archive_rows, archived, ledger_rows
 from wattle_gateway.store.archive_rows import Contents, Part
-from wattle_gateway.store.archived import ArchivedBlock, ArchivedLeaf
+from wattle_gateway.store.archived import ArchivedBlock, ArchivedLeaf, ArchivedSample
 
 # A proof needs the leaves of a tile, which may lie in two parts; an audit looks one behind.
 PARTS_KEPT = 3
@@ -180,21 +180,10 @@ class ArchiveReader:
 
     def _insert(self, part: Part, meter: bytes | None) -> None:
         wanted = None if meter is None else meter.hex()
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO temp.archived_samples SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 "
-            "WHERE NOT EXISTS (SELECT 1 FROM main.leaves WHERE leaf = ?1)",
+        archived.keep(
+            self._connection,
             (
-                (
-                    row.leaf,
-                    bytes.fromhex(row.meter),
-                    row.seq,
-                    row.first_ms,
-                    row.last_ms,
-                    row.verdict,
-                    row.commit,
-                    row.commit_time_ms,
-                    row.body,
-                )
+                _sample(row)
                 for row in self._log(part).rows
                 if row.meter is not None and wanted in (None, row.meter)
             ),
@@ -230,6 +219,28 @@ def _agree(part: Part, what: str, found: object, said: object) -> None:
         raise ArchiveError(
             f"part {part.number} of the archive has other {what} than its row in archive_parts says"
         )
+
+
+def _sample(row: LogRow) -> ArchivedSample:
+    assert row.leaf is not None
+    assert row.meter is not None
+    assert row.seq is not None
+    assert row.first_ms is not None
+    assert row.last_ms is not None
+    assert row.verdict is not None
+    assert row.commit is not None
+    assert row.commit_time_ms is not None
+    return ArchivedSample(
+        row.leaf,
+        bytes.fromhex(row.meter),
+        row.seq,
+        row.first_ms,
+        row.last_ms,
+        row.verdict,
+        row.commit,
+        row.commit_time_ms,
+        row.body,
+    )
 
 
 def _archived(row: LogRow) -> ArchivedLeaf:

@@ -132,7 +132,7 @@ def _fill(
             doubts_rows=True,
         )
         try:
-            with nullcontext() if remaking is None else attached(damaged, remaking):
+            with nullcontext() if remaking is None else attached(damaged, remaking, samples=False):
                 replay.run(rebuild.ledger.epoch)
         except (sqlite3.DatabaseError, LedgerError, StoreError) as error:
             differences.append(Difference(f"the database cannot be read: {row_seal.told(error)}"))

@@ -134,7 +134,7 @@ def _of_meter(
     if archive_of(connection) is None:
         return here
     query = _ARCHIVED_QUERY.format(conditions=conditions)
-    return heapq.merge(here, connection.execute(query, (meter, *given.values())))
+    return heapq.merge(here, connection.execute(query, (alias, *given.values())))
 
 
 _NEW_QUERY = """

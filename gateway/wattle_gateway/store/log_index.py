@@ -54,7 +54,7 @@ def samples_of(connection: sqlite3.Connection, meter: bytes) -> tuple[str, tuple
     if archive_of(connection) is None:
         return f"({here})", (alias,)
     left = f"{columns} temp.archived_samples WHERE meter = ?"
-    return f"({here} UNION ALL {left})", (alias, meter)
+    return f"({here} UNION ALL {left})", (alias, alias)
 
 
 def headers_of(connection: sqlite3.Connection, commit: int, ids: Sequence[int]) -> list[bytes]:
