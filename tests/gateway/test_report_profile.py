@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from wattle_gateway.cli import main
 from wattle_gateway.cli.dr_profile import print_profile
-from wattle_gateway.contracts.reputation.conduct import charge
+from wattle_gateway.contracts.reputation.conduct import charge, moved
 from wattle_gateway.contracts.state import State
 from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.market import Market
@@ -125,7 +125,9 @@ def test_one_load_of_two_that_fails_costs_half_of_a_fault(ledger: SettledEvent) 
     ledger.commit_at(FINAL_MS)
     after = profile_of(ledger, AGGREGATOR.kid).standing
     assert after.faults == {"silence": 1}
-    assert before.reputation - after.reputation == MARKET.weight_of["silence"].reputation // 2
+    # With the last statement comes the score of who left something unmeasured, too.
+    rated = moved(before.reputation, after.events[0].score, MARKET.rate_permille)
+    assert rated - after.reputation == MARKET.weight_of["silence"].reputation // 2
 
 
 def test_only_the_newest_events_count(ledger: SettledEvent) -> None:

@@ -289,12 +289,20 @@ def _score(
     time_ms: int,
 ) -> dict[bytes, scoring.Score]:
     """The scores of those who have none yet in this event and of whom something can be said; they
-    move reputations."""
+    move reputations. Who left something unmeasured is not judged before the last statement: a score
+    rests on all that was to be known, and nobody chooses by delay what it rests on."""
+    if any(row.version == REVISED for _, row in made):
+        return {}  # of some resources alone
+    waits = {
+        quota.origin
+        for quota, row in made
+        if row.version != FINAL and judging.awaits_data(event, quota, row)
+    }
     performances: dict[bytes, list[Performance]] = {}
     rated = {quota.origin for quota, row in made if row.score is not None}
     for quota, row in made:
         found = judging.performance(event, quota, row, market)
-        if found is not None:
+        if found is not None and quota.origin not in waits:
             performances.setdefault(quota.origin, []).append(found)
     history = {kid: standing(state, market, kid, time_ms).history for kid in performances}
     scores = scoring.event_scores(performances, history, market)

@@ -7,7 +7,13 @@ from wattle_gateway.contracts.events.rows import EventRow, QuotaRow
 from wattle_gateway.contracts.scoring.parts import Kept, Performance
 from wattle_gateway.contracts.settlement import lines
 from wattle_gateway.contracts.settlement.delivery import was_called
-from wattle_gateway.contracts.settlement.lines import CALLED, MJ_PER_MWH, UNMEASURED, WITHDRAWN
+from wattle_gateway.contracts.settlement.lines import (
+    CALLED,
+    MJ_PER_MWH,
+    NO_BASELINE,
+    UNMEASURED,
+    WITHDRAWN,
+)
 from wattle_gateway.contracts.settlement.results import ResultLine, ResultRow
 from wattle_gateway.ledger import event_bodies
 from wattle_gateway.ledger.market import PERMILLE, Market
@@ -39,6 +45,15 @@ def performance(
     if quota.confirmed_ms is not None and quota.ordered_ms is not None:
         taken_ms = max(0, quota.confirmed_ms - quota.ordered_ms)
     return Performance(event.interval_s, tuple(kept), event.body.within_ms, taken_ms)
+
+
+def awaits_data(event: EventRow, quota: QuotaRow, row: ResultRow) -> bool:
+    """Whether late samples may still say how a resource kept its quota in some interval."""
+    return any(
+        line.status in (UNMEASURED, NO_BASELINE) and was_called(event, quota, index)
+        for index, line in enumerate(row.lines)
+        if quota.quotas_w[index]
+    )
 
 
 def faults(
