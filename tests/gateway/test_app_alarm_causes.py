@@ -66,7 +66,9 @@ def gateway(home: GatewayHome) -> SimpleNamespace:
         epoch=SimpleNamespace(members=members),
         peering=SimpleNamespace(links=SimpleNamespace(up=lambda: [OTHER, THIRD])),
         desk=SimpleNamespace(counters={"stored": 5}),
-        config=SimpleNamespace(ingest=SimpleNamespace(pool_entries_max=1_000)),
+        config=SimpleNamespace(
+            ingest=SimpleNamespace(pool_entries_max=1_000), archive=SimpleNamespace(target="")
+        ),
         resources=SimpleNamespace(usage=USAGE, levels={}, forecast=Forecast(0, None, None)),
     )
 
@@ -109,6 +111,18 @@ def test_the_broker(gateway: SimpleNamespace, broker: Any, up: bool, says: str) 
 def test_an_archive_that_takes_nothing(gateway: SimpleNamespace) -> None:
     gateway.archive.trouble = "/mnt/archive: no such folder; make it, or mount its disk"
     assert find(gateway) == {"archive": Finding(WARNING, gateway.archive.trouble)}
+
+
+def test_an_archive_that_is_not_mounted_before_anything_is_due_to_move(
+    gateway: SimpleNamespace, tmp_path: Path
+) -> None:
+    gateway.config.archive.target = str(tmp_path / "mount" / "wattle")
+    text = f"archive: {gateway.config.archive.target}: no such folder"
+    assert find(gateway) == {"archive": Finding(WARNING, text)}
+    (tmp_path / "mount" / "wattle").mkdir(parents=True)
+    assert find(gateway) == {}
+    gateway.config.archive.target = "s3://bucket"
+    assert find(gateway) == {}
 
 
 def test_peers_are_named(gateway: SimpleNamespace) -> None:

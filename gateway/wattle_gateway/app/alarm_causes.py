@@ -150,13 +150,14 @@ class AlarmCauses:
         return {}
 
     def _look_at_folder(self) -> dict[str, Finding]:
-        """What the doctor says of certificates and keys."""
-        home = self._gateway.home
+        """What the doctor says of certificates, keys and the archive's folder."""
+        home, target = self._gateway.home, self._gateway.config.archive.target
         now_ms = self._gateway.clock.now_ms()
         try:
             found = {
                 catalog.CERTIFICATE: _worst(doctor_folder.certificates(home, now_ms)),
                 catalog.KEYS: _worst([doctor_folder.permissions(home)]),
+                catalog.ARCHIVE: _worst(doctor_folder.archive(home, target)),
             }
         except OSError as error:
             return {catalog.KEYS: Finding(CRITICAL, f"{home.folder}: {error.strerror}")}
