@@ -16,7 +16,6 @@ from wattle_testkit.settled_event import (
     END_MS,
     FINAL_MS,
     HOUR_MS,
-    INTERVALS,
     MARKET,
     SETTLE_MS,
     USUAL_W,
@@ -68,30 +67,6 @@ class TestInitial:
         event = ledger.call()
         ledger.deliver(event, {HOUSE: 2_400, NEIGHBOUR: 2_400})
         ledger.commit_at(SETTLE_MS)
-        score = ledger.result(event, HOUSE).score
-        assert score is not None
-        assert (score.accuracy, score.availability) == (1_000, 1_000)
-        assert faults(ledger, HOUSE) == {}
-
-    def test_who_left_something_unmeasured_is_judged_with_the_last_statement(
-        self, ledger: SettledEvent
-    ) -> None:
-        """Or readings of bad intervals would be sent when the score is made without them."""
-        event = ledger.call()
-        given = dict.fromkeys(range(INTERVALS), 400)
-        ledger.measured(HOUSE, given, confirms=ledger.order, without=(1,))
-        ledger.deliver(event, {NEIGHBOUR: 2_400})
-        ledger.commit_at(SETTLE_MS)
-        assert ledger.result(event, HOUSE).lines[0].status == lines.UNMEASURED
-        assert ledger.result(event, HOUSE).score is None
-        assert ledger.result(event, NEIGHBOUR).score is not None
-        shown = {"ei": 10_000 + 4 * USUAL_W // 4 + 100, "p": 4_000}
-        ledger.sample(HOUSE, [Reading(1, BEGIN_MS + INTERVAL_MS, "G", shown)])
-        ledger.commit_at(SETTLE_MS + 1)
-        revised = ledger.result(event, HOUSE)
-        assert {line.status for line in revised.lines} == {lines.CALLED}
-        assert (revised.version, revised.score) == (results.REVISED, None)
-        ledger.commit_at(FINAL_MS)
         score = ledger.result(event, HOUSE).score
         assert score is not None
         assert (score.accuracy, score.availability) == (1_000, 1_000)
