@@ -3,7 +3,9 @@ answers are those of one that did none of it."""
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -194,3 +196,23 @@ def test_a_snapshot_of_what_has_archived_begins_another(
     rows = said(home, "samples")
     assert {row["seq"] for row in rows} <= {one.sample.seq for one in alliance.samples}
     assert rows[-1]["seq"] == len(alliance.samples)
+
+
+def test_repaired_it_fetches_what_it_has_lost(alliance: HomeAlliance) -> None:
+    """From the only member, who could not have been repaired so."""
+    alliance.kill("watcher")
+    home = alliance.homes["watcher"]
+    with closing(sqlite3.connect(home.database)) as connection, connection:
+        connection.execute("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)")
+    assert command("audit", home.folder).returncode == 1
+    done = command("repair", home.folder)
+    assert done.returncode == 0, done.stderr
+    assert said(home, "audit")["ok"]
+    alliance.start("watcher")
+    alliance.live("ann", 1, SAMPLES_A_DAY)
+    assert len(alliance.heads()) == 1
+    assert said(home, "audit")["ok"]
+    assert said(home, "archive", "verify")["ok"]
+    assert said(home, "samples")[-1]["seq"] == len(alliance.samples)
+    # What was set aside is as sealed as what took its place.
+    assert sealed_folder.holding(home.folder, *(one.raw for one in alliance.samples)) == []

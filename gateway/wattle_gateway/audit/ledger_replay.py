@@ -81,7 +81,13 @@ class LedgerReplay:
     def _run_epoch(self, epoch: Epoch) -> Epoch | None:
         replay = _replay_of(self._connection, epoch, self._taker.head)
         walk = _EpochWalk(
-            self._connection, epoch, self._taker, self._found, replay, self._adopts_through
+            self._connection,
+            epoch,
+            self._taker,
+            self._found,
+            replay,
+            self._adopts_through,
+            doubts_rows=self._doubts_rows,
         )
         try:
             self._walk(walk, epoch)
@@ -125,6 +131,8 @@ class _EpochWalk:
         found: Found,
         replay: CommitReplay,
         adopts_through: int,
+        *,
+        doubts_rows: bool,
     ) -> None:
         self.following: Epoch | None = None
         self._connection = connection
@@ -135,6 +143,7 @@ class _EpochWalk:
         self._votes = VoteProof(epoch, taker.digest_of)
         self._adopted: list[int] = []
         self._adopts_through = adopts_through
+        self._doubts_rows = doubts_rows
 
     @property
     def is_stuck(self) -> bool:
@@ -142,8 +151,10 @@ class _EpochWalk:
         return len(self._replay.waiting) > 2 * self._epoch.constants.gc_depth * self._epoch.size
 
     def take(self, stored: StoredBlock) -> None:
-        """The next block."""
-        self._votes.note(stored.block, self._taker.head)
+        """The next block. Where a ledger is put together, votes of blocks that may have to be left
+        out prove nothing: whoever audits it does not have them."""
+        if not self._doubts_rows:
+            self._votes.note(stored.block, self._taker.head)
         self._enter(self._replay.add(stored))
 
     def adopt_below(self, round_number: int | None) -> None:
@@ -196,6 +207,8 @@ class _EpochWalk:
             return
         for stored in entered:
             self._taker.entered(stored)
+            if self._doubts_rows:
+                self._votes.note(stored.block, self._taker.head)
         if self.following is None:
             try:
                 self._run(self._replay.decide())
