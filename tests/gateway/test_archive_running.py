@@ -14,7 +14,8 @@ from wattle_gateway.archive.mover import Mover
 from wattle_gateway.errors import ArchiveError
 from wattle_gateway.home.identity import load_identity
 from wattle_testkit import sealed_folder
-from wattle_testkit.gateway_process import GatewayProcess, command
+from wattle_testkit.alliance_commands import joined
+from wattle_testkit.gateway_process import GatewayProcess, command, free_port
 from wattle_testkit.old_gateway import OLD_DAYS, SAMPLES_A_DAY, OldGateway
 from wattle_testkit.paper_meter import PaperMeter
 from wattle_testkit.waiting import until
@@ -120,3 +121,23 @@ def test_old_days_leave_while_a_meter_sends(old: OldGateway) -> None:
     assert "archive: a part is in the archive part=1" in gateway.log.read_text()
     secret = [signed.raw for signed in old.samples]
     assert sealed_folder.holding(gateway.folder.parent, *secret) == []
+
+
+def test_a_newcomer_is_given_the_days_that_have_left(old: OldGateway) -> None:
+    """All of the ledger but what is recent lies in the archive of the only member."""
+    text = old.home.config.read_text()
+    text = text.replace('listen = ""', 'listen = "127.0.0.1"', 1)
+    old.home.config.write_text(text.replace("port = 8884", f"port = {free_port()}"))
+    assert said(old.process, "archive", "status")["last_commit"] > 10
+    old.process.start()
+    newcomer = joined(old.process, "newcomer")
+    try:
+        newcomer.start()
+        head = old.process.status()["commit"]
+        until(lambda: newcomer.status()["commit"] >= head, DEADLINE_S, f"all came; {newcomer.log}")
+        rows = said(newcomer, "samples")
+        assert [row["seq"] for row in rows] == list(range(1, len(old.samples) + 1))
+    finally:
+        assert newcomer.stop() == 0
+        assert old.process.stop() == 0
+    assert said(newcomer, "audit")["ok"]

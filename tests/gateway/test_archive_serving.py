@@ -5,7 +5,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +15,18 @@ from wattle_gateway.app.archive_desk import ArchiveDesk
 from wattle_gateway.archive import collection, mover
 from wattle_gateway.archive.answers import Answers, Known
 from wattle_gateway.archive.mover import Mover, Place
+from wattle_gateway.archive.reader import ArchiveReader
+from wattle_gateway.archive.recovery import WrongPartsError
 from wattle_gateway.archive.target import Folder
 from wattle_gateway.audit.ledger_audit import audit_ledger
+from wattle_gateway.audit.repair import repair
 from wattle_gateway.ledger import genesis, transaction
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.runtime.driver import LedgerDriver
-from wattle_gateway.store import archive_rows
+from wattle_gateway.store import archive_rows, schema
 from wattle_gateway.store import connection as database
+from wattle_gateway.store.archived import attached
 from wattle_gateway.sync.messages import Commits, History
 from wattle_gateway.sync.parcels import ArchiveRequest, Parcel
 from wattle_gateway.sync.peer import BEGINS_AGAIN_MS
@@ -69,6 +73,16 @@ class Archives:
         folder.mkdir(exist_ok=True)
         return Folder(folder)
 
+    @contextmanager
+    def beside(self, name: str) -> Iterator[sqlite3.Connection]:
+        """A member's ledger with its archive."""
+        path = self.alliance.members[name].path
+        reader = database.open_reader(path, schema.LEDGER, SOLO.ledger_id)
+        parts = [part for part in archive_rows.load(reader) if part.begun]
+        archive = ArchiveReader(reader, parts, lambda: self.target(name))
+        with closing(reader), attached(reader, archive), database.snapshot(reader):
+            yield reader
+
     def serve(self, name: str) -> None:
         """From its next start on it answers."""
         member = self.alliance.members[name]
@@ -96,7 +110,7 @@ class Archives:
 @pytest.fixture
 def archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archives]:
     """One member that became three, all of which have archived both epochs."""
-    monkeypatch.setattr(collection, "PART_ENTRIES", 24)
+    monkeypatch.setattr(collection, "PART_ENTRIES", 12)
     monkeypatch.setattr(mover, "COMMITS_KEPT", 4)
     alliance = DrivenAlliance(tmp_path, PARTIES[0], epoch=first_epoch(SOLO))
     board = Board("meter", alliance.epoch)
@@ -188,3 +202,29 @@ def test_the_desk_answers_one_after_the_other_and_says_what_is_here_otherwise(
     ledger.target_folder.rename(tmp_path / "elsewhere")
     (here,) = asyncio.run(ask(new, answers=1))
     assert (here.id, here.commits, here.begins) == (2, (), begins)
+
+
+def test_what_a_lost_file_takes_with_it_comes_from_the_archives_of_others(
+    archives: Archives,
+) -> None:
+    """`repair --refetch`: the parts before it are kept, the rest is fetched."""
+    alliance = archives.alliance
+    alliance.kill("bob")
+    member = alliance.members["bob"]
+    parts = sorted((alliance.folder / "bob-archive").glob("*/*/log/*/*.parquet"))
+    parts[-1].unlink()
+    with pytest.raises(WrongPartsError, match=rf"part {len(parts)}: .*: missing from the archive"):
+        repair(member.path, first_epoch(SOLO), member.kid, lambda: archives.target("bob"))
+    saved, _aside = repair(
+        member.path, first_epoch(SOLO), member.kid, lambda: archives.target("bob"), refetch=True
+    )
+    assert 1 <= saved.parts < len(parts)
+    assert saved.head.index < alliance["ann"].head.index
+    alliance.start("bob")
+    alliance.run(30_000)
+    assert len(alliance.heads()) == 1
+    assert archives.asked["Commits"] > 0
+    with archives.beside("bob") as connection:
+        report = audit_ledger(connection, SOLO, lambda _done, _all: None)
+    assert report.differences == []
+    assert report.counts.samples == 35
