@@ -63,15 +63,7 @@ class AlarmSide:
         return {"raised": dict(self._board.raised_count), "webhook": sent}
 
     def _tell(self, event: Event) -> None:
-        alarm = event.alarm
-        tell = _log.error if alarm.severity == CRITICAL else _log.warning
-        fields = {"severity": alarm.severity, "found": alarm.text, "advice": alarm.advice}
-        if event.what == RAISED:
-            tell("alarm raised", alarm=alarm.name, **fields)
-        elif event.what == CLEARED:
-            _log.info("alarm cleared", alarm=alarm.name)
-        else:
-            tell("alarm repeated", alarm=alarm.name, **fields)
+        log(event)
         body = self._message(event.what, event)
         self._retained = body
         if self._webhook is not None:
@@ -100,3 +92,16 @@ class AlarmSide:
         )
         now_ms = gateway.clock.now_ms()
         return message.encode(sender, what, event, self._board.active(), now_ms)
+
+
+def log(event: Event) -> None:
+    """A line of the log for an event."""
+    alarm = event.alarm
+    tell = _log.error if alarm.severity == CRITICAL else _log.warning
+    fields = {"severity": alarm.severity, "found": alarm.text, "advice": alarm.advice}
+    if event.what == RAISED:
+        tell("alarm raised", alarm=alarm.name, **fields)
+    elif event.what == CLEARED:
+        _log.info("alarm cleared", alarm=alarm.name)
+    else:
+        tell("alarm repeated", alarm=alarm.name, **fields)

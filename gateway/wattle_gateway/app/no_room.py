@@ -18,6 +18,7 @@ from wattle_gateway.admin.live_status import LiveStatus
 from wattle_gateway.alarms import catalog, message, webhook
 from wattle_gateway.alarms.board import AlarmBoard, Finding
 from wattle_gateway.alarms.message import Sender
+from wattle_gateway.app import alarm_side
 from wattle_gateway.app.service_manager import ServiceManager
 from wattle_gateway.config import EMBEDDED, GatewayConfig
 from wattle_gateway.errors import (
@@ -140,8 +141,7 @@ class NoRoom:
         now_ms = self._clock.now_ms()
         identity = self._identity
         for event in self._board.look(steady_ms(), now_ms, found):
-            alarm = event.alarm
-            _log.error("alarm raised", alarm=alarm.name, found=alarm.text, advice=alarm.advice)
+            alarm_side.log(event)
             if self._webhook is not None:
                 sender = Sender(
                     identity.genesis.ledger_id.hex(),

@@ -10,7 +10,7 @@ UNIT = f"wattle-gateway@{NAME}.service"
 BACKUP = f"wattle-backup@{NAME}.service"
 FOLDER = f"/var/lib/wattle/{NAME}"
 PROGRAM = "/usr/local/lib/wattle/current/bin/wattle-gateway"
-_INVITATION = "/root/second.json"
+_INVITATION = "/srv/second.json"
 _PORT, _PEERS_PORT = "18895", "18896"
 _KEY = "storage-key"
 _SEALED_KEY = f"/etc/credstore.encrypted/{_KEY}"
@@ -30,7 +30,10 @@ def prove(
     made = "/var/lib/wattle/second.json"
     invite = ["alliance", "invite", inviter, "--name", NAME, "--role", "retailer"]
     run([*as_wattle, *invite, "--output", made])
-    run([*inside, "mv", made, _INVITATION])  # where the service's user may not read it
+    run(
+        [*inside, "install", "-m", "0600", made, _INVITATION]
+    )  # root's, as one that was handed over
+    run([*inside, "rm", made])
     join = ["alliance", "join", _INVITATION, "--host", "127.0.0.1", "--port", _PORT]
     run([*inside, installer, NAME, wheel, *join, "--peers-port", _PEERS_PORT])
     is_up(inside, UNIT, FOLDER)
