@@ -129,6 +129,7 @@ def test_files_that_were_plain_are_sealed_later(ledger: ArchivedLedger) -> None:
     ledger.configure(target="archive", plain=True)
     done = said(ledger, "archive", "reseal")
     assert (done["written"], done["plain"]) == (6, True)
+    assert not said(ledger, "archive", "status")["sealed"]
     assert (len(files(ledger, PLAIN)), files(ledger, SEALED)) == (6, [])
     assert said(ledger, "archive", "verify")["ok"]
     warned = command("doctor", ledger.home.folder).stdout
@@ -141,6 +142,7 @@ def test_files_that_were_plain_are_sealed_later(ledger: ArchivedLedger) -> None:
     assert said(ledger, "archive", "reseal")["written"] == 6
     assert (files(ledger, PLAIN), len(files(ledger, SEALED))) == ([], 6)
     assert said(ledger, "archive", "reseal")["written"] == 0
+    assert said(ledger, "archive", "status")["sealed"]
     assert "in the clear" not in command("doctor", ledger.home.folder).stdout
 
 
@@ -240,6 +242,11 @@ def test_an_auditor_gets_plain_files_and_the_box_none(
     assert readings.stat().st_mode & 0o777 == 0o600
     rows = pyarrow.parquet.read_table(readings, partitioning=None).to_pylist()
     assert {row["meter"] for row in rows} == {ledger.board.kid.hex()}
+    refused = command("archive", "export", ledger.home.folder, out, "--from", "soon")
+    assert "'soon' is no day, expected one as 2026-10-01" in refused.stderr
+    ledger.configure(target=str(tmp_path / "elsewhere"))
+    refused = command("archive", "export", ledger.home.folder, tmp_path / "elsewhere")
+    assert "elsewhere: is the archive itself" in refused.stderr
     for words in (("archive", "export"), ("snapshot", "export")):
         done = command(*words, ledger.home.folder, ledger.home.folder / "inside")
         assert done.returncode == 2

@@ -24,6 +24,7 @@ from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.runtime.clock import wall_ms
 from wattle_gateway.runtime.lock import InstanceLock
+from wattle_gateway.sealing import ring as rings
 from wattle_gateway.store import archive_rows, schema
 from wattle_gateway.store import connection as database
 from wattle_gateway.store.connection import store_errors_named
@@ -136,6 +137,7 @@ def _status(home: GatewayHome) -> dict[str, Any]:
         ).fetchone()[0]
         return {
             "target": config.target,
+            "sealed": (home.folder / rings.NAME).exists() and not config.plain,
             "retention_days": config.retention_days,
             "parts": len(stored),
             "first_day": stored[0].day if stored else None,
@@ -153,7 +155,8 @@ def _status(home: GatewayHome) -> dict[str, Any]:
 
 def _print_status(found: dict[str, Any]) -> None:
     target = found["target"] or "none: nothing leaves"
-    print(f"target        {target}, after {found['retention_days']} full days")
+    sealed = ", sealed" if found["target"] and found["sealed"] else ""
+    print(f"target        {target}, after {found['retention_days']} full days{sealed}")
     if found["parts"]:
         print(
             f"archived      {found['first_day']} to {found['last_day']}, {found['parts']} parts, "

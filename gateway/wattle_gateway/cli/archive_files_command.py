@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from wattle_gateway import config as configuration
 from wattle_gateway.admin.channel import ask
 from wattle_gateway.archive import fetching, resealing
 from wattle_gateway.archive.attachment import target_of
+from wattle_gateway.archive.target import S3_SCHEME
 from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.folder import check_outside, home_of, opened_ledger
 from wattle_gateway.cli.text import shown_bytes
@@ -59,8 +61,9 @@ def export(arguments: argparse.Namespace) -> None:
     """Write files in the clear."""
     home = home_of(arguments.folder)
     check_outside(home, arguments.to)
-    first, last = arguments.from_day or "", arguments.to_day or "9999"
+    first, last = _day(arguments.from_day, "0001-01-01"), _day(arguments.to_day, "9999-12-31")
     target = target_of(home)
+    _check_elsewhere(home, arguments.to)
     files = size_bytes = 0
     with opened_ledger(home) as (_, reader):
         for part in archive_rows.load(reader):
@@ -74,6 +77,20 @@ def export(arguments: argparse.Namespace) -> None:
         print(json.dumps(row, indent=2))
         return
     print(f"written       {files} files, {shown_bytes(size_bytes)}, in the clear: {arguments.to}")
+
+
+def _day(given: str | None, otherwise: str) -> str:
+    try:
+        return date.fromisoformat(given or otherwise).isoformat()
+    except ValueError as error:
+        raise UsageError(f"{given!r} is no day, expected one as 2026-10-01") from error
+
+
+def _check_elsewhere(home: GatewayHome, out: Path) -> None:
+    """Files in the clear beside the sealed ones would be taken for the archive's own."""
+    target = configuration.load(home.config).archive.target
+    if not target.startswith(S3_SCHEME) and (home.folder / target).resolve() == out.resolve():
+        raise UsageError(f"{out}: is the archive itself, expected another folder")
 
 
 def _write(path: Path, content: bytes) -> None:

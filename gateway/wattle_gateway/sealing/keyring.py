@@ -264,13 +264,6 @@ def without_archive_before(keyring: Keyring, number: int) -> Keyring:
     return replace(keyring, archive=tuple(key for key in keyring.archive if key.number >= number))
 
 
-def archive_keys(keyring: Keyring, root: RootKey) -> dict[int, bytes]:
-    """Every archive key by its number. StorageKeyError as `RootKey.unwrap`."""
-    return {
-        key.number: root.unwrap(f"archive {key.number}", key.wrapped) for key in keyring.archive
-    }
-
-
 def _new_data_key(root: RootKey, number: int, now_ms: int) -> DataKey:
     wrapped = root.wrap(f"data {number}", secrets.token_bytes(KEY_BYTES))
     return DataKey(number, now_ms, 0, wrapped)

@@ -81,11 +81,12 @@ class Ring:
 
     def archive_key_of(self, number: int) -> bytes | None:
         """The archive key of a number, None: there is none, perhaps not any more."""
-        keys = keyring_file.archive_keys(self._keyring, self._root)
-        if number not in keys:
+        for _ in range(2):
+            for key in self._keyring.archive:
+                if key.number == number:
+                    return self._root.unwrap(f"archive {number}", key.wrapped)
             self._reload()  # another process may have made it
-            keys = keyring_file.archive_keys(self._keyring, self._root)
-        return keys.get(number)
+        return None
 
     def forget_archive_before(self, number: int) -> int:
         """Remove archive keys below a number; gives how many. Raises StorageKeyError."""
