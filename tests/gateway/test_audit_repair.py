@@ -6,9 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from wattle_gateway.audit.commit_replay import CommitReplay
 from wattle_gateway.audit.comparison import compare
 from wattle_gateway.audit.ledger_audit import audit_ledger
 from wattle_gateway.audit.repair import repair
+from wattle_gateway.audit.vote_proof import VoteProof
 from wattle_gateway.errors import StoreError
 from wattle_gateway.ledger import genesis, transaction
 from wattle_gateway.ledger.epoch import first_epoch
@@ -162,6 +164,27 @@ def test_a_file_that_is_no_database_becomes_a_lost_ledger(
     alliance.start("bob")
     alliance.run(3 * SETTLED_MS)
     assert not alliance["bob"].signing
+    check_equal(alliance, SAMPLES)
+
+
+def test_commits_that_blocks_do_not_decide_need_the_votes_of_a_quorum(
+    four: tuple[DrivenAlliance, Board], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was far behind has taken commits with votes, and no blocks that would decide them.
+    Without these votes no row is believed, also not after it was executed."""
+    alliance, _ = four
+    head = alliance["bob"].head
+    alliance.kill("bob")
+    copy = alliance.copy_of("bob")
+    member = alliance.members["bob"]
+    with monkeypatch.context() as patched:
+        patched.setattr(CommitReplay, "decide", lambda _replay: [])
+        saved, _aside = repair(member.path, alliance.epoch, member.kid)
+        assert head.index - 16 < saved.head.index < head.index, "no votes for the newest are here"
+        patched.setattr(VoteProof, "proved", 0)
+        assert repair(copy, alliance.epoch, member.kid)[0].head.index == 0
+    alliance.start("bob")
+    alliance.run(3 * SETTLED_MS)
     check_equal(alliance, SAMPLES)
 
 
