@@ -15,7 +15,7 @@ from wattle_gateway.sync.shelf import Shelf
 # What a request costs of a peer's budget even if the answer is small: the look-ups behind it.
 REQUEST_COST_BYTES = 16 << 10
 COMMITS_COST_BYTES = 128 << 10
-# An answer out of the archive takes some tenths of a second of another thread, whatever its size.
+# An answer out of the archive may decode a whole part, whatever its own size.
 ARCHIVE_COST_BYTES = ANSWER_BYTES
 
 
