@@ -158,6 +158,9 @@ def test_it_is_said_where_a_restored_one_looks_for_its_archive(
     assert command("backup", alliance.homes["ann"].folder, "--output", file).returncode == 0
     done = command("restore", file, tmp_path / "elsewhere" / "ann", "--alone")
     assert f"old days are in {tmp_path / 'elsewhere' / 'archive.ann'}" in done.stdout
+    said_by_doctor = command("doctor", tmp_path / "elsewhere" / "ann").stdout
+    assert "PROBLEM   archive " in said_by_doctor
+    assert "archive.ann: no such folder" in said_by_doctor
     done = command("samples", tmp_path / "elsewhere" / "ann")
     assert done.returncode == 18
     assert "archive.ann: no such folder" in done.stderr

@@ -8,7 +8,7 @@ from wattle_gateway.errors import ConfigError, GatewayError, HomeError, SchemaVe
 from wattle_gateway.home.identity import Identity, load_identity
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.ledger.epoch import first_epoch
-from wattle_gateway.reports import doctor_folder, doctor_running, doctor_storage
+from wattle_gateway.reports import doctor_archive, doctor_folder, doctor_running, doctor_storage
 from wattle_gateway.reports.doctor_finding import OK, PROBLEM, Finding
 from wattle_gateway.reports.doctor_host import Host
 from wattle_gateway.reports.doctor_running import Live
@@ -42,6 +42,9 @@ def examine(home: GatewayHome, host: Host, live: Live | None) -> Iterator[Findin
         yield doctor_folder.disk(home, host, 0, 0)
         return  # not even a sound database opens there
     yield from doctor_folder.databases(home, identity.genesis.ledger_id)
+    archived = doctor_archive.archive(home)
+    if archived is not None:
+        yield archived
     yield from _ledger(home, identity, host, live)
 
 
