@@ -94,6 +94,7 @@ ALTERED = {
     "rows about parts": (
         "UPDATE archive_parts SET last_commit = 7, gone_commit = 0 WHERE part = 1",
         "DELETE FROM archive_parts WHERE part = 2",
+        "UPDATE archive_parts SET gone_commit = 99999 WHERE part = 3",
         "UPDATE archive_files SET part = 9 WHERE part = 3",
     ),
 }

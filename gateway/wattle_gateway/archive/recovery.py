@@ -13,9 +13,10 @@ from wattle_gateway.archive import fetching, mover, names, parquet_files
 from wattle_gateway.archive.fetching import AlteredFileError
 from wattle_gateway.archive.rows import BLOCKS, LOG, READINGS, PartRows
 from wattle_gateway.archive.target import MissingFileError, Target
-from wattle_gateway.errors import ArchiveError
+from wattle_gateway.errors import ArchiveError, StoreError
 from wattle_gateway.ledger import leaf as leaf_format
-from wattle_gateway.store import archive_rows, base_rows
+from wattle_gateway.ledger.errors import LedgerError
+from wattle_gateway.store import archive_rows, base_rows, ledger_rows
 from wattle_gateway.store.archive_rows import Part, StoredFile
 
 # Of wrong files so many are told by name.
@@ -87,9 +88,9 @@ def find(connection: sqlite3.Connection, target: Target) -> Found:
             continue
         if not found.wrong:
             found.parts.append(read)
-    with suppress(sqlite3.DatabaseError):  # a mere cross-check
+    with suppress(sqlite3.DatabaseError, LedgerError, StoreError):  # a mere cross-check
         through = archive_rows.gone_through(connection)
-        if through >= following:
+        if through >= following and not _is_here(connection, following):
             text = f"ledger.db names no files of commits {following} to {through}, which have left"
             found.wrong.append(WrongPart(1 + len(found.parts), following, text))
     return found
@@ -134,11 +135,7 @@ def _read(
     if commits != list(range(part.first_commit, part.last_commit + 1)):
         raise _UnusableError(f"{files[LOG].name}: holds other commits than its name says")
     ids = [row.block for row in blocks]
-    here = sum(
-        1
-        for block_id in ids
-        if connection.execute("SELECT 1 FROM blocks WHERE id = ?", (block_id,)).fetchone()
-    )
+    here = sum(1 for block_id in ids if _has_block(connection, block_id))
     whole = Part(
         part.number,
         part.day,
@@ -159,3 +156,14 @@ def _wrong_readings(target: Target, files: Mapping[str, StoredFile]) -> str:
     except (MissingFileError, AlteredFileError) as error:
         return str(error)
     return ""
+
+
+def _is_here(connection: sqlite3.Connection, commit: int) -> bool:
+    """Whether ledger.db has the blocks of a commit."""
+    stored = ledger_rows.load_commit(connection, commit)
+    return stored is not None and all(_has_block(connection, one) for one in stored.blocks)
+
+
+def _has_block(connection: sqlite3.Connection, block_id: int) -> bool:
+    found = connection.execute("SELECT 1 FROM blocks WHERE id = ?", (block_id,)).fetchone()
+    return found is not None

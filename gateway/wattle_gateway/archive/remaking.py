@@ -55,6 +55,7 @@ class Remaking:
         self._last: Part | None = None
         # Blocks that were read and are in no noted part yet, None once they are in the new ledger.
         self._read: dict[int, StoredBlock | None] = {}
+        self._added: set[int] = set()
         self._next_id = 1 + max((one.newest_id for one in parts), default=0)
 
     def blocks(self, epoch: int) -> Iterator[ArchivedBlock]:
@@ -83,6 +84,11 @@ class Remaking:
         """A sound block."""
         if stored.id in self._read:
             self._read[stored.id] = stored
+
+    def has_added(self, stored: StoredBlock) -> bool:
+        """Whether a block that enters the graph only now, far below the floor, is in the new
+        ledger already, as one that no commit took."""
+        return stored.id in self._added
 
     def id_for(self, stored: StoredBlock) -> int:
         """The id that a block, which entered the graph, is to have in the new ledger: its files
@@ -128,6 +134,7 @@ class Remaking:
             block = self._read.pop(row.block, None)
             if block is not None:
                 block_rows.insert(writer, block.verified(), row.block)
+                self._added.add(row.block)
                 added += 1
         epoch = ledger.epoch_of_commit(part.first_commit)
         rows = collection.collect(writer, epoch, part.first_commit, part.last_commit)

@@ -214,6 +214,8 @@ class _Rebuild:
 
     def entered(self, stored: StoredBlock) -> None:
         """Store it."""
+        if self._remaking is not None and self._remaking.has_added(stored):
+            return
         self.blocks += 1
         given = None if self._remaking is None else self._remaking.id_for(stored)
         place = block_rows.insert(self._writer, stored.verified(), given)
