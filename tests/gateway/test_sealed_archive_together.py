@@ -47,6 +47,8 @@ def alliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HomeAlliance]
     begin(made, "watcher", snapshot_of(made, "ann"))
     made.heal()
     made.cut("newcomer")
+    made.transact("ann", transaction.ISSUE, Issue("CNY", 2, made.members["ann"].kid, 25).row())
+    made.run(1000)
     made.live("ann", DAYS - 1, SAMPLES_A_DAY)
     assert len({made[name].head for name in ("ann", "watcher")}) == 1
     patched = pytest.MonkeyPatch()
@@ -98,6 +100,18 @@ def answers(alliance: HomeAlliance, home: GatewayHome) -> dict[str, Any]:
         "samples": printed("samples", home.folder, *period, "--format", "csv"),
         "energy": printed("energy", home.folder, point, *period, "--format", "csv"),
         "voucher": printed("voucher", home.folder, point, *seconds, "--format", "json"),
+        "statement": printed(
+            "account",
+            "statement",
+            home.folder,
+            "ann",
+            "--asset",
+            "CNY",
+            *seconds,
+            "--format",
+            "json",
+        ),
+        "supervision": printed("supervise", "report", home.folder, *seconds, "--format", "json"),
         "meters": said(home, "meters", "list"),
         "parties": said(home, "party", "list"),
         "accounts": said(home, "account", "show"),
@@ -131,7 +145,17 @@ def test_both_say_the_same_of_what_both_have(
 ) -> None:
     # What came before the snapshot only one of them has: the enrolment that a voucher rests on,
     # the first samples of the meter.
-    for what in ("samples", "energy", "parties", "accounts", "audit", "status"):
+    same = (
+        "samples",
+        "energy",
+        "statement",
+        "supervision",
+        "parties",
+        "accounts",
+        "audit",
+        "status",
+    )
+    for what in same:
         assert said_by["ann"][what] == said_by["watcher"][what], what
     folders = [alliance.homes[name].folder for name in ("ann", "watcher")]
     assert command("audit", folders[0], "--compare", folders[1]).returncode == 0
