@@ -17,7 +17,7 @@ from wattle_gateway.home import backup
 from wattle_gateway.home.paths import GatewayHome
 from wattle_gateway.sealing import ring as rings
 from wattle_gateway.sealing.ring import Ring
-from wattle_gateway.store import archive_rows, resealing, schema, sealed_file
+from wattle_gateway.store import archive_rows, resealing, schema, sealed_file, sealing_copy
 from wattle_gateway.store.schema import Schema
 from wattle_testkit import older_databases, sealed_folder
 from wattle_testkit.archived_ledger import DAY_MS, ArchivedLedger
@@ -117,6 +117,30 @@ def test_a_plain_folder_of_a_newer_program_is_not_half_sealed(home: GatewayHome)
     assert f"schema version {NEWER}" in seal(home)
     assert not (home.folder / rings.NAME).exists()
     assert home.config.read_text() == text
+
+
+def test_a_power_cut_at_the_very_end_leaves_no_plain_key_unseen(
+    home: GatewayHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PowerCutError(BaseException):
+        pass
+
+    def cut(path: Path) -> None:
+        if path.name == "peer.pem.plain" and path.exists():
+            raise PowerCutError
+        wipe(path)
+
+    wipe = sealing_copy.wipe
+    with monkeypatch.context() as patched:
+        patched.setattr(sealing_copy, "wipe", cut)
+        with pytest.raises(PowerCutError):
+            seal(home)
+    assert (home.keys / "peer.pem.plain").exists()
+    said = command("doctor", home.folder).stdout
+    assert "sealed, but peer.pem.plain are not encrypted" in said
+    assert seal(home) == ""
+    assert not list(home.keys.glob("*.plain"))
+    assert "sealed; data key 1" in command("doctor", home.folder).stdout
 
 
 def test_nothing_plain_stays_beside_the_databases(home: GatewayHome, lived: OldGateway) -> None:

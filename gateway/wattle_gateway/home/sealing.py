@@ -100,8 +100,10 @@ def rewrap(home: GatewayHome, source: str) -> Ring:
 
 
 def plain_keys(home: GatewayHome) -> list[str]:
-    """The names of private keys that are not encrypted. Raises HomeError."""
-    return [path.name for path in sorted(home.keys.glob("*.pem")) if not keys.is_encrypted(path)]
+    """The names of private keys that are not encrypted, also of what a power cut has left of them
+    after they were. Raises HomeError."""
+    plain = [path for path in home.keys.glob("*.pem") if not keys.is_encrypted(path)]
+    return sorted(path.name for path in (*plain, *home.keys.glob("*.pem.plain")))
 
 
 def set_source(path: Path, source: str) -> None:
