@@ -22,6 +22,9 @@ from wattle_gateway.sync import serving
 from wattle_gateway.sync.intake import Intake
 from wattle_gateway.sync.parcels import ArchiveRequest, Parcel
 
+# Blocks are given in their order, and each log more takes some 27 MiB (a part of 16,000 samples).
+LOGS_KEPT = 1
+
 
 @dataclass(frozen=True)
 class Known:
@@ -67,5 +70,5 @@ class Answers:
         parts = [part for part in archive_rows.load(connection) if part.begun]
         if parts != self._parts:
             self._parts = parts
-            self._archive = ArchiveReader(connection, parts, self._target)
+            self._archive = ArchiveReader(connection, parts, self._target, LOGS_KEPT)
         return self._archive

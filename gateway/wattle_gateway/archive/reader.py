@@ -45,10 +45,15 @@ class ArchiveReader:
     """The `Archive` of one connection (see `store.archived` for what each method gives)."""
 
     def __init__(
-        self, connection: sqlite3.Connection, parts: Sequence[Part], target: Callable[[], Target]
+        self,
+        connection: sqlite3.Connection,
+        parts: Sequence[Part],
+        target: Callable[[], Target],
+        logs_kept: int = PARTS_KEPT,
     ) -> None:
         """`parts` those of which rows have left; `target` opens where they are, when it is asked
-        for the first time."""
+        for the first time; of so many the log stays in memory."""
+        self._logs_kept = logs_kept
         self._connection = connection
         self._parts = parts
         self._stored = [(part, part.contents) for part in parts if part.contents is not None]
@@ -165,7 +170,7 @@ class ArchiveReader:
             log = _Log(parquet_files.log_rows(self._fetch(part, LOG)))
             _check_contents(part, log)
             self._logs[part.number] = log
-            while len(self._logs) > PARTS_KEPT:
+            while len(self._logs) > self._logs_kept:
                 self._logs.popitem(last=False)
         self._logs.move_to_end(part.number)
         return self._logs[part.number]
