@@ -69,14 +69,19 @@ def _with_key(inside: list[str]) -> list[str]:
 def is_sealed_and_well(inside: list[str]) -> None:
     """The service has the key, a command by hand without it has not."""
     doctor = [*_with_key(inside), "doctor", FOLDER]
-    wait(
-        lambda: "ok        broker" in attempt(doctor).stdout,
-        _MEMBER_S,
-        "the sealed gateway is connected to its broker",
-    )
-    found = attempt(doctor).stdout
-    if "PROBLEM" in found or "sealed; data key 1" not in found:
-        raise FailedError(f"the doctor says {found}")
+    said = ""
+
+    def is_well() -> bool:
+        nonlocal said
+        said = attempt(doctor).stdout
+        return "ok        broker" in said and "PROBLEM" not in said
+
+    try:
+        wait(is_well, _MEMBER_S, "the sealed gateway has its broker and the other member")
+    except FailedError as error:
+        raise FailedError(f"{error}: the doctor says {said}") from error
+    if "sealed; data key 1" not in said:
+        raise FailedError(f"the doctor says {said}")
     bare = attempt([*inside, "runuser", "-u", "wattle", "--", PROGRAM, "status", FOLDER])
     if bare.returncode != 19:
         raise FailedError(f"without its key the folder gave {bare.returncode}: {bare.stdout}")

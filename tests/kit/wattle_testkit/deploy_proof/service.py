@@ -44,13 +44,14 @@ def prove(work: Path) -> None:
     for setting in ("/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
         if Path(setting).exists():
             shutil.copy(setting, root / setting[1:])
-    drop_in = root / f"etc/systemd/system/{UNIT}.d/quick.conf"
-    drop_in.parent.mkdir(parents=True, exist_ok=True)
-    drop_in.write_text(QUICK)
+    for unit in (UNIT, member.UNIT):
+        drop_ins = root / f"etc/systemd/system/{unit}.d"
+        shutil.rmtree(drop_ins, ignore_errors=True)
+        drop_ins.mkdir(parents=True)
+        (drop_ins / "quick.conf").write_text(QUICK)
     for name in (NAME, member.NAME):
         shutil.rmtree(root / f"var/lib/wattle/{name}", ignore_errors=True)
         shutil.rmtree(root / f"var/backups/wattle/{name}", ignore_errors=True)
-    shutil.rmtree(root / f"etc/systemd/system/{member.UNIT}.d", ignore_errors=True)
     with _booted(root, work / "nspawn.log") as inside:
         install = ["/srv/given/deploy/install", NAME, f"/srv/given/{built.name}"]
         peers = ["--peers-listen", "127.0.0.1", "--peers-port", PEERS_PORT]
