@@ -11,12 +11,12 @@ from typing import Any
 
 from wattle_gateway import config as configuration
 from wattle_gateway.admin.channel import ask
-from wattle_gateway.archive.attachment import target_of, whole
+from wattle_gateway.archive.attachment import target_of
 from wattle_gateway.archive.mover import Mover, Place
 from wattle_gateway.archive.verification import verify as verify_archive
 from wattle_gateway.cli import archive_files_command
 from wattle_gateway.cli.alliance_arguments import folder, output_format
-from wattle_gateway.cli.folder import home_of
+from wattle_gateway.cli.folder import home_of, ledger_reader
 from wattle_gateway.cli.text import shown_bytes, shown_time
 from wattle_gateway.errors import NotRunningError
 from wattle_gateway.home.identity import load_genesis, load_member
@@ -186,13 +186,7 @@ def verify(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     wrong: list[dict[str, Any]] = []
     parts = samples = size_bytes = 0
-    reader = database.open_reader(home.database, schema.LEDGER, genesis.ledger_id)
-    with (
-        closing(reader),
-        store_errors_named(home.database),
-        whole(home, reader),
-        database.snapshot(reader),
-    ):
+    with ledger_reader(home, genesis.ledger_id) as reader:
         stored = any(part.contents is not None for part in archive_rows.load(reader))
         target = target_of(home) if stored else None
         for one in () if target is None else verify_archive(reader, target, genesis.ledger_id):

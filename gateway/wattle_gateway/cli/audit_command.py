@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from wattle_gateway.archive.attachment import target_of, whole
+from wattle_gateway.archive.attachment import target_of
 from wattle_gateway.audit import comparison, ledger_audit
 from wattle_gateway.audit import repair as ledger_repair
 from wattle_gateway.audit.begins import Begins
 from wattle_gateway.audit.comparison import Comparison
 from wattle_gateway.audit.findings import AuditReport, Difference
-from wattle_gateway.cli.folder import home_of
+from wattle_gateway.cli.folder import home_of, ledger_reader
 from wattle_gateway.cli.text import plain_name, shown_time
 from wattle_gateway.errors import (
     GatewayError,
@@ -35,7 +35,6 @@ from wattle_gateway.ledger.errors import LedgerError
 from wattle_gateway.runtime.lock import InstanceLock
 from wattle_gateway.store import archive_rows, schema
 from wattle_gateway.store import connection as database
-from wattle_gateway.store.connection import store_errors_named
 
 EXIT_SOUND = 0
 EXIT_DIFFERENT = 1
@@ -100,13 +99,7 @@ def _is_sound(home: GatewayHome) -> bool:
 def _archive_is_sound(home: GatewayHome) -> bool:
     """Whether each file of the archive is what was put there, also those that no audit reads."""
     ledger_id = database.ledger_of(home.database, schema.LEDGER)
-    reader = database.open_reader(home.database, schema.LEDGER, ledger_id)
-    with (
-        closing(reader),
-        store_errors_named(home.database),
-        whole(home, reader),
-        database.snapshot(reader),
-    ):
+    with ledger_reader(home, ledger_id) as reader:
         if all(part.contents is None for part in archive_rows.load(reader)):
             return True
         from wattle_gateway.archive.verification import verify  # Arrow comes with it
@@ -141,14 +134,9 @@ def _print_repair(arguments: argparse.Namespace, row: dict[str, Any], text: str)
 def _compare(home: GatewayHome, other: GatewayHome) -> Comparison:
     with ExitStack() as opened:
         readers = []
-        for path in (home.database, other.database):
-            ledger_id = database.ledger_of(path, schema.LEDGER)
-            reader = database.open_reader(path, schema.LEDGER, ledger_id)
-            opened.enter_context(closing(reader))
-            opened.enter_context(store_errors_named(path))
-            opened.enter_context(whole(GatewayHome(path.parent), reader))
-            opened.enter_context(database.snapshot(reader))
-            readers.append(reader)
+        for one in (home, other):
+            ledger_id = database.ledger_of(one.database, schema.LEDGER)
+            readers.append(opened.enter_context(ledger_reader(one, ledger_id)))
         return comparison.compare(readers[0], readers[1])
 
 
@@ -160,12 +148,8 @@ def _run(home: GatewayHome) -> AuditReport:
         first = genesis.decode(home.genesis.read_bytes())
     except (OSError, LedgerError):
         return AuditReport(ledger_id.hex(), differences=wrong)
-    reader = database.open_reader(home.database, schema.LEDGER, ledger_id)
     with (
-        closing(reader),
-        store_errors_named(home.database),
-        whole(home, reader),
-        database.snapshot(reader),
+        ledger_reader(home, ledger_id) as reader,
         Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar,
     ):
         task = bar.add_task("blocks")

@@ -21,14 +21,22 @@ def opened_ledger(home: GatewayHome) -> Iterator[tuple[Genesis, sqlite3.Connecti
     """Genesis and ledger.db of one moment; what has left for the archive is read there. Raises
     HomeError, StoreError, and while reading ArchiveError."""
     first = load_genesis(home)
-    reader = database.open_reader(home.database, schema.LEDGER, first.ledger_id)
+    with ledger_reader(home, first.ledger_id) as reader:
+        yield first, reader
+
+
+@contextmanager
+def ledger_reader(home: GatewayHome, ledger_id: bytes) -> Iterator[sqlite3.Connection]:
+    """ledger.db of one moment, as `opened_ledger` gives it. Raises StoreError, and while reading
+    ArchiveError."""
+    reader = database.open_reader(home.database, schema.LEDGER, ledger_id)
     with (
         closing(reader),
         store_errors_named(home.database),
         whole(home, reader),
         database.snapshot(reader),
     ):
-        yield first, reader
+        yield reader
 
 
 @contextmanager
