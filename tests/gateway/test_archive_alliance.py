@@ -14,14 +14,15 @@ from wattle_gateway.archive.target import Folder
 from wattle_gateway.audit.findings import AuditReport
 from wattle_gateway.audit.ledger_audit import audit_ledger
 from wattle_gateway.audit.repair import repair
-from wattle_gateway.ledger import genesis, transaction
+from wattle_gateway.ledger import genesis
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.store import archive_rows, database_copy, schema
 from wattle_gateway.store import connection as database
 from wattle_gateway.store.archived import attached
-from wattle_testkit.alliance import CREATED_MS, Board, Party, sample_entry
+from wattle_testkit.alliance import CREATED_MS, Party
 from wattle_testkit.driven_alliance import DrivenAlliance
+from wattle_testkit.sample_flow import SampleFlow
 
 NAMES = ("ann", "bob", "cid", "dee")
 PARTIES = tuple(Party(name) for name in NAMES)
@@ -35,17 +36,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenAlliance]:
     """From one member to four; cid was cut off for as long as its blocks could still be taken, and
     once for longer."""
     alliance = DrivenAlliance(tmp_path_factory.mktemp("grown"), PARTIES[0], epoch=first_epoch(SOLO))
-    board = Board("meter", alliance.epoch)
-    alliance.transact("ann", transaction.ENROL, transaction.enrol_body(board.enrol()))
-    sent = 0
-
-    def flow(seconds: int, *names: str) -> None:
-        nonlocal sent
-        for second in range(seconds):
-            sent += 1
-            alliance.add(names[second % len(names)], sample_entry(board.sample(sent)))
-            alliance.run(1000)
-
+    flow = SampleFlow(alliance, "ann")
     flow(5, "ann")
     for party in PARTIES[1:]:
         alliance.add_member(party)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from wattle_gateway.audit.findings import AuditReport
 from wattle_gateway.audit.ledger_audit import audit_ledger
-from wattle_gateway.ledger import genesis, leaf, transaction
+from wattle_gateway.ledger import genesis, leaf
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants, Genesis
 from wattle_gateway.ledger.leaf import CommitLeaf
 from wattle_gateway.store import block_ids
-from wattle_testkit.alliance import CREATED_MS, Board, Party, sample_entry
+from wattle_testkit.alliance import CREATED_MS, Party
 from wattle_testkit.driven_alliance import DrivenAlliance
+from wattle_testkit.sample_flow import SampleFlow
 
 NAMES = ("ann", "bob", "cid", "dee")
 PARTIES = tuple(Party(name) for name in NAMES)
@@ -36,17 +37,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DrivenAlliance]:
     """A ledger that grew from one member to four; dee has lost its disk on the way and holds what
     the others gave it; one of the members was cut off for a while."""
     alliance = DrivenAlliance(tmp_path_factory.mktemp("grown"), PARTIES[0], epoch=first_epoch(SOLO))
-    board = Board("meter", alliance.epoch)
-    alliance.transact("ann", transaction.ENROL, transaction.enrol_body(board.enrol()))
-    sent = 0
-
-    def flow(seconds: int, *names: str) -> None:
-        nonlocal sent
-        for second in range(seconds):
-            sent += 1
-            alliance.add(names[second % len(names)], sample_entry(board.sample(sent)))
-            alliance.run(1000)
-
+    flow = SampleFlow(alliance, "ann")
     flow(5, "ann")
     for party in PARTIES[1:]:
         alliance.add_member(party)

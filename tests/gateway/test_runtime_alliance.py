@@ -20,6 +20,7 @@ from wattle_testkit.alliance import (
     two_blocks_of,
 )
 from wattle_testkit.driven_alliance import DrivenAlliance
+from wattle_testkit.sample_flow import SampleFlow
 
 NAMES = ("ann", "bob", "cid", "dee")
 PARTIES = tuple(Party(name) for name in NAMES)
@@ -164,17 +165,7 @@ def test_payload_below_the_floor_is_proposed_again(four: DrivenAlliance) -> None
 def test_nothing_is_lost_while_an_alliance_grows_from_one_to_four(tmp_path: Path) -> None:
     ann, bob, cid, dee = PARTIES
     alliance = DrivenAlliance(tmp_path, ann, epoch=epoch_of(ann, constants=CONSTANTS))
-    board = Board("meter", alliance.epoch)
-    alliance.transact("ann", transaction.ENROL, transaction.enrol_body(board.enrol()))
-    sent = 0
-
-    def flow(seconds: int, *names: str) -> None:
-        nonlocal sent
-        for second in range(seconds):
-            sent += 1
-            alliance.add(names[second % len(names)], sample_entry(board.sample(sent)))
-            alliance.run(1000)
-
+    flow = SampleFlow(alliance, "ann")
     flow(5, "ann")
     alliance.add_member(bob)
     flow(5, "ann")
@@ -193,7 +184,7 @@ def test_nothing_is_lost_while_an_alliance_grows_from_one_to_four(tmp_path: Path
     for name in NAMES:
         assert alliance[name].epoch.number == 2
         assert alliance[name].signing
-        assert seqs(alliance, name, board) == list(range(1, sent + 1))
+        assert seqs(alliance, name, flow.board) == list(range(1, flow.sent + 1))
         assert pool_rows.size(alliance[name].connection) == 0
     assert all(len(headers) == 1 for headers in alliance.blocks().values())
     alliance.close()
