@@ -11,7 +11,7 @@ from wattle_gateway.alarms import catalog
 from wattle_gateway.alarms.board import Finding
 from wattle_gateway.alarms.catalog import CRITICAL, WARNING
 from wattle_gateway.metrics.readiness import COMMIT_LATE_MS
-from wattle_gateway.reports import doctor_finding, doctor_folder
+from wattle_gateway.reports import doctor_archive, doctor_finding, doctor_folder
 from wattle_gateway.reports.status import REFUSED_PREFIX
 from wattle_gateway.resources.growth import DAY_MS
 from wattle_gateway.resources.usage import CPU, DISK, MEMORY
@@ -154,10 +154,11 @@ class AlarmCauses:
         home, target = self._gateway.home, self._gateway.config.archive.target
         now_ms = self._gateway.clock.now_ms()
         try:
+            missing = doctor_archive.missing_folder(home, target)
             found = {
                 catalog.CERTIFICATE: _worst(doctor_folder.certificates(home, now_ms)),
                 catalog.KEYS: _worst([doctor_folder.permissions(home)]),
-                catalog.ARCHIVE: _worst(doctor_folder.archive(home, target)),
+                catalog.ARCHIVE: _worst([missing] if missing else []),
             }
         except OSError as error:
             return {catalog.KEYS: Finding(CRITICAL, f"{home.folder}: {error.strerror}")}

@@ -26,7 +26,6 @@ def examine(home: GatewayHome, host: Host, live: Live | None) -> Iterator[Findin
         loaded = configuration.load(home.config)
         yield Finding("configuration", OK, str(home.config))
         yield doctor_running.broker(loaded.broker, host, live)
-        yield from doctor_folder.archive(home, loaded.archive.target)
     except ConfigError as error:
         yield Finding("configuration", PROBLEM, str(error), "mend the file")
     found = doctor_storage.storage(home)

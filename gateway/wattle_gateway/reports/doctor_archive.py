@@ -15,14 +15,14 @@ from wattle_gateway.store.connection import store_errors_named
 
 
 def archive(home: GatewayHome) -> Finding | None:
-    """Whether old days can be had; None if none have left, or if the configuration or ledger.db,
-    each with a finding of its own, cannot be read."""
+    """Whether old days can be had; before any have left, as `missing_folder`. None if the
+    configuration or ledger.db, each with a finding of its own, cannot be read."""
     found = _noted(home)
     if found is None:
         return None
     given, names = found
     if not names:
-        return None
+        return missing_folder(home, given.target)
     days = f"{len(names)} files of old days"
     if not given.target:
         advice = "set archive.target in config.toml to where they are"
@@ -34,6 +34,15 @@ def archive(home: GatewayHome) -> Finding | None:
         advice = "mount its disk, put it back, or set archive.target to where it is"
         return Finding("archive", PROBLEM, f"{days} are in {folder}: no such folder", advice)
     return Finding("archive", OK, f"{days} in {given.target}; `archive verify` reads them")
+
+
+def missing_folder(home: GatewayHome, target: str) -> Finding | None:
+    """That the folder is not there which `[archive] target` names, before anything has gone there:
+    it may be days until something is due to, and nobody would say so."""
+    folder = home.folder / target
+    if not target or target.startswith(S3_SCHEME) or folder.is_dir():
+        return None
+    return Finding("archive", WARNING, f"{folder}: no such folder", "make it, or mount its disk")
 
 
 def plain_files(home: GatewayHome) -> Finding | None:

@@ -30,7 +30,6 @@ EXPIRY_WARNED = {
 FREE_BYTES_LEAST = 512 << 20
 # At the growth so far.
 FREE_DAYS_WARNED = 90
-_BUCKET = "s3://"
 # A ledger younger than this says nothing of its growth.
 _GROWTH_FROM_MS = 86_400_000
 _DAY_MS = 86_400_000
@@ -142,16 +141,6 @@ def _signed(reader: sqlite3.Connection) -> Iterator[Finding]:
             "restored or lost: what its keys have signed is not known, it follows",
             "start it, and let all members be reachable",
         )
-
-
-def archive(home: GatewayHome, target: str) -> Iterator[Finding]:
-    """Whether the folder is there that `[archive] target` names; a bucket answers only when it is
-    asked for something. Days may pass before the next is due to move, and what was moved is read
-    there all the time."""
-    folder = home.folder / target
-    if not target or target.startswith(_BUCKET) or folder.is_dir():
-        return
-    yield Finding("archive", WARNING, f"{folder}: no such folder", "make it, or mount its disk")
 
 
 def is_full(home: GatewayHome, host: Host) -> bool:
