@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from wattle_gateway.app.archive_desk import ArchiveDesk
-from wattle_gateway.archive import collection, mover
+from wattle_gateway.archive import collection, mover, shelf
 from wattle_gateway.archive.answers import Answers, Known
 from wattle_gateway.archive.mover import Mover, Place
 from wattle_gateway.archive.reader import ArchiveReader
@@ -21,13 +21,14 @@ from wattle_gateway.archive.target import Folder
 from wattle_gateway.audit.ledger_audit import audit_ledger
 from wattle_gateway.audit.repair import repair
 from wattle_gateway.ledger import genesis, transaction
+from wattle_gateway.ledger.block import BlockRef
 from wattle_gateway.ledger.epoch import first_epoch
 from wattle_gateway.ledger.genesis import Constants
 from wattle_gateway.runtime.driver import LedgerDriver
 from wattle_gateway.store import archive_rows, schema
 from wattle_gateway.store import connection as database
 from wattle_gateway.store.archived import attached
-from wattle_gateway.sync.messages import Commits, History
+from wattle_gateway.sync.messages import Blocks, Commits, Fetch, History
 from wattle_gateway.sync.parcels import ArchiveRequest, Parcel
 from wattle_gateway.sync.peer import BEGINS_AGAIN_MS
 from wattle_gateway.sync.reader import parse
@@ -228,3 +229,27 @@ def test_what_a_lost_file_takes_with_it_comes_from_the_archives_of_others(
         report = audit_ledger(connection, SOLO, lambda _done, _all: None)
     assert report.differences == []
     assert report.counts.samples == 35
+
+
+def test_no_answer_reads_more_than_a_few_parts(
+    archives: Archives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for names that nobody ever had, nor of idle days with a file for a few commits."""
+    driver = archives.alliance["ann"]
+    stored = archive_rows.load(driver.connection)
+    parts = [part for part in stored if part.contents and part.contents.epoch == 1]
+    assert len(parts) > 1
+    monkeypatch.setattr(shelf, "PARTS_AN_ANSWER", 1)
+    monkeypatch.setattr(shelf, "PARTS_OF_COMMITS", 1)
+    known = Known([first_epoch(SOLO), driver.epoch], driver.head)
+    answers = Answers(archives.alliance.members["ann"].path, lambda: archives.target("ann"), known)
+    strange = [BlockRef(one, 0, bytes(32)) for one in range(1, 33)]
+    found = parse(answers.answer(ArchiveRequest(b"x", Fetch(1, 1, tuple(strange), ())), known).raw)
+    assert isinstance(found, Blocks)
+    assert found.blocks == ()
+    assert answers.parts_read == 1
+    first = parts[0].first_commit
+    given = parse(answers.answer(ArchiveRequest(b"x", Commits(2, first)), known).raw)
+    assert isinstance(given, History)
+    assert len(given.commits) == parts[0].last_commit - first + 1
+    answers.close()

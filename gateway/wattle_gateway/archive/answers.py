@@ -60,6 +60,11 @@ class Answers:
             raw = serving.answer_commits(shelf, message, intake).encode()
             return Parcel(request.kid, raw, m.HISTORY)
 
+    @property
+    def parts_read(self) -> int:
+        """How many parts were fetched for the answers so far."""
+        return self._archive.parts_read
+
     def close(self) -> None:
         """Give back what is open and in memory."""
         self._connection.close()

@@ -19,6 +19,8 @@ from wattle_gateway.store.archived import ArchivedBlock, ArchivedLeaf, ArchivedS
 
 # A proof needs the leaves of a tile, which may lie in two parts; an audit looks one behind.
 PARTS_KEPT = 3
+# No ledger has that many commits.
+INDEX_MAX = (1 << 63) - 1
 
 
 @dataclass
@@ -53,6 +55,8 @@ class ArchiveReader:
     ) -> None:
         """`parts` those of which rows have left; `target` opens where they are, when it is asked
         for the first time; of so many the log stays in memory."""
+        # How many parts were fetched so far, those counted twice that had been forgotten.
+        self.parts_read = 0
         self._logs_kept = logs_kept
         self._connection = connection
         self._parts = parts
@@ -126,6 +130,12 @@ class ArchiveReader:
         ]
         return {row.block: self._block(part, row) for part in near for row in self._headers(part)}
 
+    def end_of(self, commit: int, parts: int) -> int:
+        """The commit behind so many parts from that of a commit on; behind all there can be, if
+        they are fewer or the commit has not left."""
+        at = bisect.bisect_right(self._parts, commit, key=_first_commit) - 1 + parts
+        return self._parts[at].first_commit if parts <= at < len(self._parts) else INDEX_MAX
+
     def _taken_by(self, commit: int) -> Iterator[tuple[Part, HeaderRow]]:
         at = bisect.bisect_right(self._parts, commit, key=_first_commit) - 1
         if at < 0 or commit > self._parts[at].last_commit:
@@ -151,6 +161,7 @@ class ArchiveReader:
     def _headers(self, part: Part) -> Sequence[HeaderRow]:
         if part.number not in self._header_rows:
             rows = parquet_files.block_rows(self._fetch(part, BLOCKS))
+            self.parts_read += 1
             said = part.contents
             assert said is not None
             lowest = min((row.round for row in rows), default=0)

@@ -10,12 +10,16 @@ from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.ledger.commit import CommitHead
 from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.store import base_rows, block_rows, ledger_rows
+from wattle_gateway.sync.messages import HISTORY_COMMITS_MAX
 from wattle_gateway.sync.packed import PackedBlock
 from wattle_gateway.sync.shelf import StoredCommit
 
 # What is read for one answer by rounds: an answer is 1 MiB, a part holds up to 8. Who asks above
 # the last round of one that was silent for a year does not make a gateway read that year at once.
 PARTS_AN_ANSWER = 3
+# Of idle days a part is a few commits: an answer is one of so many parts, whose files may each be
+# a tenth of a second away, or who asked would not wait for it.
+PARTS_OF_COMMITS = 8
 
 _Found = tuple[BlockRef, PackedBlock]
 
@@ -35,6 +39,7 @@ class ArchiveShelf:
         self._connection = connection
         self._archive = archive
         self._epochs = epochs
+        self._parts_read_max = archive.parts_read + PARTS_AN_ANSWER
         self.head = head
 
     @property
@@ -59,7 +64,8 @@ class ArchiveShelf:
         return None
 
     def lacking(self, epoch: int, rounds: Sequence[int]) -> Iterator[PackedBlock]:
-        """`Served.lacking`, of what has left no more than PARTS_AN_ANSWER hold."""
+        """`Served.lacking`, of what has left no more than PARTS_AN_ANSWER hold, with what was read
+        for `find`."""
         here = (
             (stored.block.ref, PackedBlock(stored.block.raw, stored.entries))
             for stored in block_rows.load_above(self._connection, self._ledger_id, epoch, rounds)
@@ -90,6 +96,10 @@ class ArchiveShelf:
         found = ledger_rows.load_commit(self._connection, index)
         return None if found is None else StoredCommit(found.leaf.epoch, found.body)
 
+    def reach(self, first: int) -> int:
+        """`Served.reach`."""
+        return min(first + HISTORY_COMMITS_MAX, self._archive.end_of(first, PARTS_OF_COMMITS))
+
     def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
         """`Served.blocks_of_commit`."""
         found = ledger_rows.load_commit(self._connection, index)
@@ -119,7 +129,8 @@ class ArchiveShelf:
     def _left(self, epoch: int, above_round: int) -> Iterator[_Found]:
         """What has left of an epoch above a round, by rising (round, author, digest)."""
         twins: list[_Found] = []
-        for one in self._archive.blocks(epoch, max(0, above_round), PARTS_AN_ANSWER):
+        parts_max = max(0, self._parts_read_max - self._archive.parts_read)
+        for one in self._archive.blocks(epoch, max(0, above_round), parts_max):
             if one.round <= above_round:
                 continue
             ref = block_format.parse(one.header, self._ledger_id).ref

@@ -13,7 +13,7 @@ from wattle_gateway.ledger.epoch import Epoch
 from wattle_gateway.runtime.executed_ledger import ExecutedLedger
 from wattle_gateway.store import archive_rows, block_rows, ledger_rows
 from wattle_gateway.store.block_rows import StoredBlock
-from wattle_gateway.sync.messages import Commits, Fetch
+from wattle_gateway.sync.messages import HISTORY_COMMITS_MAX, Commits, Fetch
 from wattle_gateway.sync.packed import PackedBlock, pack
 from wattle_gateway.sync.shelf import StoredCommit
 
@@ -146,6 +146,10 @@ class LedgerShelf:
         """An executed commit, None for an index that there is none of."""
         found = ledger_rows.load_commit(self._connection, index)
         return None if found is None else StoredCommit(found.leaf.epoch, found.body)
+
+    def reach(self, first: int) -> int:
+        """`Served.reach`: as far as an answer may go."""
+        return first + HISTORY_COMMITS_MAX
 
     def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
         """The blocks of an executed commit in the order of execution, the leader's last."""

@@ -129,7 +129,7 @@ def _commits_from(shelf: Served, first_index: int) -> Iterator[HistoryCommit]:
     """Whole commits of one epoch, as many as one answer holds."""
     filling = _Filling()
     epoch: int | None = None
-    for index in range(first_index, first_index + HISTORY_COMMITS_MAX):
+    for index in range(first_index, shelf.reach(first_index)):
         stored = shelf.commit(index)
         if stored is None or (epoch is not None and stored.epoch != epoch):
             return

@@ -52,6 +52,10 @@ class Served(Protocol):
     def commit(self, index: int) -> StoredCommit | None:
         """An executed commit, from `begins` to `head.index`; None for any other."""
 
+    def reach(self, first: int) -> int:
+        """The commit behind the last one that an answer from `first` on may look at: what it would
+        cost to read bounds it."""
+
     def blocks_of_commit(self, index: int) -> Iterator[PackedBlock]:
         """The blocks of an executed commit in the order of execution, the leader's last."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from wattle_gateway.ledger.block import Block, BlockRef
 from wattle_gateway.ledger.commit import CommitHead, first_head
 from wattle_gateway.ledger.epoch import Epoch
-from wattle_gateway.sync.messages import Commits, Fetch
+from wattle_gateway.sync.messages import HISTORY_COMMITS_MAX, Commits, Fetch
 from wattle_gateway.sync.packed import PackedBlock
 from wattle_gateway.sync.shelf import StoredCommit
 
@@ -32,6 +32,9 @@ class LackingShelf:
 
     def epoch(self, number: int) -> Epoch | None:
         return self.in_force if number == 0 else None
+
+    def reach(self, first: int) -> int:
+        return first + HISTORY_COMMITS_MAX
 
     def has_left(self, request: Commits | Fetch) -> bool:
         return False

@@ -14,7 +14,7 @@ from wattle_gateway.ledger.block import Block, BlockRef, VerifiedBlock
 from wattle_gateway.ledger.commit import Commit, CommitHead, first_head
 from wattle_gateway.ledger.epoch import Epoch, EpochChange, next_epoch
 from wattle_gateway.ledger.leaf import CommitLeaf, commit_digest
-from wattle_gateway.sync.messages import Commits, Fetch
+from wattle_gateway.sync.messages import HISTORY_COMMITS_MAX, Commits, Fetch
 from wattle_gateway.sync.packed import PackedBlock, pack
 from wattle_gateway.sync.parcels import Parcel, Received
 from wattle_gateway.sync.shelf import StoredCommit
@@ -61,6 +61,9 @@ class MemoryShelf:
 
     def epoch(self, number: int) -> Epoch | None:
         return self.epochs[number] if number < len(self.epochs) else None
+
+    def reach(self, first: int) -> int:
+        return first + HISTORY_COMMITS_MAX
 
     def has_left(self, request: Commits | Fetch) -> bool:
         return False
