@@ -18,7 +18,6 @@ from wattle_gateway.reports.voucher_readings import PointReadings
 from wattle_gateway.store import archive_rows, schema, tree_rows
 from wattle_gateway.store import connection as database
 from wattle_gateway.store.archived import archive_of
-from wattle_testkit import sealed_folder
 from wattle_testkit.alliance import GRID
 from wattle_testkit.archived_ledger import DAY_MS, ArchivedLedger
 
@@ -165,9 +164,7 @@ def test_repair_does_not_put_together_what_it_cannot_see(archived: ArchivedLedge
 def test_a_sealed_ledger_archives_and_reads_alike(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sealed_folder.make(tmp_path / "gw")
-    ledger = ArchivedLedger(tmp_path / "gw")
-    ledger.storage_key = f"file:{tmp_path / 'gw.key'}"
+    ledger = ArchivedLedger.sealed(tmp_path / "gw")
     ledger.furnish()
     ledger.live(2, samples_a_day=12)
     before = said(capsys, "samples", ledger.home.folder, "--raw")

@@ -13,7 +13,6 @@ import pytest
 from wattle_gateway.archive import parquet_files
 from wattle_gateway.archive.rows import PartRows
 from wattle_gateway.cli import main
-from wattle_testkit import sealed_folder
 from wattle_testkit.archived_ledger import ArchivedLedger
 
 DAYS = 4
@@ -173,9 +172,7 @@ def test_a_part_that_execution_does_not_bear_out_is_not_taken_over(
 def test_a_sealed_ledger_is_mended_alike(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sealed_folder.make(tmp_path / "gw")
-    ledger = ArchivedLedger(tmp_path / "gw")
-    ledger.storage_key = f"file:{tmp_path / 'gw.key'}"
+    ledger = ArchivedLedger.sealed(tmp_path / "gw")
     ledger.furnish()
     ledger.live(2, samples_a_day=12)
     assert main(["archive", "now", str(ledger.home.folder), "--days", "0"]) == 0

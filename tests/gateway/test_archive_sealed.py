@@ -39,10 +39,7 @@ DAYS, SAMPLES_A_DAY = 3, 8
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> ArchivedLedger:
     """A sealed ledger, two days of which are in a sealed archive."""
-    folder = tmp_path_factory.mktemp("sealed") / "gw"
-    sealed_folder.make(folder)
-    made = ArchivedLedger(folder)
-    made.storage_key = f"file:{folder.with_name('gw.key')}"
+    made = ArchivedLedger.sealed(tmp_path_factory.mktemp("sealed") / "gw")
     made.live(DAYS, SAMPLES_A_DAY)
     made.furnish()
     made.archive(1, made.mover(target_of(made)))

@@ -201,9 +201,7 @@ def test_a_backup_takes_the_archive_in_the_folder_along(
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchivedLedger]:
     """A sealed ledger of some days; nothing has left yet."""
     monkeypatch.setattr(mover, "COMMITS_KEPT", SAMPLES_A_DAY)
-    sealed_folder.make(tmp_path / "gw")
-    made = ArchivedLedger(tmp_path / "gw")
-    made.storage_key = f"file:{tmp_path / 'gw.key'}"
+    made = ArchivedLedger.sealed(tmp_path / "gw")
     made.live(3, samples_a_day=SAMPLES_A_DAY)
     made.furnish()
     yield made

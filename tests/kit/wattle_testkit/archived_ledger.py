@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 from wattle_gateway import config
 from wattle_gateway.archive.mover import Mover, Place, Step
@@ -18,6 +19,7 @@ from wattle_gateway.store import schema
 from wattle_wire import cbor
 from wattle_wire.sample import Reading
 
+from wattle_testkit import sealed_folder
 from wattle_testkit.alliance import GRID, Board, epoch_of, genesis_of, reading
 from wattle_testkit.driven_ledger import DrivenLedger
 
@@ -40,6 +42,14 @@ class ArchivedLedger(DrivenLedger):
         self.board = Board("meter", self.epoch)
         self.samples: list[SignedSample] = []
         self.energy_wh = 0
+
+    @classmethod
+    def sealed(cls, folder: Path) -> Self:
+        """One whose new folder is sealed, under a key file beside it."""
+        sealed_folder.make(folder)
+        made = cls(folder)
+        made.storage_key = f"file:{sealed_folder.key_of(folder)}"
+        return made
 
     def live(self, days: int, samples_a_day: int = 20) -> None:
         """Days go by, each with so many samples of two readings and one commit a sample."""

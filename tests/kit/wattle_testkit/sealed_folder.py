@@ -10,10 +10,15 @@ from wattle_gateway.sealing.ring import Ring
 CONFIG = '[gateway]\nsite = "home"\n[storage]\nkey = "file:{}"\n'
 
 
+def key_of(folder: Path) -> Path:
+    """The file with the storage key of a folder that `make` sealed."""
+    return folder.with_name(f"{folder.name}.key")
+
+
 def make(folder: Path, made_ms: int = 1_700_000_000_000) -> Ring:
     """Seal what will be made in the new folder, under a new key file beside it; its keyring."""
     folder.mkdir()
-    key = folder.with_name(f"{folder.name}.key")
+    key = key_of(folder)
     key.write_bytes(secrets.token_bytes(storage_key.KEY_BYTES))
     key.chmod(0o600)
     source = f"file:{key}"
