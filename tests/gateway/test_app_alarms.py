@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
+from wattle_gateway.ingest import broker_socket
 from wattle_testkit.gateway_process import GatewayProcess, command
 from wattle_testkit.waiting import until
 from wattle_testkit.watched_gateway import configure
@@ -41,7 +41,7 @@ class ControlRoom:
     def connect(self, gateway: GatewayProcess, *filters: str) -> mqtt.Client:
         """Connect with the certificate, and subscribe."""
         client = mqtt.Client(CallbackAPIVersion.VERSION2, "", protocol=mqtt.MQTTv311)
-        context = ssl.create_default_context(cafile=str(gateway.home.certificate("authority")))
+        context = broker_socket.trusting(gateway.home.certificate("authority"))
         context.load_cert_chain(self.certificate, self._key)
         client.tls_set_context(context)
 

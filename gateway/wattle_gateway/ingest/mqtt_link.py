@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from wattle_gateway.errors import BrokerError
+from wattle_gateway.ingest import broker_socket
 from wattle_gateway.ingest.room import Room
 from wattle_gateway.pki import keys
 from wattle_gateway.runtime.logs import Log
@@ -209,7 +210,7 @@ class MqttLink:
 
 def _tls(files: TlsFiles) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=str(files.authority))
+        context = broker_socket.trusting(files.authority)
     except (OSError, ssl.SSLError) as error:
         raise BrokerError(f"cannot load the site's authority: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_3

@@ -7,7 +7,6 @@ authority, emulated metering devices on a pty, MicroPython.
 import base64
 import json
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from wattle_gateway.broker.permissions import MeterAccess
 from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import authority, keys
 from wattle_hil import parts
+from wattle_hil.children.free_port import free_ports
 from wattle_hil.children.processes import Process, ProcessGroup
 from wattle_hil.curves.curve import UW_PER_W, Curve, StepSeries
 from wattle_hil.devices.device import EmulatedDevice
@@ -73,7 +73,7 @@ class MeterSite:
 
     def __init__(self, folder: Path, group: ProcessGroup) -> None:
         self.folder = folder
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self.group = group
         self.authority = authority.SiteAuthority.create(keys.new_p256(), SITE)
         self.members = [keys.new_p256() for _ in range(2)]  # who sign what updates its meters
@@ -226,10 +226,3 @@ class MeterSite:
     def admit_guest(self, meter: str) -> None:
         """The broker will let `meter` in, whose certificate is of an authority that it trusts."""
         self._meters.add(MeterAccess(meter, SITE))
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

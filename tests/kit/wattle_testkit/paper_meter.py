@@ -1,7 +1,6 @@
 """A meter made of paper: real keys, real certificate, real MQTT over TLS, no board behind it."""
 
 import secrets
-import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from paho.mqtt.enums import CallbackAPIVersion
+from wattle_gateway.ingest import broker_socket
 from wattle_gateway.ledger.signed_sample import SignedSample
 from wattle_gateway.pki import keys
 from wattle_wire import cose, downlink, topics, uplink
@@ -152,7 +152,7 @@ class PaperMeter:
 
     def _tls(self, certificate: Path | None) -> None:
         home = self._gateway.home
-        context = ssl.create_default_context(cafile=str(home.certificate("authority")))
+        context = broker_socket.trusting(home.certificate("authority"))
         path = certificate or home.meter_certificates / f"{self.meter}.pem"
         if path.exists():
             key = home.folder.with_name(f"{self.board.name}.{secrets.token_hex(4)}.key")

@@ -4,7 +4,6 @@ Its broker is a real one; its ledger is a dictionary. What it counts as final is
 say: seqs that it holds, or that a sample it holds declares as a gap, without a hole from 1 up.
 """
 
-import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 from cryptography.hazmat.primitives.asymmetric import ec
 from paho.mqtt.enums import CallbackAPIVersion
+from wattle_gateway.ingest import broker_socket
 from wattle_gateway.ledger import crypto
 from wattle_gateway.pki import keys
 from wattle_wire import cose, downlink, sample_reader, topics, uplink
@@ -104,7 +104,7 @@ class ScriptGateway:
     def connect(self, host: str, port: int, authority: Path, certificate: Path, key: Path) -> None:
         """Connects over TLS; goes on trying while the broker is away."""
         client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
-        context = ssl.create_default_context(cafile=authority)
+        context = broker_socket.trusting(authority)
         context.load_cert_chain(certificate, key)
         client.tls_set_context(context)
         client.reconnect_delay_set(1, 1)
