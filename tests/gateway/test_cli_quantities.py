@@ -1,9 +1,10 @@
-"""Powers and times as people write them."""
+"""Powers, times and parts as people write them."""
 
 import argparse
 
 import pytest
-from wattle_gateway.cli.quantities import milliseconds, signed_watts, watts
+from wattle_gateway.cli.quantities import milliseconds, parsed_permille, signed_watts, watts
+from wattle_gateway.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,16 @@ def test_milliseconds(text: str, expected: int) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="such as 500ms, 5s, 15min or 1h"):
         milliseconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("20", 200), ("20%", 200), (" 12.5 % ", 125), ("0%", 0), ("120%", 1_200)]
+)
+def test_parts_of_a_whole(text: str, expected: int) -> None:
+    assert parsed_permille(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "%", "h", "-1%", "12.55%", "1,5%", "20 percent"])
+def test_what_is_no_part(text: str) -> None:
+    with pytest.raises(UsageError, match=r"expected a percentage such as 20% or 12\.5%"):
+        parsed_permille(text)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from wattle_gateway.cli import main
 from wattle_gateway.home.identity import load_member
+from wattle_testkit.account_ledger import User
+from wattle_testkit.alliance_commands import show
 from wattle_testkit.gateway_process import GatewayProcess, command
 
 EXIT_REFUSED = 7
@@ -15,8 +17,9 @@ EXIT_USAGE = 2
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """A running gateway of rules 3 that has issued 100.00 CNY to itself."""
-    made = GatewayProcess(tmp_path_factory.mktemp("settlement") / "gateway", "--rules", "3")
+    """A running retailer, rules 3, that has issued 100.00 CNY to itself."""
+    words = ("--role", "retailer", "--rules", "3")
+    made = GatewayProcess(tmp_path_factory.mktemp("settlement") / "gateway", *words)
     made.start()
     try:
         done = command("account", "issue", made.folder, "CNY", "100", "--decimals", "2")
@@ -122,6 +125,22 @@ def test_nobody_agrees_with_itself(gateway: GatewayProcess) -> None:
     assert (done.returncode, said in done.stderr) == (EXIT_USAGE, True), done.stderr
     profile = command("dr", "profile", gateway.folder, own(gateway), "--format", "json")
     assert "error" not in json.loads(profile.stdout)["faults"]
+
+
+def test_a_contract_says_which_part_is_the_users(gateway: GatewayProcess, tmp_path: Path) -> None:
+    user = User("house 9")
+    word = tmp_path / "house.word"
+    word.write_bytes(user.word(gateway.epoch, gateway.member))
+    assert command("party", "register", gateway.folder, word).returncode == 0
+    words = ("--asset", "CNY", "--from", "2999-01-01", "--until", "2999-02-01", "--split")
+    offer = ("dr", "contract", gateway.folder, "house 9", *words)
+    done = command(*offer, "12.5%")
+    assert done.returncode == 0, done.stderr
+    (waiting,) = show(gateway)["waiting"]
+    assert "12.5 % are its own" in waiting["what"]
+    for part, said in (("12.55%", "expected a percentage such as 20%"), ("101%", "0 to 1000")):
+        done = command(*offer, part)
+        assert (done.returncode, said in done.stderr) == (EXIT_USAGE, True), done.stderr
 
 
 def test_an_event_beyond_a_fund_is_not_sent(gateway: GatewayProcess) -> None:

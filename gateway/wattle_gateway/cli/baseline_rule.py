@@ -4,10 +4,10 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from wattle_gateway.cli.quantities import parsed_permille
 from wattle_gateway.contracts.baseline.local_days import DayTypes
 from wattle_gateway.contracts.baseline.presets import PRESETS
 from wattle_gateway.contracts.baseline.rule import (
@@ -34,7 +34,6 @@ _UNREAD: Mapping[Method, tuple[str, ...]] = {
     Method.SAME_DAY: _DAYS,
     Method.CONTROL_GROUP: _DAYS,
 }
-_PERCENT = re.compile(r"(\d{1,4}(?:\.\d)?) ?%?")
 _DURATION = re.compile(r"(?:(\d{1,4}) ?h)? ?(?:(\d{1,4}) ?(?:m|min)?)?")
 _MIN_PER_H = 60
 
@@ -133,14 +132,6 @@ def _rule_of(arguments: argparse.Namespace, name: str) -> Rule:
     changes["window"] = _window(arguments, rule.window)
     changes |= _caps(arguments, rule, changes)
     return replace(rule, **changes)
-
-
-def parsed_permille(text: str) -> int:
-    """A part of a whole: 20, 20% or 12.5%. Raises UsageError."""
-    found = _PERCENT.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(f"{text!r}, expected a percentage such as 20% or 12.5%")
-    return int(Decimal(found[1]) * 10)
 
 
 def parsed_minutes(text: str) -> int:

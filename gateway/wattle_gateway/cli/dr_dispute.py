@@ -11,6 +11,7 @@ from wattle_gateway.cli.alliance_arguments import folder, output_format
 from wattle_gateway.cli.amounts import parsed_amount
 from wattle_gateway.cli.folder import home_of, opened_ledger
 from wattle_gateway.cli.points import parsed_point
+from wattle_gateway.cli.quantities import parsed_permille
 from wattle_gateway.cli.sending import Sent, send, tell
 from wattle_gateway.cli.state_book import opened_book
 from wattle_gateway.cli.text import console, parsed_time, shown_name, shown_time
@@ -96,10 +97,10 @@ def _contract(command: argparse.ArgumentParser) -> None:
         command.add_argument(name, default="0", metavar="AMOUNT", help=f"{meaning} (default: 0)")
     command.add_argument(
         "--split",
-        type=int,
-        default=0,
-        metavar="PERMILLE",
-        help="of payments for the other side's loads that this side declares: what is theirs",
+        default="0%",
+        metavar="PERCENT",
+        help="of payments for the other side's loads that this side declares: what is theirs,"
+        " such as 80%% (default: 0%%)",
     )
     _window(command)
     _ends(command, contract)
@@ -225,7 +226,7 @@ def contract(arguments: argparse.Namespace) -> None:
         price(arguments.availability),
         price(arguments.energy),
         price(arguments.penalty),
-        arguments.split,
+        parsed_permille(arguments.split),
         parsed_time(arguments.begin),
         parsed_time(arguments.until),
     )

@@ -1,14 +1,16 @@
-"""Powers and lengths of time as people write them, to the integers of the ledger."""
+"""Powers, parts and lengths of time as people write them, to the integers of the ledger."""
 
 import argparse
 import re
 from decimal import Decimal
 
+from wattle_gateway.errors import UsageError
 from wattle_gateway.ledger.transaction import RATING_W_MAX
 
 _WATTS = {"W": 1, "kW": 1_000, "MW": 1_000_000, "GW": 1_000_000_000}
 _MS = {"ms": 1, "s": 1_000, "min": 60_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _NUMBER = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)"
+_PERCENT = re.compile(r"([0-9]{1,4}(?:\.[0-9])?) ?%?")
 
 
 def watts(text: str) -> int:
@@ -29,6 +31,14 @@ def milliseconds(text: str) -> int:
     """A length of time such as 5s, 15min or 1.5h. Raises argparse.ArgumentTypeError."""
     found = re.fullmatch(_NUMBER + " ?(ms|s|min|m|h|d)", text)
     return _whole(text, found, _MS, "a time such as 500ms, 5s, 15min or 1h")
+
+
+def parsed_permille(text: str) -> int:
+    """A part of a whole: 20, 20% or 12.5%. Raises UsageError."""
+    found = _PERCENT.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{text!r}, expected a percentage such as 20% or 12.5%")
+    return int(Decimal(found[1]) * 10)
 
 
 def _whole(text: str, found: "re.Match[str] | None", factors: dict[str, int], expected: str) -> int:
