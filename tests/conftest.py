@@ -1,6 +1,7 @@
 """Adds the runs on MicroPython to every cases_*.py; see wattle_testkit.device_cases. No property
 has to be shown within a time: that would depend on the machine."""
 
+import logging
 import os
 from collections.abc import Iterator
 from zlib import crc32
@@ -30,6 +31,17 @@ def programs_linked_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
     shared.mkdir(exist_ok=True)
     with linked_once(shared):
         yield
+
+
+@pytest.fixture(autouse=True)
+def log_given_back() -> Iterator[None]:
+    """Whoever runs a gateway's command in this process turns the package's log on, towards an
+    output that ends with the test."""
+    log = logging.getLogger("wattle_gateway")
+    before = log.handlers, log.propagate, log.level
+    yield
+    log.handlers, log.propagate, _ = before
+    log.setLevel(before[2])
 
 
 def _place(item: pytest.Item) -> tuple[bool, int]:

@@ -132,13 +132,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         board = gateway.board("patient")
         gateway.enrol(board)
         with PaperMeter(board, gateway) as meter:
-            yield Shown(gateway, board, meter)
+            made = Shown(gateway, board, meter)
+            assert made.health() is None
+            yield made
     finally:
         gateway.kill()
 
 
 def test_an_operator_sees_a_sick_meter(shown: Shown) -> None:
-    assert shown.health() is None
     shown.says(WELL)
     found = shown.await_health("uptime_s", 3_600)
     assert found["complaints"] == []

@@ -3,9 +3,7 @@
 import ast
 import io
 import json
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,16 +28,12 @@ NASTY = 'a "b"\n\x1b[31m = c' + "z" * 500
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def written(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What is logged, as on standard error."""
-    logger = logging.getLogger("wattle_gateway")
-    before = (logger.handlers, logger.propagate, logger.level)
     text = io.StringIO()
     monkeypatch.setattr("sys.stderr", text)
     start_logging("info")
-    yield text
-    logger.handlers, logger.propagate = before[0], before[1]
-    logger.setLevel(before[2])
+    return text
 
 
 def test_text_lines_have_one_event_each(written: io.StringIO) -> None:
