@@ -128,6 +128,7 @@ def test_a_newcomer_is_given_the_days_that_have_left(old: OldGateway) -> None:
     text = old.home.config.read_text()
     text = text.replace('listen = ""', 'listen = "127.0.0.1"', 1)
     old.home.config.write_text(text.replace("port = 8884", f"port = {free_port()}"))
+    assert command("archive", "now", old.home.folder).returncode == 0  # were it the only test
     assert said(old.process, "archive", "status")["last_commit"] > 10
     old.process.start()
     newcomer = joined(old.process, "newcomer")
