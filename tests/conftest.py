@@ -38,10 +38,10 @@ def log_given_back() -> Iterator[None]:
     """Whoever runs a gateway's command in this process turns the package's log on, towards an
     output that ends with the test."""
     log = logging.getLogger("wattle_gateway")
-    before = log.handlers, log.propagate, log.level
+    handlers, propagate, level = log.handlers, log.propagate, log.level
     yield
-    log.handlers, log.propagate, _ = before
-    log.setLevel(before[2])
+    log.handlers, log.propagate = handlers, propagate
+    log.setLevel(level)
 
 
 def _place(item: pytest.Item) -> tuple[bool, int]:

@@ -5,6 +5,7 @@ import ssl
 import struct
 from pathlib import Path
 
+# struct linger, on and 0 s: closing resets the connection (socket(7)).
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
